@@ -1,0 +1,100 @@
+"""The exceptions of despatch, drawn once.
+
+    DespatchError
+    ├── SettingsError          mistakes in a settings file, all of them at once
+    ├── PluginError            a plugin that cannot be used: not installed, incompatible, broken
+    ├── RegistryError
+    │   ├── UnknownPathError   also a KeyError
+    │   └── InvalidUpdateError also a ValueError; nothing was changed
+    ├── WrongThreadError       the simulation's own thread was expected
+    ├── JournalError           a journal that cannot be written or read at all
+    ├── RunError               a run's folder is missing, locked or not a run
+    └── AccountError           an account that does not add up: an internal error
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+__all__ = [
+    "AccountError",
+    "DespatchError",
+    "InvalidUpdateError",
+    "JournalError",
+    "PluginError",
+    "Problem",
+    "RegistryError",
+    "RunError",
+    "SettingsError",
+    "UnknownPathError",
+    "WrongThreadError",
+]
+
+
+class DespatchError(Exception):
+    """What every exception of despatch is."""
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One mistake in a settings file.
+
+    Attributes:
+        where: The dotted path in the settings, such as ``egress[1].batch.records``.
+        message: What was expected, what came, and what to do.
+        line: The line in the file, counted from 1; None where there is no file.
+    """
+
+    where: str
+    message: str
+    line: int | None = None
+
+
+class SettingsError(DespatchError):
+    """Settings with mistakes; `problems` has all of them, in the order of the file."""
+
+    def __init__(self, problems: Sequence[Problem], source: str = "settings") -> None:
+        self.problems = tuple(problems)
+        self.source = source
+        super().__init__(str(self))
+
+    def __str__(self) -> str:
+        return "\n".join(
+            f"{self.source}{f':{p.line}' if p.line is not None else ''}: {p.where}: {p.message}"
+            for p in self.problems
+        )
+
+
+class PluginError(DespatchError):
+    """A plugin that cannot be used; the message names its distribution and what to do."""
+
+
+class RegistryError(DespatchError):
+    """What goes wrong in the registry."""
+
+
+class UnknownPathError(RegistryError, KeyError):
+    """No parameter has this path; the message names the nearest ones that exist."""
+
+    __str__ = Exception.__str__
+
+
+class InvalidUpdateError(RegistryError, ValueError):
+    """An update that was refused as a whole; nothing was changed."""
+
+
+class WrongThreadError(DespatchError):
+    """Called from another thread than the simulation's own."""
+
+
+class JournalError(DespatchError):
+    """A journal that cannot be written, or whose folder cannot be read."""
+
+
+class RunError(DespatchError):
+    """A run's folder that is missing, locked by another process, or not a run."""
+
+
+class AccountError(DespatchError):
+    """An account that does not add up. This is a fault in despatch: please report it."""

@@ -1,0 +1,72 @@
+"""Records: what leaves a simulation, as connectors and readers see it.
+
+A record is an `Event` (something happened to `key`) or a `Telemetry` (the figure `path_id` has
+this value now). `run_id` and `seq` name a record for ever; `sink_seq` counts what one sink was
+given, without gaps, so that a reader can tell loss from selection.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any, TypeAlias
+
+import msgspec
+
+__all__ = ["Event", "Record", "Telemetry"]
+
+
+class Event(msgspec.Struct, tag_field="stream_type", tag="event"):
+    """Something that happened in the simulation.
+
+    Attributes:
+        sim: The simulation's name.
+        key: What it happened to, such as a part or a case.
+        type: The name of the value's type; None where the value is a plain dict or scalar.
+        value: What it was at the moment of publishing, with exact types.
+        sim_ts: Simulated time, in simulated seconds, not rounded.
+        timestamp: The wall time that `sim_ts` stands for: the run's `start` plus `sim_ts`, UTC.
+        run_id: The run's id.
+        seq: The record's position in the run's journal, counted from 0.
+        sink_seq: How many records this sink was given before this one.
+    """
+
+    sim: str
+    key: str
+    type: str | None
+    value: Any
+    sim_ts: float
+    timestamp: datetime
+    run_id: str
+    seq: int
+    sink_seq: int
+
+    @property
+    def stream_type(self) -> str:
+        """``"event"``."""
+        return "event"
+
+
+class Telemetry(msgspec.Struct, tag_field="stream_type", tag="telemetry"):
+    """A figure at an instant, such as a utilisation or the length of a queue.
+
+    Attributes are those of `Event`, but for `path_id`, the figure's dotted path, in the place
+    of `key`.
+    """
+
+    sim: str
+    path_id: str
+    type: str | None
+    value: Any
+    sim_ts: float
+    timestamp: datetime
+    run_id: str
+    seq: int
+    sink_seq: int
+
+    @property
+    def stream_type(self) -> str:
+        """``"telemetry"``."""
+        return "telemetry"
+
+
+Record: TypeAlias = Event | Telemetry

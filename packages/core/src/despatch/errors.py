@@ -8,6 +8,7 @@
     │   └── InvalidUpdateError also a ValueError; nothing was changed
     ├── WrongThreadError       the simulation's own thread was expected
     ├── JournalError           a journal that cannot be written or read at all
+    ├── UnencodableError       also a ValueError: a value that the journal cannot hold
     ├── RunError               a run's folder is missing, locked or not a run
     └── AccountError           an account that does not add up: an internal error
 """
@@ -27,6 +28,7 @@ __all__ = [
     "RegistryError",
     "RunError",
     "SettingsError",
+    "UnencodableError",
     "UnknownPathError",
     "WrongThreadError",
 ]
@@ -90,6 +92,18 @@ class WrongThreadError(DespatchError):
 
 class JournalError(DespatchError):
     """A journal that cannot be written, or whose folder cannot be read."""
+
+
+class UnencodableError(DespatchError, ValueError):
+    """A value that the journal cannot hold.
+
+    Attributes:
+        reason: Where in the value, and why: ``value.parts[3].owner: object of type Socket``.
+    """
+
+    def __init__(self, reason: str) -> None:
+        self.reason = reason
+        super().__init__(reason)
 
 
 class RunError(DespatchError):

@@ -1,0 +1,95 @@
+# Every target sets itself up: all it needs is make and Python 3.11 or later. What it installs
+# stays in the checkout: hatch in .venv, the environments in .hatch.
+
+PYTHON ?= $(firstword $(foreach name,python3.11 python3.12 python3.13 python3,$(shell command -v $(name))))
+HATCH := .venv/bin/hatch
+HATCH_REQUIREMENT := hatch>=1.18,<1.19
+PACKAGES := $(patsubst packages/%/pyproject.toml,%,$(wildcard packages/*/pyproject.toml))
+
+export HATCH_DATA_DIR := $(CURDIR)/.hatch
+export HATCH_PYTHON := self
+
+say = @printf '\n== %s\n' "$(1)"
+
+.PHONY: help demo test lint format types docs suites integration test-matrix test-lowest \
+        bench dist hooks clean $(PACKAGES:%=suite-%)
+
+help:
+	@echo "make demo         a small factory for half a minute, no server needed"
+	@echo "make test         lint, types, docs, every package's suite, the cross-package suite"
+	@echo "make lint | format | types | docs | suite-core | integration   one step of it"
+	@echo "make test-matrix  every suite on every supported Python that is installed"
+	@echo "make test-lowest  the packages' suites with the lowest versions they allow"
+	@echo "make bench        the benchmarks, side by side with what they are compared to"
+	@echo "make dist         sdist and wheel of every package, into dist/"
+	@echo "make hooks        install the pre-commit hooks"
+	@echo "make clean        remove what these targets made"
+
+.venv/ready: Makefile
+	$(call say,set-up: hatch in .venv)
+	@test -n "$(PYTHON)" || { echo "Python 3.11 or later is needed (Debian: apt-get install python3)"; exit 1; }
+	@"$(PYTHON)" -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+		|| { echo "$(PYTHON) is older than 3.11: make PYTHON=/path/to/python3.11"; exit 1; }
+	@"$(PYTHON)" -m venv .venv \
+		|| { echo "no venv module (Debian: apt-get install python3-venv)"; exit 1; }
+	@.venv/bin/python -m pip install --quiet --disable-pip-version-check "$(HATCH_REQUIREMENT)"
+	@touch $@
+
+demo: .venv/ready
+	@$(HATCH) run demo:despatch demo
+
+# In order, one after the other, whatever -j says; the last thing printed is pytest's closing line.
+test:
+	@$(MAKE) --no-print-directory lint
+	@$(MAKE) --no-print-directory types
+	@$(MAKE) --no-print-directory docs
+	@$(MAKE) --no-print-directory suites
+	@$(MAKE) --no-print-directory integration
+
+lint: .venv/ready
+	$(call say,lint: ruff check and ruff format --check)
+	@$(HATCH) run lint
+
+format: .venv/ready
+	@$(HATCH) run format
+
+types: .venv/ready
+	$(call say,types: mypy --strict over every package)
+	@$(HATCH) run types
+
+docs: .venv/ready
+	$(call say,docs: mkdocs with warnings as errors)
+	@$(HATCH) run docs
+
+suites:
+	@set -e; for package in $(PACKAGES); do $(MAKE) --no-print-directory suite-$$package; done
+
+$(PACKAGES:%=suite-%): suite-%: .venv/ready
+	$(call say,suite: $* with only its own dependencies)
+	@$(HATCH) run $*:test
+
+integration: .venv/ready
+	$(call say,integration: the cross-package suite)
+	@$(HATCH) run test
+
+test-matrix: .venv/ready
+	@$(HATCH) run matrix:test
+
+test-lowest: .venv/ready
+	@$(HATCH) run lowest:test
+
+bench: .venv/ready
+	@set -e; for script in benchmarks/*.py; do \
+		printf '\n== bench: %s\n' "$$script"; PYTHONPATH=tests $(HATCH) run python "$$script"; done
+
+# hatch builds no workspace as a whole, so each package is built by itself.
+dist: .venv/ready
+	@set -e; for package in $(PACKAGES); do \
+		printf '\n== dist: %s\n' "$$package"; \
+		(cd packages/$$package && "$(CURDIR)/$(HATCH)" build "$(CURDIR)/dist"); done
+
+hooks: .venv/ready
+	@$(HATCH) run pre-commit install
+
+clean:
+	rm -rf .venv .hatch .mypy_cache .ruff_cache .pytest_cache .hypothesis dist site

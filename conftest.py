@@ -1,0 +1,3 @@
+"""Loads the fixtures that start servers, for every suite of the workspace."""
+
+pytest_plugins = ["services"]

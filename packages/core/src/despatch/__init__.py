@@ -1,0 +1,85 @@
+"""despatch: a switchboard for live discrete-event simulation.
+
+Data goes in and out of a running SimPy model: parameters change while it runs, records stream to
+sinks, and the clock is never held up by I/O.
+"""
+
+from importlib.metadata import version
+
+from despatch.commands import Change, Command, Outcome, Refusal, Scheduled, Update
+from despatch.environment import DynamicEnvironment
+from despatch.errors import (
+    AccountError,
+    DespatchError,
+    InvalidUpdateError,
+    JournalError,
+    PluginError,
+    Problem,
+    RegistryError,
+    RunError,
+    SettingsError,
+    UnknownPathError,
+    WrongThreadError,
+)
+from despatch.parameters import (
+    Constant,
+    Distribution,
+    Empirical,
+    Exponential,
+    LogNormal,
+    Normal,
+    SimParameter,
+    Uniform,
+)
+from despatch.records import Event, Record, Telemetry
+from despatch.registry import Registry
+from despatch.report import Report
+from despatch.resources import DynamicContainer, DynamicResource, DynamicStore
+from despatch.run import Run
+from despatch.settings import Settings
+from despatch.signals import Signal
+from despatch.value_types import ValueType
+
+__version__ = version("despatch")
+
+__all__ = [
+    "AccountError",
+    "Change",
+    "Command",
+    "Constant",
+    "DespatchError",
+    "Distribution",
+    "DynamicContainer",
+    "DynamicEnvironment",
+    "DynamicResource",
+    "DynamicStore",
+    "Empirical",
+    "Event",
+    "Exponential",
+    "InvalidUpdateError",
+    "JournalError",
+    "LogNormal",
+    "Normal",
+    "Outcome",
+    "PluginError",
+    "Problem",
+    "Record",
+    "Refusal",
+    "Registry",
+    "RegistryError",
+    "Report",
+    "Run",
+    "RunError",
+    "Scheduled",
+    "Settings",
+    "SettingsError",
+    "Signal",
+    "SimParameter",
+    "Telemetry",
+    "Uniform",
+    "UnknownPathError",
+    "Update",
+    "ValueType",
+    "WrongThreadError",
+    "__version__",
+]

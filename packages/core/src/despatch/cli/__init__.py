@@ -1,0 +1,5 @@
+"""The command line: a module for each command."""
+
+from despatch.cli.app import app, main
+
+__all__ = ["app", "main"]

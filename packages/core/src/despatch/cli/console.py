@@ -1,0 +1,37 @@
+"""What every command says, and where: results on standard output, the rest on standard error."""
+
+from __future__ import annotations
+
+import sys
+from typing import NoReturn
+
+import typer
+from rich.console import Console
+
+from despatch.courier.hosts import ProgressMode
+from despatch.errors import DespatchError
+
+__all__ = ["err", "fail", "out", "progress_mode"]
+
+USAGE_ERROR = 2
+
+
+def out() -> Console:
+    """Standard output. Lines are not broken: they may be read by programs."""
+    return Console(soft_wrap=True, highlight=False)
+
+
+def err() -> Console:
+    """Standard error."""
+    return Console(stderr=True, soft_wrap=True, highlight=False)
+
+
+def fail(error: DespatchError | str, status: int = USAGE_ERROR) -> NoReturn:
+    """Say what is wrong and leave with an exit status."""
+    err().print(str(error), markup=False, style="red")
+    raise typer.Exit(status)
+
+
+def progress_mode() -> ProgressMode:
+    """A line drawn again and again on a terminal; plain lines elsewhere."""
+    return "live" if sys.stderr.isatty() else "plain"

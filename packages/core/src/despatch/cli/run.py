@@ -1,0 +1,126 @@
+"""``despatch run``: a model under a settings file."""
+
+from __future__ import annotations
+
+import sys
+import traceback
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from despatch.cli.console import err, fail, out, progress_mode
+from despatch.cli.model import find_model
+from despatch.errors import DespatchError, RegistryError, SettingsError
+from despatch.history import PastRun, past_runs
+from despatch.report import Report
+from despatch.run import Model, Run
+from despatch.settings import Settings
+from despatch.settings_file import load_settings, raw_settings
+
+__all__ = ["conduct", "run"]
+
+
+def run(
+    settings_file: Annotated[Path, typer.Argument(help="The settings file, YAML.")],
+    factor: Annotated[
+        float | None, typer.Option(help="Wall seconds per simulated second; 0 is at full speed.")
+    ] = None,
+    until: Annotated[
+        str | None, typer.Option(help="Simulated time to run for, such as 90s or 8h.")
+    ] = None,
+    set_: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="PATH=VALUE", help="Set a parameter at the start."),
+    ] = None,
+    report: Annotated[
+        Path | None, typer.Option(help="Write the delivery report to this file, as JSON.")
+    ] = None,
+    json: Annotated[
+        bool, typer.Option("--json", help="Print the delivery report as JSON.")
+    ] = False,
+) -> None:
+    """Run a model under a settings file and print the delivery report.
+
+    Exit status 0: all done and all delivered. 1: the run failed. 2: the command or the settings
+    are wrong. 3: the run finished, but something was not delivered.
+    """
+    overrides: dict[str, object] = {}
+    if factor is not None:
+        overrides["clock.factor"] = factor
+    if until is not None:
+        overrides["clock.until"] = until
+    for assignment in set_ or []:
+        path, equals, value = assignment.partition("=")
+        if not equals or not path:
+            fail(f"--set {assignment}: expected PATH=VALUE, such as Line_A.lathe.capacity=3")
+        overrides.setdefault("parameters", {})[path] = value  # type: ignore[index]
+    try:
+        settings = load_settings(settings_file, overrides=overrides)
+        model = find_model(settings, settings_file)
+        written = raw_settings(settings_file, overrides=overrides)
+        _tell_of_earlier_runs(settings)
+        result = conduct(settings, model, written)
+    except DespatchError as error:
+        fail(error)
+    if report is not None:
+        report.write_bytes(result.to_json())
+    if json:
+        out().print(result.to_json().decode(), markup=False)
+    else:
+        show(result)
+    raise typer.Exit(result.exit_status)
+
+
+def conduct(settings: Settings, model: Model, written: dict[str, object]) -> Report:
+    """Run a model to its end, or to SIGINT or SIGTERM.
+
+    What the model raises is printed with its own traceback, and the report says `failed`.
+
+    Raises:
+        DespatchError: The run could not begin.
+    """
+    run = Run(
+        settings, model, written=written, progress=progress_mode(), handle_signals=True
+    )
+    try:
+        with run:
+            run.run()
+    except Exception as error:
+        # The boundary to the model: it may raise anything, and its author wants to see where.
+        if not hasattr(run, "report") or isinstance(error, RegistryError | SettingsError):
+            raise
+        traceback.print_exception(error, file=sys.stderr)
+    return run.report
+
+
+def show(report: Report) -> None:
+    """Print the delivery report for people."""
+    console = out()
+    console.print(report.summary())
+    if report.sinks:
+        console.print(report.table())
+
+
+def _tell_of_earlier_runs(settings: Settings) -> None:
+    for past in past_runs(Path(settings.runs)):
+        if past.info.name == settings.name:
+            _tell_of(past, settings)
+
+
+def _tell_of(past: PastRun, settings: Settings) -> None:
+    console = err()
+    if past.state == "killed":
+        interval = settings.journal.flush.interval.total_seconds()
+        console.print(
+            f"Run {past.info.run_id} was killed. What it published in its last {interval:g} s "
+            f"may never have been written; {past.published:,} records were.",
+            style="yellow",
+        )
+    if past.owed:
+        owed = ", ".join(f"{count:,} to {sink}" for sink, count in past.owed.items())
+        console.print(
+            f"Run {past.info.run_id} owes {owed}. Deliver with: "
+            f"despatch runs deliver {past.folder}",
+            style="yellow",
+        )

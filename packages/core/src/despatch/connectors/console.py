@@ -1,0 +1,137 @@
+"""Egress to standard output: one line a record, for people who watch a run."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, ClassVar, Literal
+
+import msgspec
+from pydantic import BaseModel, ConfigDict
+
+from despatch.interfaces.egress import Batch, EgressConnector, Guarantee, Receipt
+from despatch.records import Event, Record
+from despatch.serializers.json import JsonSerializer, JsonSettings, find_unencodable
+
+__all__ = ["ConsoleEgress", "ConsoleSettings"]
+
+_VALUES = msgspec.json.Encoder()
+
+
+class ConsoleSettings(BaseModel):
+    """The settings of the console.
+
+    Attributes:
+        format: ``text`` for ``[sim_ts] sim event key value``, ``json`` for the whole record.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    format: Literal["text", "json"] = "text"
+
+
+class ConsoleEgress(EgressConnector):
+    """Writes readable lines to `sys.stdout`, whatever that is at the time.
+
+    Characters that a terminal would obey instead of showing (escape sequences, line breaks,
+    changes of the writing direction) are written as escapes. A terminal that is paused holds up
+    this sink alone: the lines are written by a thread of its own.
+    """
+
+    Settings: ClassVar[type[BaseModel]] = ConsoleSettings
+    guarantee: ClassVar[Guarantee] = Guarantee.AT_LEAST_ONCE
+    uses_serializer: ClassVar[bool] = False
+
+    settings: ConsoleSettings
+
+    def __init__(self, settings: BaseModel) -> None:
+        super().__init__(settings)
+        # Not asyncio.to_thread: its few threads are everyone's, and a paused terminal would
+        # take one of them at each attempt.
+        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="despatch-console")
+        self._unfinished: tuple[range, asyncio.Future[None]] | None = None
+
+    async def open(self) -> None:
+        """Do nothing: standard output is there."""
+
+    async def deliver(self, batch: Batch) -> Receipt:
+        """Write the batch, and wait until standard output has taken it.
+
+        A second attempt while the first is still being written waits for the first.
+        """
+        positions = range(batch.first, batch.end)
+        lines, rejected = self._lines(batch)
+        if await self._was_being_written(positions):
+            return Receipt(rejected, bytes=0)
+        text = "".join(lines)
+        loop = asyncio.get_running_loop()
+        writing = loop.run_in_executor(self._thread, _write, text)
+        self._unfinished = positions, writing
+        await self._finish(writing)
+        return Receipt(rejected, bytes=len(text))
+
+    async def close(self) -> None:
+        """Do nothing: standard output is not the connector's to close."""
+
+    async def _was_being_written(self, positions: range) -> bool:
+        if self._unfinished is None:
+            return False
+        before, writing = self._unfinished
+        await self._finish(writing)
+        return before == positions
+
+    async def _finish(self, writing: asyncio.Future[None]) -> None:
+        try:
+            await asyncio.shield(writing)
+        finally:
+            if writing.done():
+                self._unfinished = None
+
+    def _lines(self, batch: Batch) -> tuple[list[str], dict[int, str]]:
+        if self.settings.format == "text":
+            return [_text_line(record) for record in batch.records], {}
+        lines: list[str] = []
+        rejected: dict[int, str] = {}
+        for index, line in enumerate(JsonSerializer(JsonSettings()).encode(batch.records)):
+            if isinstance(line, bytes):
+                lines.append(f"{_visible(line.decode(), _json_escape)}\n")
+            else:
+                rejected[index] = line.reason
+        return lines, rejected
+
+
+def _write(text: str) -> None:
+    sys.stdout.write(text)
+    sys.stdout.flush()
+
+
+def _text_line(record: Record) -> str:
+    name = record.key if isinstance(record, Event) else record.path_id
+    what = record.type or record.stream_type
+    line = f"[{record.sim_ts:.3f}] {record.sim} {what} {name} {_readable(record.value)}"
+    return f"{_visible(line, _escape)}\n"
+
+
+def _readable(value: Any) -> str:
+    if isinstance(value, str):
+        return value
+    if find_unencodable(value) is not None:
+        return repr(value)
+    return _VALUES.encode(value).decode()
+
+
+def _visible(text: str, escape: Any) -> str:
+    if text.isprintable():
+        return text
+    return "".join(char if char.isprintable() else escape(char) for char in text)
+
+
+def _escape(char: str) -> str:
+    return char.encode("unicode_escape").decode("ascii")
+
+
+def _json_escape(char: str) -> str:
+    # Outside of strings JSON is ASCII, so what is not printable stands inside of one, where
+    # this is its other spelling.
+    return json_module_dumps(char)

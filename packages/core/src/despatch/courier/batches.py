@@ -1,0 +1,185 @@
+"""Batches: how a sink's share of the journal is cut into ranges of positions.
+
+A batch is cut by position, and where it ends is noted before it is attempted, so that a second
+attempt, by this courier or the next, has the same records and the same bytes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from despatch.courier.ledger import Cursor
+from despatch.entries import EVENT, STREAM_TYPES, UNENCODABLE_EVENT, Entry
+from despatch.journal import Frame, JournalReader
+from despatch.records import Event, Record, Telemetry
+from despatch.runs import RunInfo
+from despatch.value_types import ValueType
+
+__all__ = ["Cutter", "Draft", "Limits"]
+
+Matches = Callable[[str, str, str | None, Any], bool]
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """When a batch is full.
+
+    Attributes:
+        records: This many records.
+        bytes: This many bytes in the journal.
+    """
+
+    records: int
+    bytes: int
+
+
+@dataclass(slots=True)
+class Draft:
+    """A batch in the making: what a range of positions holds for one sink.
+
+    Attributes:
+        first: The first position of the range.
+        end: The position after the last that was looked at.
+        records: What the sink is to get.
+        unencodable: Records that cannot be encoded at all, with the reason.
+        not_selected: How many records the sink's `select` left out.
+        damaged: How many positions the journal could not give back.
+        bytes: About how many bytes the range takes in the journal.
+    """
+
+    first: int
+    end: int
+    records: list[Record] = field(default_factory=list)
+    unencodable: list[tuple[Record, str]] = field(default_factory=list)
+    not_selected: int = 0
+    damaged: int = 0
+    bytes: float = 0.0
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether no position was looked at."""
+        return self.end == self.first
+
+    def settled(self, cursor: Cursor, dead_lettered: int, sent: int) -> Cursor:
+        """The sink's cursor once this draft is accounted for."""
+        return replace(
+            cursor,
+            position=self.end,
+            delivered=cursor.delivered + len(self.records) + len(self.unencodable) - dead_lettered,
+            dead_lettered=cursor.dead_lettered + dead_lettered,
+            not_selected=cursor.not_selected + self.not_selected,
+            damaged=cursor.damaged + self.damaged,
+            bytes=cursor.bytes + sent,
+        )
+
+
+class Cutter:
+    """Reads the journal for one sink and cuts drafts from it."""
+
+    def __init__(
+        self,
+        reader: JournalReader,
+        run: RunInfo,
+        matches: Matches | None,
+        limits: Limits,
+        cursor: Cursor,
+    ) -> None:
+        self._reader = reader
+        self._run = run
+        self._start = run.start.astimezone(UTC)
+        self._matches = matches
+        self._limits = limits
+        self._sink_seq = cursor.given
+        self._draft = Draft(cursor.position, cursor.position)
+        self._frame: Frame | None = None
+
+    @property
+    def types(self) -> dict[int, ValueType]:
+        """The value types met so far, by the journal's number."""
+        return self._reader.types
+
+    @property
+    def has_draft(self) -> bool:
+        """Whether any position has been looked at since the last cut."""
+        return not self._draft.is_empty
+
+    def gather(self, end: int | None = None) -> bool:
+        """Take in what the journal has.
+
+        Args:
+            end: Cut exactly here: the range was attempted before. None cuts by the limits.
+
+        Returns:
+            Whether the draft is full; if not, the journal has no more for now.
+        """
+        while not self._is_full(end):
+            if self._frame is None:
+                self._frame = self._reader.read()
+                if self._frame is None:
+                    return False
+            self._take(self._frame, end)
+        return True
+
+    def cut(self) -> Draft:
+        """The draft as it stands; the next one begins where it ends."""
+        draft = self._draft
+        self._draft = Draft(draft.end, draft.end)
+        return draft
+
+    def _is_full(self, end: int | None) -> bool:
+        draft = self._draft
+        if end is not None:
+            return draft.end >= end
+        return len(draft.records) >= self._limits.records or draft.bytes >= self._limits.bytes
+
+    def _take(self, frame: Frame, end: int | None) -> None:
+        draft = self._draft
+        if frame.first > draft.end:
+            draft.damaged += frame.first - draft.end
+            draft.end = frame.first
+        entry_bytes = frame.bytes / max(1, len(frame.entries))
+        while draft.end < frame.end:
+            if self._is_full(end):
+                return
+            self._add(frame.entries[draft.end - frame.first])
+            draft.bytes += entry_bytes
+            draft.end += 1
+        self._frame = None
+
+    def _add(self, entry: Entry) -> None:
+        kind, sim_time, name, type_id, value = entry
+        type_name = self.types[type_id].name if type_id else None
+        draft = self._draft
+        if self._matches is not None and not self._matches(
+            STREAM_TYPES[kind], name, type_name, None if kind >= UNENCODABLE_EVENT else value
+        ):
+            draft.not_selected += 1
+            return
+        reason = str(value) if kind >= UNENCODABLE_EVENT else None
+        try:
+            timestamp = self._start + timedelta(seconds=sim_time)
+        except OverflowError:
+            timestamp = datetime.max.replace(tzinfo=UTC)
+            reason = f"simulated time {sim_time} is beyond the calendar that `clock.start` begins"
+        cls = Event if kind in (EVENT, UNENCODABLE_EVENT) else Telemetry
+        record = cls(
+            self._run.name,
+            name,
+            type_name,
+            value if reason is None else None,
+            sim_time,
+            timestamp,
+            self._run.run_id,
+            draft.end,
+            self._sink_seq,
+        )
+        self._sink_seq += 1
+        if reason is None:
+            draft.records.append(record)
+        else:
+            draft.unencodable.append((record, reason))
+
+

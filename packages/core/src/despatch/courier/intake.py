@@ -1,0 +1,140 @@
+"""Intake: one ingress's commands, from the source to the simulation, and the outcomes back.
+
+A command is brought over the link; when its outcome has come and the audit journal is on disk,
+the source is told. What was brought and not acknowledged when a connection breaks comes again
+from the source with the same id, and is applied once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from typing import Literal, TypeAlias
+
+import msgspec
+
+from despatch.commands import Command, Refusal
+from despatch.courier.backoff import Backoff, describe
+from despatch.courier.states import States
+from despatch.interfaces import CAUGHT_UP, IngressConnector
+from despatch.link import Brought, IngressState, Resolved
+
+__all__ = ["Intake"]
+
+UNRESOLVED_AT_MOST = 1024
+"""How many commands of one ingress may wait for their outcome: bounds what the link holds."""
+
+_log = logging.getLogger("despatch.courier")
+
+_State: TypeAlias = Literal["connecting", "open", "caught up", "ended", "retrying", "stopped"]
+
+
+class Intake:
+    """Brings one ingress's commands and acknowledges them.
+
+    Args:
+        name: The ingress's name.
+        connector: Brings the commands.
+        bring: Sends a command to the simulation.
+        sync_audit: Returns when the audit journal is on disk up to a position.
+        states: Whom to tell how the ingress fares.
+        timeout_s: How long `open` and `acknowledge` may take, in wall seconds.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        connector: IngressConnector,
+        bring: Callable[[Brought], None],
+        sync_audit: Callable[[int], Awaitable[None]],
+        states: States,
+        *,
+        timeout_s: float = 30.0,
+    ) -> None:
+        self.name = name
+        self.connector = connector
+        self._bring = bring
+        self._sync_audit = sync_audit
+        self._states = states
+        self._timeout_s = timeout_s
+        self._backoff = Backoff(maximum_s=5.0)
+        self._unresolved: dict[int, Command] = {}
+        self._resolved: asyncio.Queue[Resolved] = asyncio.Queue()
+        self._window = asyncio.Semaphore(UNRESOLVED_AT_MOST)
+        self._next_number = 0
+
+    def resolve(self, message: Resolved) -> None:
+        """The simulation has answered."""
+        self._resolved.put_nowait(message)
+
+    async def run(self) -> None:
+        """Bring commands until the source ends; until cancelled, where it never does."""
+        async with asyncio.TaskGroup() as group:
+            acknowledging = group.create_task(self._acknowledge_all())
+            await self._bring_all()
+            await self._until_all_resolved()
+            acknowledging.cancel()
+        await self._close()
+
+    async def _bring_all(self) -> None:
+        while True:
+            try:
+                self._tell("connecting")
+                async with asyncio.timeout(self._timeout_s):
+                    await self.connector.open()
+                self._tell("open" if self.connector.brings_backlog else "caught up")
+                async for item in self.connector.commands():
+                    self._backoff.reset()
+                    if item is CAUGHT_UP:
+                        self._tell("caught up")
+                    else:
+                        await self._bring_one(item)
+            except Exception as error:
+                # The boundary to the plugin: whatever it raises is shown, and tried again.
+                self._tell("retrying", describe(error))
+                await self._close()
+                await asyncio.sleep(self._backoff.next_s())
+            else:
+                self._tell("ended")
+                return
+
+    async def _bring_one(self, command: Command) -> None:
+        await self._window.acquire()
+        number = self._next_number
+        self._next_number += 1
+        self._unresolved[number] = command
+        bare = msgspec.structs.replace(command, handle=None, source=self.name)
+        self._bring(Brought(self.name, number, bare))
+
+    async def _acknowledge_all(self) -> None:
+        while True:
+            message = await self._resolved.get()
+            command = self._unresolved[message.number]
+            outcome = message.outcome
+            if isinstance(outcome, Refusal):
+                _log.warning("ingress %s: command refused: %s", self.name, outcome.reason)
+            try:
+                await self._sync_audit(message.audit_end)
+                async with asyncio.timeout(self._timeout_s):
+                    await self.connector.acknowledge(command, outcome)
+            except Exception as error:
+                # Not acknowledged, it comes again and is recognised by its id.
+                self._tell("retrying", f"acknowledge: {describe(error)}")
+            del self._unresolved[message.number]
+            self._window.release()
+            self._resolved.task_done()
+
+    async def _until_all_resolved(self) -> None:
+        for _ in range(UNRESOLVED_AT_MOST):
+            await self._window.acquire()
+
+    async def _close(self) -> None:
+        try:
+            async with asyncio.timeout(self._timeout_s):
+                await self.connector.close()
+        except Exception as error:
+            self._tell("retrying", f"close: {describe(error)}")
+
+    def _tell(self, state: _State, reason: str = "") -> None:
+        self._states.source(IngressState(self.name, state, reason))

@@ -1,0 +1,67 @@
+"""The doorbell: what a sleeping clock listens to, so that it wakes at once.
+
+It rings when a watched descriptor has something to read (the link), when another thread calls
+`ring`, and when a signal arrives (`signal.set_wakeup_fd` on `wakeup_fd`). `select.select` sleeps
+to the microsecond where poll(2) rounds up to milliseconds; a registered `select.poll` asks
+without sleeping in under a microsecond.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+
+__all__ = ["Doorbell"]
+
+
+class Doorbell:
+    """Waits for whoever wants the simulation's attention."""
+
+    def __init__(self) -> None:
+        self._read_fd, self.wakeup_fd = os.pipe()
+        os.set_blocking(self._read_fd, False)
+        os.set_blocking(self.wakeup_fd, False)
+        self._watched = [self._read_fd]
+        self._poll = select.poll()
+        self._poll.register(self._read_fd, select.POLLIN)
+
+    def watch(self, fd: int) -> None:
+        """Ring when `fd` has something to read."""
+        self._watched.append(fd)
+        self._poll.register(fd, select.POLLIN)
+
+    def unwatch(self, fd: int) -> None:
+        """Ring for `fd` no longer. To be called before it is closed."""
+        self._watched.remove(fd)
+        self._poll.unregister(fd)
+
+    def ring(self) -> None:
+        """Wake the sleeper. The one method that other threads may call."""
+        try:
+            os.write(self.wakeup_fd, b"\0")
+        except BlockingIOError:
+            # The pipe is full of rings that nobody has answered yet: it rings already.
+            return
+
+    @property
+    def is_rung(self) -> bool:
+        """Whether somebody waits, asked without sleeping."""
+        return bool(self._poll.poll(0))
+
+    def wait(self, timeout_s: float | None) -> bool:
+        """Sleep until it rings or the time is up; None sleeps until it rings."""
+        ready, _, _ = select.select(self._watched, [], [], timeout_s)
+        return bool(ready)
+
+    def answer(self) -> None:
+        """Forget the rings so far. Watched descriptors ring until they are read."""
+        try:
+            while os.read(self._read_fd, 4096):
+                continue
+        except BlockingIOError:
+            return
+
+    def close(self) -> None:
+        """Let go of the pipe."""
+        os.close(self._read_fd)
+        os.close(self.wakeup_fd)

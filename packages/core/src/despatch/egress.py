@@ -1,0 +1,95 @@
+"""Publishing: the simulation's side of egress.
+
+A record is encoded straight into the journal's buffer. That is the snapshot: what the model does
+to the value afterwards changes nothing.
+"""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING, Any
+
+from despatch.entries import EVENT, TELEMETRY, UNENCODABLE_EVENT, UNENCODABLE_TELEMETRY
+from despatch.errors import WrongThreadError
+from despatch.value_types import value_type_of
+from despatch.values import UnencodableError
+
+if TYPE_CHECKING:
+    from despatch.journal import JournalWriter
+
+__all__ = ["EgressMixIn"]
+
+_PLAIN = (dict, str, int, float, bool, type(None), list, tuple)
+
+
+class EgressMixIn:
+    """Gives an environment `publish_event` and `publish_telemetry`.
+
+    Without a journal (an environment of its own, outside a run) there is no sink, and what is
+    published goes nowhere.
+    """
+
+    _now: Any
+    _journal: JournalWriter | None = None
+    _type_ids: dict[type, int]
+    _thread_id: int
+
+    def publish_event(self, key: str, value: Any) -> None:
+        """Publish that something happened to `key`, at the present simulated time.
+
+        Args:
+            key: What it happened to, such as a part or a case.
+            value: A dict, a pydantic model, a dataclass or a scalar, nested as you like. It is
+                taken as it is now. One that cannot be encoded goes to the dead letters, alone.
+
+        Raises:
+            TypeError: `key` is not a string.
+            WrongThreadError: Called from another thread than the simulation's own.
+            JournalError: The journal cannot be written, for instance on a full disk.
+        """
+        self._publish(EVENT, key, value)
+
+    def publish_telemetry(self, path_id: str, value: Any) -> None:
+        """Publish a figure at the present simulated time.
+
+        Args:
+            path_id: The figure's dotted path, such as ``Line_A.lathe.utilization``.
+            value: As for `publish_event`; mostly a number.
+
+        Raises:
+            TypeError: `path_id` is not a string.
+            WrongThreadError: Called from another thread than the simulation's own.
+            JournalError: The journal cannot be written, for instance on a full disk.
+        """
+        self._publish(TELEMETRY, path_id, value)
+
+    def _record_into(self, journal: JournalWriter | None) -> None:
+        self._journal = journal
+        self._type_ids = dict.fromkeys(_PLAIN, 0)
+        self._thread_id = threading.get_ident()
+
+    def _publish(self, kind: int, name: str, value: Any) -> None:
+        journal = self._journal
+        if name.__class__ is not str:
+            raise TypeError(f"the name of a record is a string, such as 'part-17', not {name!r}")
+        if journal is None:
+            return
+        if threading.get_ident() != self._thread_id:
+            raise WrongThreadError(
+                "publish from the simulation's own thread; from others, go through "
+                "env.call_soon_threadsafe(env.publish_event, key, value)"
+            )
+        type_id = self._type_ids.get(value.__class__)
+        if type_id is None:
+            type_id = self._learn(value.__class__, journal)
+        try:
+            journal.append([kind, self._now, name, type_id, value])
+        except UnencodableError as error:
+            kind = UNENCODABLE_EVENT if kind == EVENT else UNENCODABLE_TELEMETRY
+            journal.append([kind, self._now, name, type_id, str(error)])
+
+    def _learn(self, cls: type, journal: JournalWriter) -> int:
+        value_type = value_type_of(cls)
+        type_id = 0 if value_type is None else journal.add_type(value_type)
+        self._type_ids[cls] = type_id
+        return type_id

@@ -1,0 +1,192 @@
+"""The environment: a `simpy.Environment` that can be steered, watched and paced.
+
+>>> from despatch import DynamicEnvironment
+>>> env = DynamicEnvironment()
+>>> _ = env.timeout(3.0)
+>>> env.run()
+>>> env.now
+3.0
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from typing import TYPE_CHECKING, Any
+
+import simpy
+from simpy.core import EmptySchedule, StopSimulation
+from simpy.events import URGENT
+
+from despatch.clock import Clock
+from despatch.egress import EgressMixIn
+from despatch.ingress import IngressMixIn
+from despatch.registry import Registry
+
+if TYPE_CHECKING:
+    from despatch.sampling import Streams
+
+__all__ = ["DynamicEnvironment"]
+
+EVENTS_BETWEEN_LOOKS = 256
+"""How many events pass at factor 0 between two looks at the doorbell."""
+
+
+class DynamicEnvironment(IngressMixIn, EgressMixIn, simpy.Environment):
+    """A SimPy environment with a registry, a clock and a way out for records.
+
+    Args:
+        initial_time: Simulated time at the start, in simulated seconds.
+        factor: Wall seconds per simulated second: 1.0 is real time, 0.0 as fast as the machine
+            allows.
+        seed: Seeds the random streams of `sample`; None takes one from the operating system.
+        name: The simulation's name, which its records carry.
+
+    Raises:
+        ValueError: `factor` is negative or not finite.
+
+    Attributes:
+        registry: Every live parameter, by dotted path.
+        clock: How simulated time follows wall time, and how late it is.
+    """
+
+    def __init__(
+        self,
+        initial_time: float = 0,
+        *,
+        factor: float = 0.0,
+        seed: int | None = None,
+        name: str = "simulation",
+    ) -> None:
+        super().__init__(initial_time)
+        self.name = name
+        self.seed = seed
+        self.clock = Clock(factor)
+        self.registry = Registry(self)
+        self._streams: Streams | None = None
+
+    @property
+    def factor(self) -> float:
+        """Wall seconds per simulated second; may be set while the simulation runs."""
+        return self.clock.factor
+
+    @factor.setter
+    def factor(self, factor: float) -> None:
+        self.clock.change(factor, self._now)
+
+    def sample(self, path: str) -> float:
+        """Draw from the distribution that the registry has at `path` now.
+
+        Each path has a stream of random numbers of its own, made from the seed and the path, so
+        that a change at one leaves the draws of the others alone.
+
+        Raises:
+            UnknownPathError: There is no such path.
+            TypeError: What is there is no distribution.
+        """
+        distribution = self.registry[path]
+        try:
+            draw = distribution.sample
+        except AttributeError:
+            raise TypeError(
+                f"{path}: expected a distribution to sample from, found {distribution!r}"
+            ) from None
+        if self._streams is None:
+            # numpy takes a tenth of a second to import: only those who sample pay for it.
+            from despatch.sampling import Streams
+
+            self._streams = Streams(self.seed)
+        value: float = draw(self._streams.generator(path))
+        return value
+
+    def run(self, until: float | simpy.Event | None = None) -> Any:
+        """Run until a simulated time, an event, the last event, or a request to `stop`.
+
+        At factor 0 events follow each other at once. Paced, each waits until it is due, and the
+        wait ends early for whoever rings the doorbell. With an ingress attached, a paced clock
+        with nothing due waits for commands.
+
+        Returns:
+            The value of `until` where it is an event that came; otherwise None.
+        """
+        if self._attendant is None and not self.clock.factor and self._stop_reason is None:
+            return super().run(until)
+        event = self._arm(until)
+        if event is not None and event.callbacks is None:
+            return event.value
+        if not self.clock.is_running:
+            self.clock.start(self._now)
+        try:
+            self._run_attentively()
+        except StopSimulation as stop:
+            return stop.args[0]
+        except EmptySchedule:
+            if event is not None and not event.triggered:
+                raise RuntimeError(
+                    f'No scheduled events left but "until" event was not triggered: {event}'
+                ) from None
+        finally:
+            if event is not None and event.callbacks is not None:
+                event.callbacks.remove(StopSimulation.callback)
+        return None
+
+    def _arm(self, until: float | simpy.Event | None) -> simpy.Event | None:
+        if until is None:
+            return None
+        if isinstance(until, simpy.Event):
+            event = until
+        else:
+            at = float(until)
+            if at <= self._now:
+                raise ValueError(f"until ({at}) must be greater than the current simulation time")
+            event = simpy.Event(self)
+            event._ok, event._value = True, None
+            self.schedule(event, URGENT, at - self._now)
+        if event.callbacks is not None:
+            event.callbacks.append(StopSimulation.callback)
+        return event
+
+    def _run_attentively(self) -> None:
+        step = self.step
+        countdown = 0
+        while True:
+            if self.clock.factor:
+                self._wait_until_due()
+                countdown = 0
+            elif countdown == 0:
+                if self._doorbell.is_rung or time.monotonic() >= self._attend_at:
+                    self._attend()
+                countdown = EVENTS_BETWEEN_LOOKS
+            else:
+                countdown -= 1
+            if self._stop_reason is not None:
+                return
+            step()
+
+    def _wait_until_due(self) -> None:
+        clock, doorbell = self.clock, self._doorbell
+        while self._stop_reason is None and clock.factor:
+            due = clock.due(self.peek())
+            now = time.monotonic()
+            if now >= self._attend_at or doorbell.is_rung:
+                self._attend()
+            elif now >= due:
+                clock.note_lag(now - due)
+                return
+            elif math.isinf(due) and not self._expects_commands:
+                return
+            else:
+                wake = min(due, self._attend_at)
+                doorbell.wait(None if math.isinf(wake) else wake - now)
+
+    @property
+    def _expects_commands(self) -> bool:
+        return self._attendant is not None and self._attendant.expects_commands
+
+    def catch_up(self) -> None:
+        """Move a paced, idle clock to the time that the wall stands for, not past the next event.
+
+        Called before a live command is applied, so that it takes effect when it came.
+        """
+        if self.clock.factor and self.clock.is_running:
+            self._now = max(self._now, min(self.clock.sim_time(), self.peek()))

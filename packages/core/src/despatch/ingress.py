@@ -1,0 +1,78 @@
+"""Attention: the simulation's side of ingress.
+
+The simulation is alone in its thread. Whoever wants something of it (the link to the courier,
+another thread, a signal) rings its doorbell, and is attended to between two events.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from typing import Any, Protocol
+
+from despatch.doorbell import Doorbell
+
+__all__ = ["Attendant", "IngressMixIn"]
+
+
+class Attendant(Protocol):
+    """Does what the outside wants, when the environment finds the time."""
+
+    @property
+    def expects_commands(self) -> bool:
+        """Whether commands may still come, so that a paced clock waits although nothing is due."""
+
+    def attend(self) -> float:
+        """Do what is due, without waiting.
+
+        Returns:
+            The wall time (`time.monotonic`, in seconds) at which to be called again at the latest.
+        """
+
+
+class IngressMixIn:
+    """Gives an environment the way in for commands, other threads and requests to stop."""
+
+    _attendant: Attendant | None = None
+    _attend_at: float = float("inf")
+    _stop_reason: str | None = None
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._doorbell = Doorbell()
+        self._calls: deque[tuple[Callable[..., object], tuple[Any, ...]]] = deque()
+
+    @property
+    def doorbell(self) -> Doorbell:
+        """What wakes a sleeping clock."""
+        return self._doorbell
+
+    @property
+    def stop_reason(self) -> str | None:
+        """Why the simulation was asked to stop; None while it was not."""
+        return self._stop_reason
+
+    def attach(self, attendant: Attendant | None) -> None:
+        """Let `attendant` be called between events; None lets go of the last one."""
+        self._attendant = attendant
+        self._attend_at = 0.0 if attendant is not None else float("inf")
+
+    def stop(self, reason: str) -> None:
+        """Let `run` return before the next event, now and whenever it is called again."""
+        self._stop_reason = reason
+
+    def call_soon_threadsafe(self, function: Callable[..., object], *args: Any) -> None:
+        """Call `function` in the simulation's thread between two events. For other threads.
+
+        What it raises is raised by `run`, like an exception of the model's own.
+        """
+        self._calls.append((function, args))
+        self._doorbell.ring()
+
+    def _attend(self) -> None:
+        self._doorbell.answer()
+        while self._calls:
+            function, args = self._calls.popleft()
+            function(*args)
+        if self._attendant is not None:
+            self._attend_at = self._attendant.attend()

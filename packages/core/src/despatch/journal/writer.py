@@ -1,0 +1,265 @@
+"""Writing a journal: entries are packed into a buffer, and the buffer is written as one frame."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import zlib
+from collections.abc import Mapping, Sequence
+from itertools import chain
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Final
+
+from ormsgpack import Fragment
+
+from despatch.errors import DespatchError, JournalError, UnencodableError
+from despatch.journal.format import (
+    ARRAY32,
+    ARRAY32_MARK,
+    HEADER_BYTES,
+    MAX_ENTRY_BYTES,
+    FrameHeader,
+    FrameKind,
+    pack_frame,
+    pack_segment_header,
+    segment_name,
+)
+from despatch.value_types import ValueType
+from despatch.values import OPTIONS, default, pack, packb
+
+__all__ = ["JournalWriter"]
+
+# The buffer begins with room for the frame's header, so that a frame is one write.
+_ROOM: Final = HEADER_BYTES + ARRAY32.size
+
+
+class JournalWriter:
+    """Appends entries to a journal of its own. One thread, one process.
+
+    Args:
+        folder: Where the segments go; made where it is missing, and empty.
+        meta: What the journal is; it stands at the head of each segment.
+        fields: What the items of an entry are called, for errors; it goes into the meta.
+        flush_bytes: A frame is written once the buffer has so many bytes.
+        segment_bytes: A new segment is begun before one would have more bytes than this.
+
+    Attributes:
+        end: The position after the last entry that was appended.
+        written: The position after the last entry that was written.
+
+    Raises:
+        JournalError: The folder is not empty, or cannot be written to.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        meta: Mapping[str, Any],
+        *,
+        fields: Sequence[str] = (),
+        flush_bytes: int = 256 * 1024,
+        segment_bytes: int = 64 * 1024 * 1024,
+    ) -> None:
+        if not 0 < flush_bytes <= MAX_ENTRY_BYTES:
+            raise ValueError(f"flush_bytes is {flush_bytes}; from 1 to {MAX_ENTRY_BYTES} are taken")
+        self.end = 0
+        self.written = 0
+        self._folder = folder
+        self._meta = {**meta, "fields": list(fields)} if fields else dict(meta)
+        self._fields = tuple(fields)
+        self._segment_bytes = segment_bytes
+        self._buffer = bytearray(_ROOM)
+        self._full_at = _ROOM + flush_bytes
+        self._types: list[bytes] = []
+        self._is_closed = False
+        _make_empty(folder)
+        self._segment = self._new_segment()
+
+    def append(self, entry: list[Any]) -> int:
+        """Append an entry, as it is now: what becomes of its parts later changes nothing.
+
+        Either the entry is appended, or an error is raised and nothing has changed.
+
+        Returns:
+            The entry's position, counted from 0.
+
+        Raises:
+            UnencodableError: Something in the entry cannot be packed, or it is too long.
+            JournalError: The buffer is full and cannot be written.
+        """
+        try:
+            packed = packb(entry, default, OPTIONS)
+        except TypeError:
+            packed = self._pack_slowly(entry)
+        buffer = self._buffer
+        buffer += packed
+        position = self.end
+        self.end = position + 1
+        if len(buffer) >= self._full_at:
+            self._make_room(len(packed))
+        return position
+
+    def add_type(self, value_type: ValueType) -> int:
+        """Number a type, counted from 1; it is written before the next entries are.
+
+        Raises:
+            UnencodableError: The type itself cannot be packed.
+        """
+        type_id = len(self._types) + 1
+        self._types.append(pack([type_id, value_type.to_builtins()], value_type.name))
+        return type_id
+
+    def flush(self) -> None:
+        """Write what was appended, as one frame.
+
+        Raises:
+            JournalError: It cannot be written, for instance on a full disk. It stays in the
+                buffer, and may be tried again.
+        """
+        if self._is_closed:
+            return
+        if self.end > self.written:
+            self._write_entries()
+        else:
+            self._write_new_types()
+
+    def close(self) -> None:
+        """Write what was appended and say that the journal ends here.
+
+        Raises:
+            JournalError: It cannot be written; the journal is still open and may be closed again.
+        """
+        if self._is_closed:
+            return
+        self.flush()
+        self._segment.write(pack_frame(FrameKind.END, self.end))
+        self._is_closed = True
+        self._full_at = 0
+        self._segment.close()
+
+    def __enter__(self) -> JournalWriter:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def _pack_slowly(self, entry: list[Any]) -> bytes:
+        named = self._fields[: len(entry)]
+        unnamed = (f"entry[{index}]" for index in range(len(named), len(entry)))
+        parts = zip(entry, chain(named, unnamed), strict=True)
+        return packb([Fragment(pack(part, name)) for part, name in parts])
+
+    def _make_room(self, length: int) -> None:
+        """Flush; if that fails, the entry that was just appended, of this length, goes again."""
+        try:
+            if self._is_closed:
+                raise JournalError(f"{self._folder}: the journal is closed")
+            if length > MAX_ENTRY_BYTES:
+                raise UnencodableError(f"entry of {length} bytes; {MAX_ENTRY_BYTES} are taken")
+            self.flush()
+        except DespatchError:
+            del self._buffer[-length:]
+            self.end -= 1
+            raise
+
+    def _write_entries(self) -> None:
+        buffer = self._buffer
+        is_full = self._segment.size + len(buffer) > self._segment_bytes
+        if is_full and self.written > self._segment.first:
+            finished, self._segment = self._segment, self._new_segment()
+            finished.close()
+        self._write_new_types()
+        ARRAY32.pack_into(buffer, HEADER_BYTES, ARRAY32_MARK, self.end - self.written)
+        with memoryview(buffer)[HEADER_BYTES:] as payload:
+            length, checksum = len(payload), zlib.crc32(payload)
+        count = self.end - self.written
+        header = FrameHeader(FrameKind.ENTRIES, length, count, self.written, checksum)
+        buffer[:HEADER_BYTES] = header.pack()
+        self._segment.write(buffer)
+        del buffer[_ROOM:]
+        self.written = self.end
+
+    def _write_new_types(self) -> None:
+        new = self._types[self._segment.types :]
+        if new:
+            self._segment.write(_types_frame(new, self.written))
+            self._segment.types = len(self._types)
+
+    def _new_segment(self) -> _Segment:
+        head = pack_segment_header(self.written, self._meta)
+        if self._types:
+            head += _types_frame(self._types, self.written)
+        return _Segment(self._folder, self.written, head, len(self._types))
+
+
+class _Segment:
+    """The segment that is being written.
+
+    Attributes:
+        first: The position of its first entry.
+        size: How many bytes were written whole.
+        types: How many types it has.
+    """
+
+    def __init__(self, folder: Path, first: int, head: bytes, types: int) -> None:
+        self.first = first
+        self.size = 0
+        self.types = types
+        self._path = folder / segment_name(first)
+        try:
+            self._fd = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o666)
+        except OSError as error:
+            raise self._failure("made", error) from error
+        try:
+            self.write(head)
+        except JournalError:
+            os.close(self._fd)
+            with contextlib.suppress(OSError):
+                self._path.unlink()
+            raise
+
+    def write(self, data: bytes | bytearray) -> None:
+        """Write all of it or, as far as a reader is concerned, nothing."""
+        done = 0
+        try:
+            # The view is given back before an error is: a buffer in view cannot change its size.
+            with memoryview(data) as view:
+                while done < len(data):
+                    done += os.pwrite(self._fd, view[done:], self.size + done)
+        except OSError as error:
+            # Should this fail too, the next write goes to the same place.
+            with contextlib.suppress(OSError):
+                os.ftruncate(self._fd, self.size)
+            raise self._failure(f"written at byte {self.size}", error) from error
+        self.size += done
+
+    def close(self) -> None:
+        """Close the file."""
+        try:
+            os.close(self._fd)
+        except OSError as error:
+            raise self._failure("closed, and may have lost what was written to it", error) from error
+
+    def _failure(self, what: str, error: OSError) -> JournalError:
+        return JournalError(f"{self._path}: cannot be {what}: {error.strerror}")
+
+
+def _make_empty(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        is_empty = not any(folder.iterdir())
+    except OSError as error:
+        raise JournalError(f"{folder}: no journal can be made here: {error.strerror}") from error
+    if not is_empty:
+        raise JournalError(f"{folder}: a journal is begun in an empty folder, and this one is not")
+
+
+def _types_frame(packed: Sequence[bytes], first: int) -> bytes:
+    payload = packb([Fragment(pair) for pair in packed])
+    return pack_frame(FrameKind.TYPES, first, len(packed), payload)

@@ -1,0 +1,220 @@
+"""The link: small messages between the simulator and its courier, over a socket pair.
+
+Commands come in; outcomes, "there is more" and states go out. No record travels here. Nothing
+ever waits for the other side: what does not fit into the socket's buffer is kept and sent when
+there is room, and what is only of passing interest is not even kept (`offer`).
+
+A message is a length of four bytes, big-endian, and a msgpack map tagged with its type.
+"""
+
+from __future__ import annotations
+
+import socket
+import struct
+from typing import Any, Literal, TypeAlias
+
+import msgspec
+
+from despatch.commands import Command, Outcome
+from despatch.errors import DespatchError
+
+__all__ = [
+    "Brought",
+    "Configure",
+    "Drain",
+    "Finished",
+    "IngressState",
+    "Link",
+    "Message",
+    "Progress",
+    "Resolved",
+    "SinkState",
+    "StopNow",
+    "Written",
+]
+
+MAX_MESSAGE_BYTES = 16 * 1024 * 1024
+_RECEIVE_BYTES = 256 * 1024
+_LENGTH = struct.Struct(">I")
+
+
+class Configure(msgspec.Struct, tag=True):
+    """First of all: the run's folder and its settings, secrets included."""
+
+    folder: str
+    settings: dict[str, Any]
+    progress: Literal["live", "plain", "none"] = "none"
+
+
+class Written(msgspec.Struct, tag=True):
+    """The journal of records is written up to here."""
+
+    end: int
+
+
+class Progress(msgspec.Struct, tag=True):
+    """Where the simulation stands, for those who watch."""
+
+    sim_time: float
+    until: float | None
+    lag_s: float
+    published: int
+
+
+class Brought(msgspec.Struct, tag=True):
+    """An ingress has brought a command; the answer is a `Resolved` with the same number."""
+
+    ingress: str
+    number: int
+    command: Command
+
+
+class Resolved(msgspec.Struct, tag=True):
+    """What became of a command; the audit journal holds it below the position `audit_end`."""
+
+    ingress: str
+    number: int
+    outcome: Outcome
+    audit_end: int
+
+
+class IngressState(msgspec.Struct, tag=True):
+    """How an ingress fares. `caught up` and `ended` let a waiting clock start."""
+
+    name: str
+    state: Literal["connecting", "open", "caught up", "ended", "retrying", "stopped"]
+    reason: str = ""
+
+
+class SinkState(msgspec.Struct, tag=True):
+    """How a sink fares, with the reason where it does not."""
+
+    name: str
+    state: Literal["connecting", "healthy", "retrying", "stopped"]
+    reason: str = ""
+
+
+class Drain(msgspec.Struct, tag=True):
+    """The journal has ended: deliver what is there within the grace time, then finish."""
+
+    grace_s: float
+
+
+class StopNow(msgspec.Struct, tag=True):
+    """Finish at once; what is not delivered stays owed."""
+
+
+class Finished(msgspec.Struct, tag=True):
+    """The courier's last word: its duties are done and its ledger is closed."""
+
+
+Message: TypeAlias = (
+    Configure
+    | Written
+    | Progress
+    | Brought
+    | Resolved
+    | IngressState
+    | SinkState
+    | Drain
+    | StopNow
+    | Finished
+)
+
+
+class Link:
+    """One end of the wire. Never blocks; not for use from several threads.
+
+    Attributes:
+        is_closed: Whether the other side has gone, or this one has closed.
+    """
+
+    def __init__(self, end: socket.socket) -> None:
+        end.setblocking(False)
+        self._socket = end
+        self._outgoing = bytearray()
+        self._incoming = bytearray()
+        self._encoder = msgspec.msgpack.Encoder()
+        self._decoder: msgspec.msgpack.Decoder[Message] = msgspec.msgpack.Decoder(Message)
+        self.is_closed = False
+
+    @staticmethod
+    def pair() -> tuple[socket.socket, socket.socket]:
+        """The two ends of a new wire."""
+        return socket.socketpair()
+
+    def fileno(self) -> int:
+        """The descriptor to wait on."""
+        return self._socket.fileno()
+
+    @property
+    def has_outgoing(self) -> bool:
+        """Whether messages wait for room in the socket; `flush` sends them when there is."""
+        return bool(self._outgoing)
+
+    def send(self, message: Message) -> None:
+        """Send a message now or, when the socket is full, as soon as `flush` finds room."""
+        if self.is_closed:
+            return
+        body = self._encoder.encode(message)
+        if len(body) > MAX_MESSAGE_BYTES:
+            raise DespatchError(
+                f"a {type(message).__name__} message of {len(body)} bytes is too large "
+                f"for the link (at most {MAX_MESSAGE_BYTES})"
+            )
+        self._outgoing += _LENGTH.pack(len(body))
+        self._outgoing += body
+        self.flush()
+
+    def offer(self, message: Message) -> None:
+        """Send a message of passing interest, or drop it when others are still waiting."""
+        if not self._outgoing:
+            self.send(message)
+
+    def flush(self) -> None:
+        """Send what waits, as far as there is room."""
+        while self._outgoing and not self.is_closed:
+            try:
+                sent = self._socket.send(self._outgoing)
+            except BlockingIOError:
+                return
+            except (BrokenPipeError, ConnectionResetError):
+                # The other side has gone. What it said before may still be read: `receive`
+                # meets the end of the stream and closes.
+                self._outgoing.clear()
+                return
+            del self._outgoing[:sent]
+
+    def receive(self) -> list[Message]:
+        """All messages that have come; `is_closed` is set when the other side has gone."""
+        while not self.is_closed:
+            try:
+                chunk = self._socket.recv(_RECEIVE_BYTES)
+            except BlockingIOError:
+                break
+            except ConnectionResetError:
+                chunk = b""
+            if not chunk:
+                self.is_closed = True
+                break
+            self._incoming += chunk
+        return self._split()
+
+    def _split(self) -> list[Message]:
+        buffer, start, messages = self._incoming, 0, []
+        while len(buffer) - start >= _LENGTH.size:
+            (length,) = _LENGTH.unpack_from(buffer, start)
+            if length > MAX_MESSAGE_BYTES:
+                raise DespatchError(f"the link brought a message of {length} bytes: it is garbled")
+            stop = start + _LENGTH.size + length
+            if len(buffer) < stop:
+                break
+            messages.append(self._decoder.decode(memoryview(buffer)[start + _LENGTH.size : stop]))
+            start = stop
+        del buffer[:start]
+        return messages
+
+    def close(self) -> None:
+        """Hang up. May be called twice."""
+        self.is_closed = True
+        self._socket.close()

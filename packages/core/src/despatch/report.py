@@ -1,0 +1,123 @@
+"""The delivery report: what a run published, and what became of it."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+from rich.table import Table
+from rich.text import Text
+
+from despatch.account import SinkAccount
+
+__all__ = ["CommandCount", "Report"]
+
+
+class CommandCount(msgspec.Struct, kw_only=True):
+    """What became of the commands that reached the run."""
+
+    applied: int = 0
+    refused: int = 0
+    scheduled: int = 0
+
+
+class Report(msgspec.Struct, kw_only=True):
+    """What a run did.
+
+    Attributes:
+        run_id: The run's id.
+        name: The simulation's name.
+        folder: The run's folder.
+        state: `finished` or `failed`.
+        error: Why it failed.
+        stopped_by: What asked it to stop before its end, such as ``SIGTERM``.
+        sim_time: Simulated time at the end, in simulated seconds.
+        wall_s: How long it took, in wall seconds.
+        max_lag_s: How late the simulation was at the most, in wall seconds; 0.0 at factor 0.
+        published: How many records were published.
+        commands: What became of commands.
+        courier_restarts: How often a courier died and was started again.
+        sinks: What became of the records, sink by sink.
+    """
+
+    run_id: str
+    name: str
+    folder: str
+    state: Literal["finished", "failed"]
+    error: str | None = None
+    stopped_by: str | None = None
+    sim_time: float
+    wall_s: float
+    max_lag_s: float = 0.0
+    published: int
+    commands: CommandCount
+    courier_restarts: int = 0
+    sinks: list[SinkAccount]
+
+    @property
+    def owed(self) -> int:
+        """Records that are still owed, over all sinks."""
+        return sum(sink.owed for sink in self.sinks)
+
+    @property
+    def is_delivered(self) -> bool:
+        """Whether every sink has every record that it was to get."""
+        return all(s.owed == 0 and s.dead_lettered == 0 and s.damaged == 0 for s in self.sinks)
+
+    @property
+    def exit_status(self) -> int:
+        """0: all done and delivered. 1: the run failed. 3: something was not delivered."""
+        if self.state == "failed":
+            return 1
+        return 0 if self.is_delivered else 3
+
+    def to_json(self) -> bytes:
+        """The report as a JSON object, with what follows from it."""
+        return msgspec.json.encode(
+            {**msgspec.to_builtins(self), "owed": self.owed, "exit_status": self.exit_status}
+        )
+
+    def summary(self) -> Text:
+        """The report in two or three lines, without the sinks."""
+        text = Text()
+        text.append(f"{self.name} {self.state}", style="bold")
+        if self.stopped_by is not None:
+            text.append(f", stopped by {self.stopped_by},")
+        text.append(f" at {self.sim_time:,.3f} s simulated after {self.wall_s:.1f} s: ")
+        text.append(f"{self.published:,} records published, {self.commands.applied:,} commands")
+        text.append(f" applied, {self.commands.refused:,} refused.")
+        if self.courier_restarts:
+            text.append(f" The courier was started again {self.courier_restarts} times.")
+        if self.error is not None:
+            text.append(f"\n{self.error}", style="red")
+        if self.owed:
+            text.append(
+                f"\n{self.owed:,} records are owed. Deliver them with: "
+                f"despatch runs deliver {self.folder}",
+                style="yellow",
+            )
+        return text
+
+    def table(self) -> Table:
+        """The sinks, a row each."""
+        columns = ["given", "delivered", "dead-lettered", "owed", "retries", "repeats", "bytes"]
+        table = Table("sink", title_justify="left", box=None, pad_edge=False)
+        for column in columns:
+            table.add_column(column, justify="right")
+        damaged = any(sink.damaged for sink in self.sinks)
+        if damaged:
+            table.add_column("damaged", justify="right")
+        for sink in self.sinks:
+            row = [
+                sink.given,
+                sink.delivered,
+                sink.dead_lettered,
+                sink.owed,
+                sink.retries,
+                sink.repeats,
+                sink.bytes,
+            ]
+            if damaged:
+                row.append(sink.damaged)
+            table.add_row(sink.sink, *(f"{figure:,}" for figure in row))
+        return table

@@ -1,0 +1,100 @@
+"""Capacity: the number that limits a resource, and that may change while a model runs.
+
+SimPy fixes a resource's capacity when it is made. Here it may also be a dotted path in the
+environment's registry, or the `Signal` of such a path; the resource then hears of a change at
+the instant at which it is made, without polling.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from simpy.resources.base import BaseResource
+
+from despatch.signals import Signal
+
+if TYPE_CHECKING:
+    import simpy
+
+__all__ = ["Capacity", "LiveCapacity", "capacity_signal", "whole_places"]
+
+Capacity: TypeAlias = int | float | str | Signal
+"""A number, a dotted path in the environment's registry, or the path's signal."""
+
+
+def capacity_signal(env: simpy.Environment, capacity: Capacity) -> Signal | None:
+    """The signal that a capacity follows; None for a number, which nothing changes.
+
+    Raises:
+        TypeError: A path was given, and the environment has no registry.
+        UnknownPathError: The registry has no such path.
+        ValueError: What the path holds is no number, or a negative one.
+    """
+    if isinstance(capacity, str):
+        registry = getattr(env, "registry", None)
+        if registry is None:
+            raise TypeError(
+                f"the capacity {capacity!r} is a path, and {type(env).__name__} has no registry "
+                "to find it in: use a DynamicEnvironment, or give a number"
+            )
+        capacity = registry.signal(capacity)
+    if not isinstance(capacity, Signal):
+        return None
+    if _number(capacity.path, capacity.value) < 0:
+        raise ValueError(
+            f"{capacity.path}: a capacity must be at least 0, and there is {capacity.value!r}"
+        )
+    return capacity
+
+
+def whole_places(capacity: int | float) -> int | float:
+    """How many whole places a capacity has: 2 of 2.5, infinitely many of infinity."""
+    return capacity if math.isinf(capacity) else math.floor(capacity)
+
+
+def _number(path: str, value: Any) -> int | float:
+    if isinstance(value, bool) or not isinstance(value, int | float) or math.isnan(value):
+        raise ValueError(f"{path}: a capacity must be a number, and there is {value!r}")
+    return value
+
+
+class LiveCapacity(BaseResource[Any, Any]):
+    """What the dynamic resources share; mixed in before one of SimPy's classes.
+
+    A subclass says how much of its capacity is taken (`_occupied`), and where it has whole
+    places only, what a number means as its capacity (`_fitted`).
+    """
+
+    @property
+    def over_capacity(self) -> int | float:
+        """By how much the use exceeds the capacity; 0 while it fits."""
+        return max(0, self._occupied() - self.capacity)
+
+    @property
+    def is_over_capacity(self) -> bool:
+        """Whether more is in use than the capacity allows, as after shrinking."""
+        return self.over_capacity > 0
+
+    def _follow(self, signal: Signal) -> None:
+        def change(value: Any) -> None:
+            # Only the model's author can forbid negative numbers, by the parameter's bounds;
+            # a run that is under way takes one as closed rather than end because of it.
+            self._capacity = self._fitted(max(0, _number(signal.path, value)))
+            self._admit_waiting()
+
+        self._capacity = self._fitted(signal.value)
+        signal.subscribe(change)
+
+    def _admit_waiting(self) -> None:
+        # SimPy's Resource and Store serve one waiter for each call of _trigger_put.
+        before = len(self.put_queue) + 1
+        while len(self.put_queue) < before:
+            before = len(self.put_queue)
+            self._trigger_put(None)
+
+    def _occupied(self) -> int | float:
+        raise NotImplementedError
+
+    def _fitted(self, capacity: int | float) -> int | float:
+        return capacity

@@ -1,0 +1,214 @@
+"""A run: a model, its settings, and everything between them from start to report.
+
+    created → connecting → running → draining → finished | failed
+"""
+
+from __future__ import annotations
+
+import secrets
+import signal
+import threading
+import time
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from types import FrameType, TracebackType
+from typing import Any, TypeAlias
+
+from despatch.account import accounts_of
+from despatch.commands import Change, Outcome, Refusal
+from despatch.courier.hosts import Host, ProcessHost, ProgressMode, ThreadHost
+from despatch.environment import DynamicEnvironment
+from despatch.errors import InvalidUpdateError
+from despatch.interfaces import EgressConnector
+from despatch.report import CommandCount, Report
+from despatch.runs import RunFolder, RunInfo, RunState, new_run_id
+from despatch.settings import Settings
+from despatch.switchboard import Switchboard
+
+__all__ = ["Model", "Run"]
+
+Model: TypeAlias = Callable[[DynamicEnvironment], object]
+
+
+class Run:
+    """Runs a model under settings, as a context manager.
+
+    Entering makes the run's folder, builds the model, starts the courier and waits for what is
+    waiting at the sources. Leaving drains, and makes the report; an exception of the model's
+    goes on its way after all that was published has been delivered.
+
+    >>> from despatch import Run, Settings
+    >>> def build(env):
+    ...     env.publish_event("part-1", {"status": "made"})
+    >>> settings = Settings(runs=tmp_path, egress=[{"connector": "memory"}],
+    ...                     courier={"host": "thread"})
+    >>> with Run(settings, build) as run:
+    ...     run.env.run(until=10)
+    >>> run.report.published, run.report.owed
+    (1, 0)
+
+    Args:
+        settings: The run's settings.
+        model: Called with the environment before the clock starts.
+        written: The settings as written, with secrets unresolved, for the run's folder; None
+            takes `settings` with its secrets hidden, which `despatch runs deliver` then lacks.
+        progress: How to show progress on standard error.
+        handle_signals: Whether SIGINT and SIGTERM end the run in order: the first drains, a
+            second stops at once. Only in the main thread.
+
+    Attributes:
+        env: The environment.
+        report: What became of the run, once it has been left.
+    """
+
+    env: DynamicEnvironment
+    report: Report
+
+    def __init__(
+        self,
+        settings: Settings,
+        model: Model | None = None,
+        *,
+        written: Mapping[str, Any] | None = None,
+        progress: ProgressMode = "none",
+        handle_signals: bool = False,
+    ) -> None:
+        self.settings = settings
+        self._model = model
+        self._written = written
+        self._progress: ProgressMode = progress
+        self._handle_signals = handle_signals
+        self._commands = CommandCount()
+        self._old_handlers: dict[int, Any] = {}
+        self._old_wakeup_fd: int | None = None
+
+    def __enter__(self) -> Run:
+        settings = self.settings
+        now = datetime.now(UTC)
+        info = RunInfo(
+            run_id=new_run_id(),
+            name=settings.name,
+            start=settings.clock.start or now,
+            created=now,
+            seed=secrets.randbits(63) if settings.seed is None else settings.seed,
+            factor=settings.clock.factor,
+            version=version("despatch"),
+        )
+        written = self._written
+        if written is None:
+            written = settings.model_dump(mode="json")
+        self.folder = RunFolder.create(Path(settings.runs), info, written)
+        self._began = time.monotonic()
+        self.env = DynamicEnvironment(
+            factor=settings.clock.factor, seed=info.seed, name=settings.name
+        )
+        self.env.registry.on_outcome.append(self._count)
+        self._switchboard = Switchboard(self.env, self.folder, settings, self._host())
+        self._catch_signals()
+        try:
+            self._set("connecting")
+            self._switchboard.open()
+            if self._model is not None:
+                self._model(self.env)
+            self._override()
+            self._switchboard.connect(settings.courier.connect_timeout.total_seconds())
+            self._set("running")
+        except BaseException as error:
+            self._leave(error)
+            raise
+        return self
+
+    def run(self) -> None:
+        """Run the model to `clock.until`, or to its end where there is none."""
+        until = self.settings.clock.until
+        self.env.run(None if until is None else until.total_seconds())
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._leave(error)
+
+    @property
+    def sinks(self) -> Mapping[str, EgressConnector]:
+        """The connectors of the sinks by name, where the courier is a thread."""
+        return self._switchboard.connectors
+
+    def _host(self) -> Host:
+        cls = ThreadHost if self.settings.courier.host == "thread" else ProcessHost
+        return cls(self.folder, self.settings, self._progress)
+
+    def _override(self) -> None:
+        if not self.settings.parameters:
+            return
+        try:
+            self.env.registry.update(self.settings.parameters)
+        except InvalidUpdateError as error:
+            raise InvalidUpdateError(f"`parameters` in the settings: {error}") from error
+
+    def _leave(self, error: BaseException | None) -> None:
+        self._set("draining")
+        try:
+            self._switchboard.drain(self.settings.courier.grace.total_seconds())
+        finally:
+            self._release_signals()
+        folder, env = self.folder, self.env
+        folder.info.error = None if error is None else f"{type(error).__name__}: {error}"
+        state: RunState = "finished" if error is None else "failed"
+        self.report = Report(
+            run_id=folder.info.run_id,
+            name=folder.info.name,
+            folder=str(folder.path),
+            state=state,
+            error=folder.info.error,
+            stopped_by=env.stop_reason,
+            sim_time=float(env.now),
+            wall_s=time.monotonic() - self._began,
+            max_lag_s=env.clock.max_lag_s,
+            published=self._switchboard.published,
+            commands=self._commands,
+            courier_restarts=self._switchboard.restarts,
+            sinks=accounts_of(folder, self.settings.egress),
+        )
+        self._set(state)
+        folder.save_report(self.report.to_json())
+        folder.unlock()
+        env.doorbell.close()
+
+    def _set(self, state: RunState) -> None:
+        self.folder.info.state = state
+        self.folder.save()
+
+    def _count(self, outcome: Outcome) -> None:
+        if isinstance(outcome, Change):
+            self._commands.applied += 1
+        elif isinstance(outcome, Refusal):
+            self._commands.refused += 1
+        else:
+            self._commands.scheduled += 1
+
+    def _catch_signals(self) -> None:
+        if not self._handle_signals or threading.current_thread() is not threading.main_thread():
+            return
+        for number in (signal.SIGINT, signal.SIGTERM):
+            self._old_handlers[number] = signal.signal(number, self._on_signal)
+        # A byte in the pipe ends the clock's sleep; a handler alone would run only after it.
+        self._old_wakeup_fd = signal.set_wakeup_fd(
+            self.env.doorbell.wakeup_fd, warn_on_full_buffer=False
+        )
+
+    def _on_signal(self, number: int, frame: FrameType | None) -> None:
+        if self.env.stop_reason is None:
+            self.env.stop(signal.Signals(number).name)
+        else:
+            self._switchboard.abandon()
+
+    def _release_signals(self) -> None:
+        if self._old_wakeup_fd is not None:
+            signal.set_wakeup_fd(self._old_wakeup_fd)
+        for number, handler in self._old_handlers.items():
+            signal.signal(number, handler)

@@ -1,0 +1,277 @@
+"""The switchboard: the simulator's side of everything outside.
+
+It owns the journals, the courier's host and the wire to it. The environment calls it between two
+events (`attend`); it never waits, except before the clock starts and after the model has ended.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+import time
+from collections.abc import Mapping
+from datetime import UTC, datetime
+
+import msgspec
+
+from despatch.commands import Outcome
+from despatch.courier.hosts import Host
+from despatch.entries import AUDIT_FIELDS, ENTRY_FIELDS
+from despatch.environment import DynamicEnvironment
+from despatch.errors import DespatchError
+from despatch.interfaces import EgressConnector
+from despatch.journal import JournalWriter
+from despatch.link import (
+    Brought,
+    Drain,
+    Finished,
+    IngressState,
+    Link,
+    Message,
+    Progress,
+    Resolved,
+    SinkState,
+    StopNow,
+    Written,
+)
+from despatch.runs import RunFolder
+from despatch.settings import Settings
+
+__all__ = ["Switchboard"]
+
+_log = logging.getLogger("despatch")
+
+QUICK_DEATH_S = 1.0
+"""A courier that dies younger than this is not started again at once."""
+FAREWELL_S = 5.0
+"""How long a courier may take to leave after its grace time, in wall seconds."""
+
+_READY = ("caught up", "ended", "retrying", "stopped")
+
+
+class Switchboard:
+    """Connects an environment to its courier.
+
+    Args:
+        env: The environment.
+        folder: The run's folder, locked.
+        settings: The run's settings.
+        host: Where couriers live.
+
+    Attributes:
+        restarts: How often a courier died and was started again.
+    """
+
+    def __init__(
+        self, env: DynamicEnvironment, folder: RunFolder, settings: Settings, host: Host
+    ) -> None:
+        self._env = env
+        self._settings = settings
+        self._host = host
+        self._flush_s = settings.journal.flush.interval.total_seconds()
+        self._until = settings.clock.until
+        self._allow = {ingress.name: ingress.allow for ingress in settings.ingress}
+        info = folder.info
+        meta = {"run_id": info.run_id, "sim": info.name, "start": info.start.isoformat()}
+        self._records = JournalWriter(
+            folder.records,
+            {"kind": "records", **meta},
+            fields=ENTRY_FIELDS,
+            flush_bytes=settings.journal.flush.bytes,
+            segment_bytes=settings.journal.segment_bytes,
+        )
+        self._audit = JournalWriter(
+            folder.audit, {"kind": "audit", **meta}, fields=AUDIT_FIELDS
+        )
+        self._ingress: dict[str, IngressState] = {}
+        self.sinks: dict[str, SinkState] = {}
+        self._link: Link | None = None
+        self._started_at = -math.inf
+        self._deaths_in_a_row = 0
+        self._restart_at = math.inf
+        self._flush_at = 0.0
+        self._finished = False
+        self._abandoned = False
+        self._drain_until: float | None = None
+        self.restarts = 0
+
+    @property
+    def published(self) -> int:
+        """How many records were published: the journal's end."""
+        return self._records.end
+
+    @property
+    def connectors(self) -> Mapping[str, EgressConnector]:
+        """The connectors of the sinks, where they live in this process."""
+        return self._host.sinks
+
+    @property
+    def expects_commands(self) -> bool:
+        """Whether an ingress may still bring commands."""
+        return any(
+            self._ingress[name].state not in ("ended", "stopped")
+            if name in self._ingress
+            else True
+            for name in self._allow
+        )
+
+    def open(self) -> None:
+        """Record what the model publishes and every outcome, and start the courier."""
+        self._env._record_into(self._records)
+        self._env.registry.on_outcome.append(self._audit_outcome)
+        self._env.attach(self)
+        self._start_courier()
+
+    def connect(self, timeout_s: float) -> None:
+        """Wait until every ingress has brought what was waiting at its source.
+
+        An ingress that cannot connect is not waited for; nor is any after `timeout_s`.
+        """
+        deadline = time.monotonic() + timeout_s
+        while self._env.stop_reason is None and not self._is_connected:
+            now = time.monotonic()
+            if now >= deadline:
+                waiting = [name for name in self._allow if not self._is_ready(name)]
+                _log.warning("starting without waiting any longer for: %s", ", ".join(waiting))
+                return
+            self._env.doorbell.wait(min(deadline, self.attend()) - now)
+            self._env.doorbell.answer()
+
+    @property
+    def _is_connected(self) -> bool:
+        return all(self._is_ready(name) for name in self._allow)
+
+    def _is_ready(self, name: str) -> bool:
+        return name in self._ingress and self._ingress[name].state in _READY
+
+    def attend(self) -> float:
+        """Apply what commands have come, write what is due, see to the courier."""
+        if self._link is not None:
+            self._receive(self._link)
+        now = time.monotonic()
+        if now >= self._flush_at:
+            self._flush()
+            self._flush_at = now + self._flush_s
+        if now >= self._restart_at:
+            self._start_courier()
+        return min(self._flush_at, self._restart_at)
+
+    def _receive(self, link: Link) -> None:
+        link.flush()
+        messages = link.receive()
+        brought: list[Brought] = []
+        for message in messages:
+            self._take(message, brought)
+        if brought and self._drain_until is None:
+            self._apply(brought, link)
+        if link.is_closed:
+            self._courier_is_gone()
+
+    def _take(self, message: Message, brought: list[Brought]) -> None:
+        match message:
+            case Brought():
+                brought.append(message)
+            case IngressState():
+                self._ingress[message.name] = message
+            case SinkState():
+                self.sinks[message.name] = message
+            case Finished():
+                self._finished = True
+            case _:
+                raise DespatchError(f"the courier sent a {type(message).__name__}")
+
+    def _apply(self, brought: list[Brought], link: Link) -> None:
+        self._env.catch_up()
+        registry = self._env.registry
+        outcomes = [
+            registry.apply(message.command, allow=self._allow.get(message.ingress))
+            for message in brought
+        ]
+        # Written before anyone is told: a source must not forget what no journal remembers.
+        self._audit.flush()
+        for message, outcome in zip(brought, outcomes, strict=True):
+            link.send(Resolved(message.ingress, message.number, outcome, self._audit.end))
+
+    def _audit_outcome(self, outcome: Outcome) -> None:
+        queue = self._env._queue
+        position = list(queue[0][:3]) if queue else None
+        wall_time = datetime.now(UTC).isoformat()
+        self._audit.append(
+            [outcome.sim_time, position, wall_time, msgspec.to_builtins(outcome)]
+        )
+
+    def _flush(self) -> None:
+        self._records.flush()
+        self._audit.flush()
+        if self._link is None:
+            return
+        self._link.offer(Written(self._records.end))
+        until = None if self._until is None else self._until.total_seconds()
+        clock = self._env.clock
+        lag_s = clock.lag_s if clock.factor else 0.0
+        self._link.offer(Progress(float(self._env.now), until, lag_s, self._records.end))
+
+    def drain(self, grace_s: float) -> None:
+        """End the journal and wait until the courier has delivered it, or the time is over.
+
+        What is not delivered stays owed.
+        """
+        self._env.attach(None)
+        self._env.registry.on_outcome.remove(self._audit_outcome)
+        self._records.close()
+        self._audit.close()
+        self._env._record_into(None)
+        self._drain_until = time.monotonic() + grace_s
+        if self._link is not None:
+            self._link.send(Drain(grace_s))
+        while not self._finished:
+            now = time.monotonic()
+            if self._abandoned and self._drain_until > now:
+                self._drain_until = now
+                if self._link is not None:
+                    self._link.send(StopNow())
+            if now >= self._drain_until + FAREWELL_S:
+                _log.warning("the courier does not end by itself; killing it")
+                self._host.kill()
+                self._hang_up()
+                return
+            if now >= self._restart_at:
+                self._start_courier()
+            self._env.doorbell.wait(
+                min(self._drain_until + FAREWELL_S, self._restart_at) - time.monotonic()
+            )
+            self._env.doorbell.answer()
+            if self._link is not None:
+                self._receive(self._link)
+        self._hang_up()
+        self._host.reap()
+
+    def abandon(self) -> None:
+        """Let `drain` end at once; what is not delivered stays owed. For signal handlers."""
+        self._abandoned = True
+
+    def _start_courier(self) -> None:
+        self._restart_at = math.inf
+        self._started_at = time.monotonic()
+        self._link = self._host.start()
+        self._env.doorbell.watch(self._link.fileno())
+        if self._drain_until is not None:
+            self._link.send(Drain(max(0.0, self._drain_until - time.monotonic())))
+
+    def _courier_is_gone(self) -> None:
+        self._hang_up()
+        how = self._host.reap()
+        if self._finished:
+            return
+        age_s = time.monotonic() - self._started_at
+        self._deaths_in_a_row = self._deaths_in_a_row + 1 if age_s < QUICK_DEATH_S else 0
+        wait_s = 0.0 if self._deaths_in_a_row == 0 else min(5.0, 0.1 * 2**self._deaths_in_a_row)
+        self._restart_at = time.monotonic() + wait_s
+        self.restarts += 1
+        _log.warning("the courier died (%s); starting it again at its cursors", how)
+
+    def _hang_up(self) -> None:
+        if self._link is not None:
+            self._env.doorbell.unwatch(self._link.fileno())
+            self._link.close()
+            self._link = None

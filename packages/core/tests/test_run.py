@@ -1,0 +1,346 @@
+"""A run from start to report, over both hosts of the courier."""
+
+from __future__ import annotations
+
+import time
+
+import msgspec
+import pytest
+from despatch import DynamicResource, Run, Settings, SimParameter
+from despatch.courier.ledger import Ledger
+from despatch.errors import InvalidUpdateError
+from despatch.history import deliver, past_runs
+from despatch.journal import JournalReader
+from pydantic import Field
+
+
+class Desk(SimParameter):
+    staff: int = Field(1, ge=0, le=9)
+
+
+@pytest.fixture(params=["process", "thread"])
+def host(request):
+    return request.param
+
+
+@pytest.fixture
+def configure(tmp_path, host):
+    """Settings for a run in a folder of its own."""
+
+    def configure(**given):
+        courier = {"host": host, "grace": "20s", **given.pop("courier", {})}
+        retry = {"initial": "5ms", "maximum": "20ms"}
+        egress = [
+            {"batch": {"interval": "10ms"}, **({"retry": retry}), **sink}
+            for sink in given.pop("egress", [])
+        ]
+        return Settings(
+            **{"name": "desk", "runs": tmp_path / "runs", "seed": 1, **given},
+            courier=courier,
+            egress=egress,
+        )
+
+    return configure
+
+
+def read(path):
+    return [msgspec.json.decode(line) for line in path.read_bytes().splitlines()]
+
+
+def audit_of(run):
+    reader = JournalReader(run.folder.audit)
+    reader.finish()
+    entries = []
+    while (frame := reader.read()) is not None:
+        entries += frame.entries
+    return [entry[3] for entry in entries]
+
+
+def customers(count, pause=1.0):
+    def build(env):
+        env.registry.register("Desk", Desk())
+        desk = DynamicResource(env, capacity="Desk.staff")
+
+        def arrivals():
+            for number in range(count):
+                env.process(customer(f"customer-{number}"))
+                yield env.timeout(pause)
+
+        def customer(key):
+            env.publish_event(key, {"status": "queued"})
+            with desk.request() as slot:
+                yield slot
+                env.publish_event(key, {"status": "started", "staff": desk.capacity})
+                yield env.timeout(0.5)
+            env.publish_telemetry("Desk.queue", len(desk.queue))
+
+        env.process(arrivals())
+
+    return build
+
+
+def run_through(settings, model):
+    with Run(settings, model) as run:
+        run.run()
+    return run
+
+
+def test_every_record_reaches_every_sink_in_order(configure, tmp_path):
+    paths = [tmp_path / "a.jsonl", tmp_path / "b.jsonl"]
+    settings = configure(
+        egress=[{"connector": "jsonl", "path": str(path), "name": path.stem} for path in paths]
+    )
+    run = run_through(settings, customers(100))
+    assert run.report.published == 300
+    assert run.report.exit_status == 0
+    for path in paths:
+        records = read(path)
+        assert [record["seq"] for record in records] == list(range(300))
+        assert [record["sink_seq"] for record in records] == list(range(300))
+        assert {record["run_id"] for record in records} == {run.folder.info.run_id}
+
+
+def test_a_sink_gets_what_its_select_names(configure, tmp_path):
+    settings = configure(
+        egress=[
+            {
+                "connector": "jsonl",
+                "path": str(tmp_path / "t.jsonl"),
+                "select": {"stream_type": "telemetry"},
+            }
+        ]
+    )
+    run = run_through(settings, customers(20))
+    records = read(tmp_path / "t.jsonl")
+    assert [record["sink_seq"] for record in records] == list(range(20))
+    assert {record["path_id"] for record in records} == {"Desk.queue"}
+    (account,) = run.report.sinks
+    assert (account.given, account.delivered, account.not_selected) == (20, 20, 40)
+
+
+def test_scheduled_commands_take_effect_at_their_time_and_are_audited(configure, tmp_path):
+    commands = [
+        {"at": 5, "path": "Desk.staff", "value": 3},
+        {"at": 7, "path": "Desk.staff", "value": -1},
+        {"at": 8, "path": "Desk.stuff", "value": 1},
+    ]
+    settings = configure(
+        ingress=[{"connector": "schedule", "commands": commands}],
+        egress=[{"connector": "jsonl", "path": str(tmp_path / "a.jsonl")}],
+    )
+    run = run_through(settings, customers(20))
+    started = [r for r in read(tmp_path / "a.jsonl") if r["value"] and "staff" in str(r["value"])]
+    assert {r["value"]["staff"] for r in started if r["sim_ts"] < 5} == {1}
+    assert {r["value"]["staff"] for r in started if r["sim_ts"] > 5} == {3}
+    outcomes = [outcome["type"] for outcome in audit_of(run)]
+    assert sorted(outcomes) == sorted(["scheduled", "scheduled", "refusal", "change", "refusal"])
+    assert (run.report.commands.applied, run.report.commands.refused) == (1, 2)
+
+
+def test_the_same_seed_gives_the_same_records(configure, tmp_path):
+    seen = []
+    for name in ("a", "b"):
+        settings = configure(
+            egress=[{"connector": "jsonl", "path": str(tmp_path / f"{name}.jsonl")}],
+            clock={"start": "2026-01-05T06:00:00+00:00"},
+        )
+        run_through(settings, customers(50))
+        records = read(tmp_path / f"{name}.jsonl")
+        for record in records:
+            del record["run_id"]
+        seen.append(records)
+    assert seen[0] == seen[1]
+
+
+def test_live_commands_are_acknowledged_once_they_are_audited(configure, tmp_path):
+    inbox = tmp_path / "inbox"
+    lines = [b'{"path": "Desk.staff", "value": %d}' % (n % 9) for n in range(30)]
+    lines += [b"not json", b'{"path": ["a"], "value": 1}', b'{"path": "Desk.staff", "value": 2.7}']
+    inbox.write_bytes(b"\n".join(lines))
+    settings = configure(
+        clock={"factor": 0.001, "until": "100s"},
+        ingress=[
+            {
+                "connector": "faulty",
+                "inbox": str(inbox),
+                "acknowledged": str(tmp_path / "acknowledged"),
+                "fail_every": 7,
+            }
+        ],
+    )
+    run = run_through(settings, customers(10))
+    acknowledged = dict(
+        line.split() for line in (tmp_path / "acknowledged").read_text().splitlines()
+    )
+    assert acknowledged == {
+        **{str(n): "change" for n in range(30)},
+        **{str(n): "refusal" for n in (30, 31, 32)},
+    }
+    assert [o["id"] for o in audit_of(run)] == [str(n) for n in range(33)]
+
+
+def test_a_sink_that_is_down_at_the_end_is_owed_and_delivered_later(configure, tmp_path):
+    down = tmp_path / "down"
+    down.touch()
+    settings = configure(
+        courier={"grace": "100ms"},
+        egress=[
+            {"connector": "faulty", "path": str(tmp_path / "f"), "down_while": str(down)},
+            {"connector": "jsonl", "path": str(tmp_path / "a.jsonl")},
+        ],
+    )
+    run = run_through(settings, customers(50))
+    assert run.report.exit_status == 3
+    assert {sink.sink: sink.owed for sink in run.report.sinks} == {"faulty": 150, "jsonl": 0}
+    assert len(read(tmp_path / "a.jsonl")) == 150
+    (past,) = past_runs(tmp_path / "runs")
+    assert (past.state, past.owed) == ("finished", {"faulty": 150})
+    down.unlink()
+    if settings.courier.host == "process":
+        accounts = deliver(run.folder)
+        assert {account.owed for account in accounts} == {0}
+        assert [record["seq"] for record in read(tmp_path / "f")] == list(range(150))
+
+
+def test_what_fails_is_tried_again_with_the_same_records(configure, tmp_path):
+    settings = configure(
+        egress=[
+            {
+                "connector": "faulty",
+                "path": str(tmp_path / "f"),
+                "fail_every": 3,
+                "batch": {"records": 10},
+            }
+        ]
+    )
+    run = run_through(settings, customers(50))
+    seqs = [record["seq"] for record in read(tmp_path / "f")]
+    assert sorted(set(seqs)) == list(range(150))
+    (account,) = run.report.sinks
+    assert account.retries == account.repeats // 10 > 0
+    assert len(seqs) - 150 == account.repeats
+    assert run.report.exit_status == 0
+
+
+def test_rejected_records_go_to_the_dead_letters_alone(configure, tmp_path):
+    settings = configure(
+        egress=[
+            {
+                "connector": "faulty",
+                "path": str(tmp_path / "f"),
+                "reject_keys": ["customer-3", "customer-7"],
+            }
+        ]
+    )
+    run = run_through(settings, customers(20))
+    (account,) = run.report.sinks
+    assert (account.given, account.delivered, account.dead_lettered) == (60, 56, 4)
+    ledger = Ledger(run.folder.ledger)
+    letters = list(ledger.dead_letters("faulty"))
+    ledger.close()
+    assert {letter.reason for letter in letters} == {"this key is not wanted"}
+    seqs = {record["seq"] for record in read(tmp_path / "f")}
+    assert seqs | {letter.seq for letter in letters} == set(range(60))
+    assert run.report.exit_status == 3
+
+
+def test_a_value_that_cannot_be_encoded_goes_to_the_dead_letters_alone(configure, tmp_path):
+    def build(env):
+        for number in range(10):
+            env.publish_event("a", object() if number == 5 else {"number": number})
+            env.publish_event("b", {"deep": [{"lock": time}]} if number == 6 else number)
+
+    settings = configure(egress=[{"connector": "jsonl", "path": str(tmp_path / "a.jsonl")}])
+    run = run_through(settings, build)
+    (account,) = run.report.sinks
+    assert (account.given, account.delivered, account.dead_lettered) == (20, 18, 2)
+    ledger = Ledger(run.folder.ledger)
+    letters = list(ledger.dead_letters("jsonl"))
+    ledger.close()
+    assert [letter.seq for letter in letters] == [10, 13]
+    assert "deep" in letters[1].reason
+
+
+def test_a_model_that_raises_loses_nothing_of_what_it_published(configure, tmp_path):
+    def build(env):
+        def model():
+            for number in range(5):
+                env.publish_event("a", {"number": number})
+                yield env.timeout(1)
+            raise LookupError("the model's own")
+
+        env.process(model())
+
+    settings = configure(egress=[{"connector": "jsonl", "path": str(tmp_path / "a.jsonl")}])
+    run = Run(settings, build)
+    with pytest.raises(LookupError, match="the model's own"), run:
+        run.run()
+    assert len(read(tmp_path / "a.jsonl")) == 5
+    assert run.report.exit_status == 1
+    assert "the model's own" in run.report.error
+
+
+def test_a_model_that_raises_while_it_is_built_leaves_a_report(configure, tmp_path):
+    def build(env):
+        env.publish_event("a", 1)
+        raise LookupError("not built")
+
+    settings = configure(egress=[{"connector": "jsonl", "path": str(tmp_path / "a.jsonl")}])
+    run = Run(settings, build)
+    with pytest.raises(LookupError, match="not built"), run:
+        pass
+    assert len(read(tmp_path / "a.jsonl")) == 1
+    assert run.report.state == "failed"
+
+
+def test_parameters_in_the_settings_hold_from_the_start(configure, tmp_path):
+    settings = configure(
+        parameters={"Desk.staff": "4"},
+        egress=[{"connector": "jsonl", "path": str(tmp_path / "a.jsonl")}],
+    )
+    run = run_through(settings, customers(3))
+    assert run.env.registry["Desk.staff"] == 4
+
+
+def test_parameters_that_do_not_fit_end_the_run_and_name_the_settings(configure):
+    settings = configure(parameters={"Desk.staff": 99})
+    with pytest.raises(InvalidUpdateError, match=r"parameters.*Desk\.staff"):
+        run_through(settings, customers(3))
+
+
+def test_a_connector_that_cannot_be_made_hinders_nobody_else(configure, tmp_path):
+    settings = configure(
+        courier={"grace": "100ms"},
+        egress=[
+            {"connector": "unmakable"},
+            {"connector": "jsonl", "path": str(tmp_path / "a.jsonl")},
+        ],
+    )
+    run = run_through(settings, customers(5))
+    assert len(read(tmp_path / "a.jsonl")) == 15
+    assert {sink.sink: sink.owed for sink in run.report.sinks} == {"unmakable": 15, "jsonl": 0}
+    assert run.report.exit_status == 3
+
+
+def test_a_run_without_sinks_and_sources_is_just_a_simulation(configure):
+    run = run_through(configure(), customers(5))
+    assert run.report.published == 15
+    assert run.report.exit_status == 0
+
+
+def test_attempts_can_be_limited(configure, tmp_path):
+    down = tmp_path / "down"
+    down.touch()
+    settings = configure(
+        egress=[
+            {
+                "connector": "faulty",
+                "path": str(tmp_path / "f"),
+                "down_while": str(down),
+                "retry": {"initial": "1ms", "attempts": 3},
+            }
+        ],
+    )
+    run = run_through(settings, customers(5))
+    assert run.report.owed == 15
+    assert run.report.exit_status == 3

@@ -1,13 +1,14 @@
 """What one entry of a journal holds.
 
-In the journal of records, written by the simulator and read by the courier, an entry is ``[kind, sim_time, name, type_id, value]``. `name` is an event's key or a telemetry's
-path; `type_id` is the journal's number of the value's type, 0 for a plain value. A value that
-could not be encoded leaves its reason in its place, so that the record keeps its position, and
-every sink that was to get it accounts for it.
+In the journal of records, written by the simulator and read by the courier, an entry is
+``[kind, sim_time, name, type_id, value]``. `name` is an event's key or a telemetry's path;
+`type_id` is the journal's number of the value's type, 0 for a plain value. A value that could
+not be encoded leaves its reason in its place, so that the record keeps its position, and every
+sink that was to get it accounts for it.
 
-In the audit journal an entry is ``[sim_time, position, wall_time, outcome]``. `position` is the heap
-key ``[time, priority, number]`` of the event that came next, None where there was none: with the
-simulated time it says exactly between which two events the outcome fell.
+In the audit journal an entry is ``[sim_time, position, wall_time, outcome]``. `position` is the
+heap key ``[time, priority, number]`` of the event that came next, None where there was none:
+with the simulated time it says exactly between which two events the outcome fell.
 """
 
 from __future__ import annotations

@@ -112,7 +112,7 @@ class DynamicEnvironment(IngressMixIn, EgressMixIn, simpy.Environment):
         if self._attendant is None and not self.clock.factor and self._stop_reason is None:
             return super().run(until)
         event = self._arm(until)
-        if event is not None and event.callbacks is None:
+        if event is not None and event.processed:
             return event.value
         if not self.clock.is_running:
             self.clock.start(self._now)
@@ -126,7 +126,7 @@ class DynamicEnvironment(IngressMixIn, EgressMixIn, simpy.Environment):
                     f'No scheduled events left but "until" event was not triggered: {event}'
                 ) from None
         finally:
-            if event is not None and event.callbacks is not None:
+            if event is not None and not event.processed:
                 event.callbacks.remove(StopSimulation.callback)
         return None
 
@@ -142,7 +142,7 @@ class DynamicEnvironment(IngressMixIn, EgressMixIn, simpy.Environment):
             event = simpy.Event(self)
             event._ok, event._value = True, None
             self.schedule(event, URGENT, at - self._now)
-        if event.callbacks is not None:
+        if not event.processed:
             event.callbacks.append(StopSimulation.callback)
         return event
 

@@ -1,6 +1,6 @@
 """A run: a model, its settings, and everything between them from start to report.
 
-    created → connecting → running → draining → finished | failed
+created → connecting → running → draining → finished | failed
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 from types import FrameType, TracebackType
-from typing import Any, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 from despatch.account import accounts_of
 from despatch.commands import Change, Outcome, Refusal
@@ -158,7 +158,7 @@ class Run:
             self._release_signals()
         folder, env = self.folder, self.env
         folder.info.error = None if error is None else f"{type(error).__name__}: {error}"
-        state: RunState = "finished" if error is None else "failed"
+        state: Literal["finished", "failed"] = "finished" if error is None else "failed"
         self.report = Report(
             run_id=folder.info.run_id,
             name=folder.info.name,

@@ -31,9 +31,7 @@ def list_(
     """List what is installed: ready, incompatible or broken, and why."""
     plugins = Plugins().list(check=True)
     if json:
-        rows = [
-            {name: str(getattr(plugin, name)) for name in _FIELDS} for plugin in plugins
-        ]
+        rows = [{name: str(getattr(plugin, name)) for name in _FIELDS} for plugin in plugins]
         sys.stdout.write(msgspec.json.format(msgspec.json.encode(rows)).decode() + "\n")
         return
     table = Table("kind", "name", "state", "distribution", "why", box=None, pad_edge=False)

@@ -80,9 +80,7 @@ def conduct(settings: Settings, model: Model, written: dict[str, object]) -> Rep
     Raises:
         DespatchError: The run could not begin.
     """
-    run = Run(
-        settings, model, written=written, progress=progress_mode(), handle_signals=True
-    )
+    run = Run(settings, model, written=written, progress=progress_mode(), handle_signals=True)
     try:
         with run:
             run.run()

@@ -43,4 +43,3 @@ class AuditSync:
                 os.fdatasync(fd)
             finally:
                 os.close(fd)
-

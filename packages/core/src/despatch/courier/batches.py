@@ -181,5 +181,3 @@ class Cutter:
             draft.records.append(record)
         else:
             draft.unencodable.append((record, reason))
-
-

@@ -10,7 +10,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 from despatch.courier.audit import AuditSync
 from despatch.courier.backoff import Backoff, describe
@@ -137,9 +138,7 @@ class Courier:
             ),
             ledger,
             self.states,
-            backoff=Backoff(
-                sink.retry.initial.total_seconds(), sink.retry.maximum.total_seconds()
-            ),
+            backoff=Backoff(sink.retry.initial.total_seconds(), sink.retry.maximum.total_seconds()),
             attempts=sink.retry.attempts,
             interval_s=sink.batch.interval.total_seconds(),
             timeout_s=sink.timeout.total_seconds(),
@@ -152,9 +151,7 @@ class Courier:
         settings = cls.Settings.model_validate(ingress.plugin_settings)
         return cls(settings, simulation=self._settings.name)
 
-    def _egress_connector(
-        self, sink: EgressSettings
-    ) -> tuple[EgressConnector, Serializer | None]:
+    def _egress_connector(self, sink: EgressSettings) -> tuple[EgressConnector, Serializer | None]:
         if isinstance(sink.connector, EgressConnector):
             connector = sink.connector
         else:
@@ -270,7 +267,8 @@ class Courier:
         self._link.close()
 
 
-async def _cancelled(tasks: list[asyncio.Task[None]]) -> None:
+async def _cancelled(tasks: Iterable[asyncio.Task[Any]]) -> None:
+    tasks = list(tasks)
     for task in tasks:
         task.cancel()
     for result in await asyncio.gather(*tasks, return_exceptions=True):

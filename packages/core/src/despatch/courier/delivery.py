@@ -95,7 +95,7 @@ class Delivery:
         """
         try:
             self._tell("connecting")
-            is_served = await self._try(self._open)
+            is_served = await self._try(self._open) is not None
             while is_served and (draft := await self._next()) is not None:
                 is_served = await self._settle(draft)
         finally:
@@ -134,15 +134,16 @@ class Delivery:
 
             async def deliver() -> Receipt:
                 nonlocal batch, attempt
-                attempt += 1
-                self._ledger.begin(self.name, draft.end, len(draft.records))
                 if not self._is_open:
                     await self._open()
                 if batch is None:
                     batch = await self._encode(draft, rejected)
-                batch.attempt = attempt
                 if not batch.records:
                     return Receipt()
+                attempt += 1
+                batch.attempt = attempt
+                # Noted before it is sent, so that whoever comes next repeats the same range.
+                self._ledger.begin(self.name, draft.end, len(batch))
                 async with asyncio.timeout(self._timeout_s):
                     return await self.connector.deliver(batch)
 

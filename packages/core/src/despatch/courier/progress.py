@@ -84,9 +84,5 @@ class ProgressView:
         if progress.lag_s >= 0.1:
             parts.append(f"{progress.lag_s:.1f} s late")
         if self._states is not None:
-            parts += [
-                f"{state.name} {state.state}"
-                for state in [*self._states.sinks.values(), *self._states.ingress.values()]
-                if state.state in ("connecting", "retrying", "stopped")
-            ]
+            parts += self._states.troubles()
         return " · ".join(parts)

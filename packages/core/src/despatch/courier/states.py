@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from typing import TypeVar
 
 from despatch.link import IngressState, SinkState
 
@@ -12,6 +13,8 @@ __all__ = ["States"]
 _log = logging.getLogger("despatch.courier")
 
 _WORRYING = ("retrying", "stopped")
+
+_S = TypeVar("_S", SinkState, IngressState)
 
 
 class States:
@@ -30,7 +33,17 @@ class States:
         """An ingress's state now."""
         self._note(self.ingress, state, "ingress")
 
-    def _note(self, known: dict[str, object], state: SinkState | IngressState, what: str) -> None:
+    def troubles(self) -> list[str]:
+        """Who is not served at the moment, in words."""
+        sinks = [(sink.name, sink.state) for sink in self.sinks.values()]
+        sources = [(source.name, source.state) for source in self.ingress.values()]
+        return [
+            f"{name} {state}"
+            for name, state in [*sinks, *sources]
+            if state in ("connecting", "retrying", "stopped")
+        ]
+
+    def _note(self, known: dict[str, _S], state: _S, what: str) -> None:
         last = known.get(state.name)
         if last == state:
             return

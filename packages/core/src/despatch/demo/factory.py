@@ -6,7 +6,7 @@ number while the line runs.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from typing import Any
 
 from pydantic import BaseModel, Field
@@ -52,7 +52,7 @@ def build(env: DynamicEnvironment) -> None:
     env.process(watch(env, lathe))
 
 
-def arrivals(env: DynamicEnvironment, lathe: DynamicResource) -> Iterator[Event]:
+def arrivals(env: DynamicEnvironment, lathe: DynamicResource) -> Generator[Event, Any, None]:
     """Parts arrive one by one."""
     number = 0
     while True:
@@ -61,7 +61,7 @@ def arrivals(env: DynamicEnvironment, lathe: DynamicResource) -> Iterator[Event]
         env.process(part(env, lathe, f"part-{number}"))
 
 
-def part(env: DynamicEnvironment, lathe: DynamicResource, key: str) -> Iterator[Event]:
+def part(env: DynamicEnvironment, lathe: DynamicResource, key: str) -> Generator[Event, Any, None]:
     """One part, from the queue to the end of the line."""
     arrived = env.now
     env.publish_event(key, {"status": "queued", "ahead": len(lathe.queue)})
@@ -74,7 +74,7 @@ def part(env: DynamicEnvironment, lathe: DynamicResource, key: str) -> Iterator[
     env.publish_event(key, PartDone(status="finished", waited=waited, milled=milled))
 
 
-def watch(env: DynamicEnvironment, lathe: DynamicResource) -> Iterator[Event]:
+def watch(env: DynamicEnvironment, lathe: DynamicResource) -> Generator[Event, Any, None]:
     """Publish the state of the lathes every two seconds."""
     while True:
         figures: dict[str, Any] = {

@@ -1,0 +1,81 @@
+"""The documentation's Python is run, and its settings files are checked.
+
+The ``python`` blocks of a page are one program. A block with a title is a file of that name; a
+``yaml`` block with one is checked as a settings file.
+"""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+FENCE = re.compile(
+    r"^```(?P<language>\w+)(?: title=\"(?P<title>[^\"]+)\")?\n(?P<code>.*?)^```$",
+    re.DOTALL | re.MULTILINE,
+)
+COMMAND = "from despatch.cli import main; main()"
+
+
+@dataclass(frozen=True)
+class Block:
+    line: int
+    language: str
+    title: str | None
+    code: str
+
+
+def blocks(page: Path) -> Iterator[Block]:
+    text = page.read_text(encoding="utf-8")
+    for match in FENCE.finditer(text):
+        line = text.count("\n", 0, match.start("code"))
+        yield Block(line, match["language"], match["title"], match["code"])
+
+
+def name(page: Path) -> str:
+    return str(page.relative_to(ROOT))
+
+
+def with_blocks(language: str, *, titled: bool = False) -> list[Path]:
+    return [
+        page
+        for page in PAGES
+        if any(b.language == language and (b.title or not titled) for b in blocks(page))
+    ]
+
+
+@pytest.mark.parametrize("page", with_blocks("python"), ids=name)
+def test_the_python_of_a_page_runs(page, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    namespace = {"__name__": "page"}
+    for block in blocks(page):
+        if block.language == "python":
+            # Blank lines before it, so that a traceback shows the page's own line.
+            code = compile("\n" * block.line + block.code, page, "exec")
+            exec(code, namespace)
+
+
+@pytest.mark.parametrize("page", with_blocks("yaml", titled=True), ids=name)
+def test_the_settings_files_of_a_page_are_in_order(page, tmp_path):
+    settings = []
+    for block in blocks(page):
+        if block.title:
+            (tmp_path / block.title).write_text(block.code, encoding="utf-8")
+            if block.language == "yaml":
+                settings.append(block.title)
+    assert settings
+    for file in settings:
+        check = subprocess.run(
+            [sys.executable, "-c", COMMAND, "check", file],
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+        )
+        assert check.returncode == 0, check.stdout + check.stderr

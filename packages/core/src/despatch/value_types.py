@@ -15,12 +15,23 @@ from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from enum import Enum
 from functools import lru_cache, partial
-from typing import Annotated, Any, Final, Literal, TypeAlias, TypeVar, Union, get_args, get_origin
+from typing import (
+    Annotated,
+    Any,
+    Final,
+    Literal,
+    TypeAlias,
+    TypeVar,
+    Union,
+    cast,
+    get_args,
+    get_origin,
+)
 from uuid import UUID
 
 import msgspec
 import pydantic
-from pydantic.errors import PydanticInvalidForJsonSchema, PydanticUserError
+from pydantic.json_schema import GenerateJsonSchema, JsonSchemaWarningKind
 
 __all__ = ["FieldType", "Kind", "ValueType", "value_type_of"]
 
@@ -124,11 +135,21 @@ def value_type_of(cls: type) -> ValueType | None:
     )
 
 
+class _QuietJsonSchema(GenerateJsonSchema):
+    """Leaves out a default that JSON has no word for, without a warning to the model."""
+
+    def emit_warning(self, kind: JsonSchemaWarningKind, detail: str) -> None:
+        pass
+
+
 def _schema(cls: type) -> dict[str, Any]:
     try:
-        return pydantic.TypeAdapter(cls).json_schema(mode="serialization")
-    except (PydanticInvalidForJsonSchema, PydanticUserError):
-        # A field of a type that JSON Schema has no word for: the fields still say what is known.
+        schema = pydantic.TypeAdapter(cls).json_schema(
+            mode="serialization", schema_generator=_QuietJsonSchema
+        )
+        return cast(dict[str, Any], msgspec.json.decode(msgspec.json.encode(schema)))
+    except Exception:  # a model's own hooks take part, and may raise anything
+        # A type that JSON Schema has no word for: the fields still say what is known of it.
         return {"title": cls.__name__, "type": "object"}
 
 
@@ -136,6 +157,11 @@ def _is_struct(cls: object) -> bool:
     return isinstance(cls, type) and (
         issubclass(cls, pydantic.BaseModel) or dataclasses.is_dataclass(cls)
     )
+
+
+def _is_typed_dict(cls: type) -> bool:
+    # `typing.is_typeddict` does not know those of typing_extensions.
+    return issubclass(cls, dict) and hasattr(cls, "__required_keys__")
 
 
 # Each `_describe_*` takes the field's name, its annotation, and the structs that it stands in.
@@ -195,7 +221,7 @@ def _describe_class(name: str, cls: type, args: tuple[Any, ...], outer: _Outer) 
     for scalar, kind in _SCALARS:
         if issubclass(cls, scalar):
             return FieldType(name, kind)
-    if _is_struct(cls) or typing.is_typeddict(cls):
+    if _is_struct(cls) or _is_typed_dict(cls):
         return _describe_struct(name, cls, outer)
     if issubclass(cls, tuple):
         return _describe_tuple(name, cls, args, outer)
@@ -226,22 +252,31 @@ def _describe_literal(name: str, annotation: Any, outer: _Outer) -> FieldType:
     return FieldType(name, "enum", nullable=None in values, symbols=symbols)
 
 
+def _describe_required(name: str, annotation: Any, outer: _Outer) -> FieldType:
+    return _describe(name, get_args(annotation)[0], outer)
+
+
+def _describe_not_required(name: str, annotation: Any, outer: _Outer) -> FieldType:
+    # A TypedDict whose annotations are text has this key among its `__required_keys__`.
+    return msgspec.structs.replace(_describe_required(name, annotation, outer), nullable=True)
+
+
 _GENERICS: Final[Mapping[Any, Callable[[str, Any, _Outer], FieldType]]] = {
     Annotated: _describe_annotated,
     Union: _describe_union,
     types.UnionType: _describe_union,
     Literal: _describe_literal,
-    typing.Required: _describe_union,
-    typing.NotRequired: _describe_union,
+    typing.Required: _describe_required,
+    typing.NotRequired: _describe_not_required,
 }
 
 
 def _describe_tuple(name: str, cls: type, args: tuple[Any, ...], outer: _Outer) -> FieldType:
     if args and args[-1] is not Ellipsis:
         return FieldType(name, "tuple", parts=_parts(args, outer))
-    hints = typing.get_type_hints(cls, include_extras=True) if hasattr(cls, "_fields") else {}
-    if hints:
-        parts = tuple(_describe(field, hint, outer) for field, hint in hints.items())
+    if hasattr(cls, "_fields"):
+        hints = _hints(cls)
+        parts = tuple(_describe(field, hints.get(field, Any), outer) for field in cls._fields)
         return FieldType(name, "tuple", parts=parts, type_name=cls.__name__)
     return FieldType(name, "list", parts=_parts(args[:1] or (Any,), outer))
 
@@ -249,7 +284,8 @@ def _describe_tuple(name: str, cls: type, args: tuple[Any, ...], outer: _Outer) 
 def _describe_struct(name: str, cls: type, outer: _Outer) -> FieldType:
     inner = (*outer, cls)
     if not issubclass(cls, pydantic.BaseModel):
-        return FieldType(name, "struct", parts=_hinted_fields(cls, inner), type_name=cls.__name__)
+        fields_of = _dataclass_fields if dataclasses.is_dataclass(cls) else _typed_dict_fields
+        return FieldType(name, "struct", parts=fields_of(cls, inner), type_name=cls.__name__)
     if cls.__pydantic_decorators__.model_serializers:
         return FieldType(name, "any")
     if issubclass(cls, pydantic.RootModel):
@@ -263,22 +299,26 @@ def _describe_struct(name: str, cls: type, outer: _Outer) -> FieldType:
     )
 
 
-def _hinted_fields(cls: type, outer: _Outer) -> tuple[FieldType, ...]:
-    """The fields of a dataclass or a TypedDict."""
-    try:
-        hints = typing.get_type_hints(cls, include_extras=True)
-    except NameError:  # an annotation that only a type checker can see
-        hints = {}
-    if not dataclasses.is_dataclass(cls):
-        return tuple(
-            msgspec.structs.replace(field, nullable=field.nullable or name not in required)
-            for required in [getattr(cls, "__required_keys__", frozenset())]
-            for name, field in ((n, _describe(n, hint, outer)) for n, hint in hints.items())
-        )
+def _dataclass_fields(cls: type, outer: _Outer) -> tuple[FieldType, ...]:
+    hints = _hints(cls)
+    names = [field.name for field in dataclasses.fields(cls)]
+    return tuple(_describe(name, hints.get(name, Any), outer) for name in names)
+
+
+def _typed_dict_fields(cls: type, outer: _Outer) -> tuple[FieldType, ...]:
+    required: frozenset[str] = cls.__required_keys__  # type: ignore[attr-defined]
+    fields = [_describe(name, hint, outer) for name, hint in _hints(cls).items()]
     return tuple(
-        _describe(field.name, hints.get(field.name, Any), outer)
-        for field in dataclasses.fields(cls)
+        field if field.name in required else msgspec.structs.replace(field, nullable=True)
+        for field in fields
     )
+
+
+def _hints(cls: type) -> dict[str, Any]:
+    try:
+        return typing.get_type_hints(cls, include_extras=True)
+    except NameError:  # an annotation that only a type checker can see
+        return {}
 
 
 def _model_fields(cls: type[pydantic.BaseModel], outer: _Outer) -> tuple[FieldType, ...]:
@@ -322,11 +362,9 @@ def _constrained(field: FieldType, metadata: Sequence[Any]) -> FieldType:
     for item in metadata:
         if hasattr(item, "metadata"):
             field = _constrained(field, item.metadata)
-        field = msgspec.structs.replace(
-            field,
-            precision=getattr(item, "max_digits", None) or field.precision,
-            scale=getattr(item, "decimal_places", None) or field.scale,
-        )
+        for attribute, said in (("precision", "max_digits"), ("scale", "decimal_places")):
+            if (digits := getattr(item, said, None)) is not None:
+                field = msgspec.structs.replace(field, **{attribute: digits})
     return field
 
 

@@ -40,7 +40,6 @@ from collections.abc import Callable, Collection, Mapping
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from enum import Enum
-from functools import lru_cache
 from typing import Any, Final, TypeVar
 from uuid import UUID
 from zoneinfo import ZoneInfo
@@ -191,8 +190,18 @@ _REDUCTIONS: Final[tuple[tuple[type, Callable[[Any], Any]], ...]] = (
 )
 
 
-@lru_cache(maxsize=4096)
-def _reduction_of(cls: type) -> Callable[[Any], Any]:
+class _ReductionsByClass(dict[type, Callable[[Any], Any]]):
+    """How the objects of a class are reduced, looked into once for each class."""
+
+    def __missing__(self, cls: type) -> Callable[[Any], Any]:
+        reduction = self[cls] = _find_reduction(cls)
+        return reduction
+
+
+_reductions: Final = _ReductionsByClass()
+
+
+def _find_reduction(cls: type) -> Callable[[Any], Any]:
     for base, reduction in _REDUCTIONS:
         if issubclass(cls, base):
             return reduction
@@ -230,8 +239,8 @@ def _default_at(depth: int) -> Callable[[Any], Any]:
     def packed(obj: object) -> bytes:
         return packb(obj, nested, OPTIONS)
 
-    def default(obj: object) -> Any:
-        reduced = _reduction_of(type(obj))(obj)
+    def default(obj: Any) -> Any:
+        reduced = _reductions[type(obj)](obj)
         if type(reduced) is _Items:
             return _extension(reduced.tag, reduced.items, packed)
         return reduced
@@ -269,9 +278,9 @@ def _plain(obj: object, where: str, outer: tuple[int, ...]) -> Any:
     return _plain_other(obj, where, outer)
 
 
-def _plain_other(obj: object, where: str, outer: tuple[int, ...]) -> Any:
+def _plain_other(obj: Any, where: str, outer: tuple[int, ...]) -> Any:
     try:
-        reduced = _reduction_of(type(obj))(obj)
+        reduced = _reductions[type(obj)](obj)
     except _RefusedError as error:
         raise UnencodableError(f"{where}: {error}") from error
     except Exception as error:  # a model's own code: whatever it raises is the reason

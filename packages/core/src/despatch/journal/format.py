@@ -1,17 +1,17 @@
 """Version 1 of the journal's format.
 
 A journal is a folder of segments. A segment is named by the position of its first entry, in 20
-digits: ``00000000000000051234.journal``. It begins with a header, and frames follow without gaps.
+digits: ``00000000000000051234.journal``. It begins with a head, and frames follow without gaps.
 Numbers are unsigned and big-endian; checksums are CRC-32 as in zlib.
 
-Segment header, 28 bytes and the meta:
+Segment head, 28 bytes and the meta:
 
 ======  =====  ==================================================================================
 offset  bytes  content
 ======  =====  ==================================================================================
 0       8      magic, ``DESPATCH``
-8       4      version of the format, 1; this header's own layout is the same in every version
-12      4      length of the meta, at most 1 MiB
+8       4      version of the format, 1; the head's own layout is the same in every version
+12      4      length of the meta, at most 64 KiB
 16      8      position of the segment's first entry
 24      n      meta: a msgpack map, such as ``{"kind": "records", "run_id": …}``, the same in
                every segment
@@ -54,9 +54,11 @@ from __future__ import annotations
 import re
 import struct
 import zlib
+from dataclasses import astuple, dataclass
 from enum import IntEnum
+from itertools import pairwise
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from despatch.errors import JournalError
 from despatch.values import pack, unpack
@@ -67,13 +69,14 @@ __all__ = [
     "FRAME_MAGIC",
     "HEADER_BYTES",
     "MAX_ENTRY_BYTES",
+    "MAX_HEAD_BYTES",
     "MAX_PAYLOAD_BYTES",
     "FrameHeader",
     "FrameKind",
     "pack_frame",
-    "pack_segment_header",
+    "pack_segment_head",
     "parse_frame_header",
-    "parse_segment_header",
+    "parse_segment_head",
     "remove_segments",
     "segment_first",
     "segment_name",
@@ -88,12 +91,13 @@ FRAME_MAGIC: Final = b"\xf5DF\n"
 MAX_PAYLOAD_BYTES: Final = 64 * 1024 * 1024
 """No length beyond this is believed."""
 MAX_ENTRY_BYTES: Final = MAX_PAYLOAD_BYTES // 2
-_MAX_META_BYTES: Final = 1024 * 1024
+_MAX_META_BYTES: Final = 64 * 1024
 
-_SEGMENT_HEADER: Final = struct.Struct(">8sIIQ")
+_SEGMENT_HEAD: Final = struct.Struct(">8sIIQ")
 _FRAME_HEADER: Final = struct.Struct(">4sIIIQI")
 _CHECKSUM: Final = struct.Struct(">I")
 HEADER_BYTES: Final = _FRAME_HEADER.size + _CHECKSUM.size
+MAX_HEAD_BYTES: Final = _SEGMENT_HEAD.size + _MAX_META_BYTES + _CHECKSUM.size
 
 ARRAY32: Final = struct.Struct(">BI")
 """How the payload of ENTRIES begins: this mark, and how many follow."""
@@ -110,7 +114,8 @@ class FrameKind(IntEnum):
     END = 3
 
 
-class FrameHeader(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class FrameHeader:
     """What a frame says of itself."""
 
     kind: FrameKind
@@ -126,7 +131,7 @@ class FrameHeader(NamedTuple):
 
     def pack(self) -> bytes:
         """The header's bytes."""
-        packed = _FRAME_HEADER.pack(FRAME_MAGIC, *self)
+        packed = _FRAME_HEADER.pack(FRAME_MAGIC, *astuple(self))
         return packed + _CHECKSUM.pack(zlib.crc32(packed))
 
 
@@ -139,16 +144,16 @@ def parse_frame_header(packed: bytes) -> FrameHeader | None:
     """The header that these bytes are; None if they are none that can be trusted."""
     if len(packed) != HEADER_BYTES or not packed.startswith(FRAME_MAGIC):
         return None
-    body = packed[: _FRAME_HEADER.size]
-    if _CHECKSUM.pack(zlib.crc32(body)) != packed[_FRAME_HEADER.size :]:
+    body, checksum = packed[: _FRAME_HEADER.size], packed[_FRAME_HEADER.size :]
+    if checksum != _CHECKSUM.pack(zlib.crc32(body)):
         return None
-    _, kind, length, count, first, checksum = _FRAME_HEADER.unpack(body)
+    _, kind, length, count, first, payload_checksum = _FRAME_HEADER.unpack(body)
     if length > MAX_PAYLOAD_BYTES or kind not in FrameKind._value2member_map_:
         return None
-    return FrameHeader(FrameKind(kind), length, count, first, checksum)
+    return FrameHeader(FrameKind(kind), length, count, first, payload_checksum)
 
 
-def pack_segment_header(first: int, meta: dict[str, Any]) -> bytes:
+def pack_segment_head(first: int, meta: dict[str, Any]) -> bytes:
     """How a segment begins.
 
     Raises:
@@ -158,23 +163,23 @@ def pack_segment_header(first: int, meta: dict[str, Any]) -> bytes:
     packed = pack(meta, "meta")
     if len(packed) > _MAX_META_BYTES:
         raise JournalError(f"meta of {len(packed)} bytes; a journal takes {_MAX_META_BYTES}")
-    body = _SEGMENT_HEADER.pack(SEGMENT_MAGIC, FORMAT_VERSION, len(packed), first) + packed
+    body = _SEGMENT_HEAD.pack(SEGMENT_MAGIC, FORMAT_VERSION, len(packed), first) + packed
     return body + _CHECKSUM.pack(zlib.crc32(body))
 
 
-def parse_segment_header(packed: bytes) -> tuple[int, dict[str, Any]] | None:
-    """The length of a segment's header and the meta; None if it cannot be trusted.
+def parse_segment_head(packed: bytes) -> tuple[int, dict[str, Any]] | None:
+    """The length of a segment's head and the meta; None if it cannot be trusted.
 
     Args:
-        packed: The first bytes of the segment, `HEADER_BYTES` + 1 MiB or the whole segment.
+        packed: The first `MAX_HEAD_BYTES` of the segment, or all it has.
 
     Raises:
         JournalError: The segment is of another version of the format.
     """
-    if len(packed) < _SEGMENT_HEADER.size:
+    if len(packed) < _SEGMENT_HEAD.size:
         return None
-    magic, version, length, _ = _SEGMENT_HEADER.unpack_from(packed)
-    size = _SEGMENT_HEADER.size + length
+    magic, version, length, _ = _SEGMENT_HEAD.unpack_from(packed)
+    size = _SEGMENT_HEAD.size + length
     checksum = packed[size : size + _CHECKSUM.size]
     if magic != SEGMENT_MAGIC or checksum != _CHECKSUM.pack(zlib.crc32(packed[:size])):
         return None
@@ -183,7 +188,7 @@ def parse_segment_header(packed: bytes) -> tuple[int, dict[str, Any]] | None:
             f"format {version} where {FORMAT_VERSION} was expected; "
             "read this journal with the version of despatch that wrote it"
         )
-    meta = unpack(packed[_SEGMENT_HEADER.size : size])
+    meta = unpack(packed[_SEGMENT_HEAD.size : size])
     return size + _CHECKSUM.size, meta
 
 
@@ -220,9 +225,7 @@ def remove_segments(folder: Path, before: int) -> list[Path]:
     """
     present = segments(folder)
     passed = [
-        segment
-        for segment, following in zip(present, present[1:], strict=False)
-        if segment_first(following) <= before
+        segment for segment, following in pairwise(present) if segment_first(following) <= before
     ]
     for segment in passed:
         try:

@@ -22,7 +22,7 @@ from despatch.journal.format import (
     FrameHeader,
     FrameKind,
     pack_frame,
-    pack_segment_header,
+    pack_segment_head,
     segment_name,
 )
 from despatch.value_types import ValueType
@@ -192,7 +192,7 @@ class JournalWriter:
             self._segment.types = len(self._types)
 
     def _new_segment(self) -> _Segment:
-        head = pack_segment_header(self.written, self._meta)
+        head = pack_segment_head(self.written, self._meta)
         if self._types:
             head += _types_frame(self._types, self.written)
         return _Segment(self._folder, self.written, head, len(self._types))
@@ -244,7 +244,9 @@ class _Segment:
         try:
             os.close(self._fd)
         except OSError as error:
-            raise self._failure("closed, and may have lost what was written to it", error) from error
+            raise self._failure(
+                "closed, and may have lost what was written to it", error
+            ) from error
 
     def _failure(self, what: str, error: OSError) -> JournalError:
         return JournalError(f"{self._path}: cannot be {what}: {error.strerror}")

@@ -1,7 +1,9 @@
 # Every target sets itself up: all it needs is make and Python 3.11 or later. What it installs
 # stays in the checkout: hatch in .venv, the environments in .hatch.
 
-PYTHON ?= $(firstword $(foreach name,python3.11 python3.12 python3.13 python3,$(shell command -v $(name))))
+# The first that can make a virtual environment.
+PYTHON ?= $(firstword $(foreach name,python3.11 python3.12 python3.13 python3,$(shell $(name) -c \
+	'import ensurepip, sys, venv; assert sys.version_info >= (3, 11); print(sys.executable)' 2>/dev/null)))
 HATCH := .venv/bin/hatch
 HATCH_REQUIREMENT := hatch>=1.18,<1.19
 PACKAGES := $(patsubst packages/%/pyproject.toml,%,$(wildcard packages/*/pyproject.toml))
@@ -27,11 +29,10 @@ help:
 
 .venv/ready: Makefile
 	$(call say,set-up: hatch in .venv)
-	@test -n "$(PYTHON)" || { echo "Python 3.11 or later is needed (Debian: apt-get install python3)"; exit 1; }
-	@"$(PYTHON)" -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
-		|| { echo "$(PYTHON) is older than 3.11: make PYTHON=/path/to/python3.11"; exit 1; }
-	@"$(PYTHON)" -m venv .venv \
-		|| { echo "no venv module (Debian: apt-get install python3-venv)"; exit 1; }
+	@python="$(PYTHON)"; test -n "$$python" || { \
+		echo "Python 3.11 or later with its venv module is needed" \
+			"(Debian: apt-get install python3 python3-venv)"; exit 1; }; \
+		"$$python" -m venv .venv
 	@.venv/bin/python -m pip install --quiet --disable-pip-version-check "$(HATCH_REQUIREMENT)"
 	@touch $@
 
@@ -79,7 +80,7 @@ test-lowest: .venv/ready
 	@$(HATCH) run lowest:test
 
 bench: .venv/ready
-	@set -e; for script in benchmarks/*.py; do \
+	@set -e; for script in $$(grep -l __main__ benchmarks/*.py); do \
 		printf '\n== bench: %s\n' "$$script"; PYTHONPATH=tests $(HATCH) run python "$$script"; done
 
 # hatch builds no workspace as a whole, so each package is built by itself.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, ClassVar, Literal
 
@@ -50,78 +51,81 @@ class ConsoleEgress(EgressConnector):
         # Not asyncio.to_thread: its few threads are everyone's, and a paused terminal would
         # take one of them at each attempt.
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="despatch-console")
-        self._unfinished: tuple[range, asyncio.Future[None]] | None = None
+        self._unfinished: tuple[range, asyncio.Future[Receipt]] | None = None
 
     async def open(self) -> None:
         """Do nothing: standard output is there."""
 
     async def deliver(self, batch: Batch) -> Receipt:
-        """Write the batch, and wait until standard output has taken it.
+        """Write the batch, and return when standard output has taken it.
 
-        A second attempt while the first is still being written waits for the first.
+        A second attempt whose first is still being written waits for the first.
         """
         positions = range(batch.first, batch.end)
-        lines, rejected = self._lines(batch)
-        if await self._was_being_written(positions):
-            return Receipt(rejected, bytes=0)
-        text = "".join(lines)
+        if self._unfinished is not None:
+            before, writing = self._unfinished
+            receipt = await self._result(writing)
+            if before == positions:
+                return receipt
         loop = asyncio.get_running_loop()
-        writing = loop.run_in_executor(self._thread, _write, text)
+        writing = loop.run_in_executor(self._thread, self._write, batch)
         self._unfinished = positions, writing
-        await self._finish(writing)
-        return Receipt(rejected, bytes=len(text))
+        return await self._result(writing)
 
     async def close(self) -> None:
         """Do nothing: standard output is not the connector's to close."""
 
-    async def _was_being_written(self, positions: range) -> bool:
-        if self._unfinished is None:
-            return False
-        before, writing = self._unfinished
-        await self._finish(writing)
-        return before == positions
-
-    async def _finish(self, writing: asyncio.Future[None]) -> None:
+    async def _result(self, writing: asyncio.Future[Receipt]) -> Receipt:
         try:
-            await asyncio.shield(writing)
+            return await asyncio.shield(writing)
         finally:
             if writing.done():
                 self._unfinished = None
 
-    def _lines(self, batch: Batch) -> tuple[list[str], dict[int, str]]:
-        if self.settings.format == "text":
-            return [_text_line(record) for record in batch.records], {}
-        lines: list[str] = []
-        rejected: dict[int, str] = {}
-        for index, line in enumerate(JsonSerializer(JsonSettings()).encode(batch.records)):
-            if isinstance(line, bytes):
-                lines.append(f"{_visible(line.decode(), _json_escape)}\n")
-            else:
-                rejected[index] = line.reason
-        return lines, rejected
+    def _write(self, batch: Batch) -> Receipt:
+        if self.settings.format == "json":
+            lines, rejected = _json_lines(batch)
+        else:
+            lines, rejected = [_text_line(record) for record in batch.records], {}
+        text = "".join(f"{line}\n" for line in lines)
+        encoding = sys.stdout.encoding or "utf-8"
+        encoded = text.encode(encoding, "backslashreplace")
+        sys.stdout.write(encoded.decode(encoding))
+        sys.stdout.flush()
+        return Receipt(rejected, bytes=len(encoded))
 
 
-def _write(text: str) -> None:
-    sys.stdout.write(text)
-    sys.stdout.flush()
+def _json_lines(batch: Batch) -> tuple[list[str], dict[int, str]]:
+    lines: list[str] = []
+    rejected: dict[int, str] = {}
+    for index, line in enumerate(JsonSerializer(JsonSettings()).encode(batch.records)):
+        if isinstance(line, bytes):
+            lines.append(_visible(line.decode(), _escape_for_json))
+        else:
+            rejected[index] = line.reason
+    return lines, rejected
 
 
 def _text_line(record: Record) -> str:
     name = record.key if isinstance(record, Event) else record.path_id
     what = record.type or record.stream_type
     line = f"[{record.sim_ts:.3f}] {record.sim} {what} {name} {_readable(record.value)}"
-    return f"{_visible(line, _escape)}\n"
+    return _visible(line, _escape)
 
 
 def _readable(value: Any) -> str:
     if isinstance(value, str):
         return value
-    if find_unencodable(value) is not None:
+    try:
+        encoded = _VALUES.encode(value)
+    except (TypeError, ValueError, RecursionError):
         return repr(value)
-    return _VALUES.encode(value).decode()
+    if b"null" in encoded and find_unencodable(value) is not None:
+        return repr(value)
+    return encoded.decode()
 
 
-def _visible(text: str, escape: Any) -> str:
+def _visible(text: str, escape: Callable[[str], str]) -> str:
     if text.isprintable():
         return text
     return "".join(char if char.isprintable() else escape(char) for char in text)
@@ -131,7 +135,8 @@ def _escape(char: str) -> str:
     return char.encode("unicode_escape").decode("ascii")
 
 
-def _json_escape(char: str) -> str:
+def _escape_for_json(char: str) -> str:
     # Outside of strings JSON is ASCII, so what is not printable stands inside of one, where
-    # this is its other spelling.
-    return json_module_dumps(char)
+    # this is another spelling of the same character.
+    units = char.encode("utf-16-be")
+    return "".join(f"\\u{units[i : i + 2].hex()}" for i in range(0, len(units), 2))

@@ -1,0 +1,275 @@
+"""Egress to local files of JSON lines: one record a line, appended.
+
+A file's own end says what is in it, so nothing else needs to be remembered: a line that a crash
+tore apart is cut off, and a record that comes again is recognised by `run_id` and `seq`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import os
+import sys
+import threading
+from collections import OrderedDict
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import ClassVar, NamedTuple, Self
+from urllib.parse import quote
+
+import msgspec
+from pydantic import BaseModel, ConfigDict
+
+from despatch.interfaces.egress import Batch, EgressConnector, Guarantee, Receipt
+from despatch.records import Record
+from despatch.templates import Template
+
+if sys.platform != "win32":
+    import fcntl
+
+__all__ = ["JsonlEgress", "JsonlSettings"]
+
+_MAX_OPEN = 64
+_BLOCK = 64 * 1024
+# Larger buffers are given back to the system after each use, and taken again: eight times the
+# time of many small ones.
+_MAX_WRITE = 32_000
+_MAX_NAME = 120
+_OUR_LINES = b'{"stream_type":'
+
+
+class JsonlSettings(BaseModel):
+    """The settings of a JSON lines sink.
+
+    Attributes:
+        path: The file, as a template; relative to the working directory. What a record fills
+            in is escaped, so that it names one file or folder and cannot lead out of it.
+        sync: Whether each batch is on the disk, not only in the system's cache, before it
+            counts as delivered.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    path: Template
+    sync: bool = False
+
+
+class JsonlEgress(EgressConnector):
+    """Appends records to files, and makes files and folders as they are needed.
+
+    A batch that comes again adds nothing, as long as no other run wrote to the same file in
+    between. One sink writes to a file at a time: the file is locked.
+    """
+
+    Settings: ClassVar[type[BaseModel]] = JsonlSettings
+    guarantee: ClassVar[Guarantee] = Guarantee.EFFECTIVELY_ONCE
+
+    settings: JsonlSettings
+
+    def __init__(self, settings: BaseModel) -> None:
+        super().__init__(settings)
+        self._files: OrderedDict[str, _JsonlFile] = OrderedDict()
+        # A delivery that was cancelled goes on in its thread; the next one waits for it.
+        self._lock = threading.Lock()
+
+    def target(self, record: Record) -> str:
+        """The path of the record's file."""
+        return self.settings.path.render(record, escape=_as_one_name)
+
+    async def open(self) -> None:
+        """Do nothing: files are opened when the first record for them comes."""
+
+    async def deliver(self, batch: Batch) -> Receipt:
+        """Append the batch to its files.
+
+        Raises:
+            OSError: A file cannot be opened or written, is locked by another sink, or does not
+                end in JSON lines.
+        """
+        return await asyncio.to_thread(self._deliver, batch)
+
+    async def close(self) -> None:
+        """Close the files, and with that unlock them."""
+        await asyncio.to_thread(self._close)
+
+    def _deliver(self, batch: Batch) -> Receipt:
+        with self._lock:
+            rejected: dict[int, str] = {}
+            lines: dict[str, list[_Line]] = {}
+            for index, (record, payload) in enumerate(
+                zip(batch.records, batch.payloads, strict=True)
+            ):
+                if b"\n" in payload:
+                    rejected[index] = "the serializer's output has a line break: not JSON lines"
+                    continue
+                target = batch.targets[index] if batch.targets else self.target(record)
+                line = _Line(record.run_id, record.seq, payload)
+                lines.setdefault(target, []).append(line)
+            written = sum(self._append(target, group) for target, group in lines.items())
+            return Receipt(rejected, bytes=written)
+
+    def _append(self, target: str, lines: Sequence[_Line]) -> int:
+        file = self._files.get(target)
+        if file is not None and file.was_replaced():
+            self._files.pop(target).close()
+            file = None
+        if file is None:
+            while len(self._files) >= _MAX_OPEN:
+                self._files.popitem(last=False)[1].close()
+            file = self._files[target] = _JsonlFile(Path(target))
+        self._files.move_to_end(target)
+        return file.append(lines, sync=self.settings.sync)
+
+    def _close(self) -> None:
+        with self._lock:
+            while self._files:
+                self._files.popitem()[1].close()
+
+
+class _Line(NamedTuple):
+    run_id: str
+    seq: int
+    payload: bytes
+
+
+class _Position(msgspec.Struct):
+    """Which record a line of a file holds."""
+
+    run_id: str
+    seq: int
+
+    @classmethod
+    def of(cls, line: bytes) -> Self | None:
+        try:
+            return msgspec.json.decode(line, type=cls)
+        except (msgspec.MsgspecError, UnicodeDecodeError):
+            return None
+
+
+class _JsonlFile:
+    """One file that is open for appending, and locked."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        path.parent.mkdir(parents=True, exist_ok=True)
+        flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | getattr(os, "O_BINARY", 0)
+        self._fd = os.open(path, flags, 0o666)
+        try:
+            self._lock()
+            self._cut_torn_line()
+            self._last = self._read_last()
+        except BaseException:
+            os.close(self._fd)
+            raise
+
+    def append(self, lines: Sequence[_Line], *, sync: bool) -> int:
+        """Append what is not there yet; returns the number of bytes."""
+        present = self._already_there(lines)
+        new = [line for line in lines if (line.run_id, line.seq) not in present]
+        end = self._size()
+        try:
+            written = sum(self._write(chunk) for chunk in _chunks(line.payload for line in new))
+            if sync:
+                os.fsync(self._fd)
+        except BaseException:
+            os.ftruncate(self._fd, end)
+            raise
+        if new:
+            self._last = _Position(new[-1].run_id, new[-1].seq)
+        return written
+
+    def was_replaced(self) -> bool:
+        """Whether the path leads elsewhere by now, as after a rotation of logs."""
+        try:
+            return not os.path.samestat(os.stat(self.path), os.fstat(self._fd))
+        except FileNotFoundError:
+            return True
+
+    def close(self) -> None:
+        os.close(self._fd)
+
+    def _lock(self) -> None:
+        if sys.platform == "win32":
+            return
+        try:
+            fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise BlockingIOError(
+                error.errno,
+                f"{self.path}: another sink or another process writes to this file; "
+                "give each sink a path of its own",
+            ) from error
+
+    def _size(self) -> int:
+        return os.fstat(self._fd).st_size
+
+    def _write(self, chunk: bytes) -> int:
+        rest = memoryview(chunk)
+        while rest:
+            rest = rest[os.write(self._fd, rest) :]
+        return len(chunk)
+
+    def _cut_torn_line(self) -> None:
+        torn = next(self._lines_backwards())
+        if not torn:
+            return
+        if not (torn.startswith(_OUR_LINES) or _OUR_LINES.startswith(torn)):
+            raise OSError(
+                f"{self.path}: expected JSON lines of records, but the file ends in something "
+                "else, without a line break; choose another path, or end the file properly"
+            )
+        os.ftruncate(self._fd, self._size() - len(torn))
+
+    def _read_last(self) -> _Position | None:
+        lines = self._lines_backwards()
+        next(lines)
+        return _Position.of(next(lines, b""))
+
+    def _already_there(self, lines: Sequence[_Line]) -> set[tuple[str, int]]:
+        last, first = self._last, lines[0]
+        if last is None or first.run_id != last.run_id or first.seq > last.seq:
+            return set()
+        present = set()
+        written = self._lines_backwards()
+        next(written)
+        for line in written:
+            position = _Position.of(line)
+            if position is None or position.run_id != first.run_id or position.seq < first.seq:
+                break
+            present.add((position.run_id, position.seq))
+        return present
+
+    def _lines_backwards(self) -> Iterator[bytes]:
+        """The lines from the end; first of all what follows the last line break."""
+        position, rest = self._size(), b""
+        while position:
+            start = max(0, position - _BLOCK)
+            os.lseek(self._fd, start, os.SEEK_SET)
+            block = os.read(self._fd, position - start) + rest
+            rest, *lines = block.split(b"\n")
+            yield from reversed(lines)
+            position = start
+        yield rest
+
+
+def _chunks(payloads: Iterable[bytes]) -> Iterator[bytes]:
+    chunk: list[bytes] = []
+    size = 0
+    for payload in payloads:
+        if chunk and size + len(payload) >= _MAX_WRITE:
+            yield b"\n".join([*chunk, b""])
+            chunk, size = [], 0
+        chunk.append(payload)
+        size += len(payload) + 1
+    if chunk:
+        yield b"\n".join([*chunk, b""])
+
+
+def _as_one_name(value: str) -> str:
+    name = quote(value, safe=" !#$&'()+,;=@[]^`{}~", errors="surrogatepass")
+    if not name.strip("."):
+        name = name.replace(".", "%2E") or "%"
+    if len(name) > _MAX_NAME:
+        digest = hashlib.sha256(value.encode(errors="surrogatepass")).hexdigest()[:16]
+        name = f"{name[:_MAX_NAME]}~{digest}"
+    return name

@@ -1,10 +1,10 @@
 """Ingress from the settings: a list of commands, each for its simulated time.
 
-    ingress:
-      - connector: schedule
-        commands:
-          - {at: 10s, path: Line_A.lathe.capacity, value: 3}
-          - {at: 20, updates: {Line_A.lathe.capacity: 2, Line_A.lathe.milling.mean: 4.5}}
+ingress:
+  - connector: schedule
+    commands:
+      - {at: 10s, path: Line_A.lathe.capacity, value: 3}
+      - {at: 20, updates: {Line_A.lathe.capacity: 2, Line_A.lathe.milling.mean: 4.5}}
 """
 
 from __future__ import annotations

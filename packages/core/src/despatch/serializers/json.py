@@ -129,8 +129,6 @@ def _faults(value: Any, where: str) -> Iterator[str]:
 
 
 def _fault_of_key(key: Any) -> str | None:
-    if isinstance(key, float) and not math.isfinite(key):
-        return f"the key {key} is not JSON"
     if _fault_of({key: 0}) is None:
         return None
     return f"a key of type {type(key).__name__} is not JSON: {key!r}"

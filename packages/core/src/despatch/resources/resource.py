@@ -8,7 +8,6 @@ import simpy
 
 from despatch.resources.capacity import Capacity, LiveCapacity, capacity_signal, whole_places
 
-
 __all__ = ["DynamicResource"]
 
 

@@ -56,6 +56,14 @@ def test_every_message_arrives_as_it_was_sent(wire):
     assert far.receive() == EVERY_KIND
 
 
+def test_what_is_left_for_later_comes_without_more_being_sent(wire):
+    near, far = wire
+    for end in (1, 2, 3):
+        near.send(Written(end))
+    assert far.receive(at_most=1) == [Written(1)]
+    assert far.receive() == [Written(2), Written(3)]
+
+
 def test_receiving_does_not_wait(wire):
     _, far = wire
     assert far.receive() == []
@@ -73,9 +81,8 @@ def test_a_message_that_comes_in_pieces_arrives_once_it_is_whole():
         assert far.receive() == []
     ours.send(whole[-1:])
     assert far.receive() == [Written(5)]
-    for end in (near, far):
+    for end in (near, far, probe_ours, probe_theirs):
         end.close()
-    probe_theirs.close()
 
 
 def test_a_stopped_reader_holds_nobody_up_and_gets_everything_later(wire):

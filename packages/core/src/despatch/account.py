@@ -88,9 +88,7 @@ def accounts_of(folder: RunFolder, sinks: Sequence[EgressSettings]) -> list[Sink
     return accounts
 
 
-def _account(
-    folder: RunFolder, name: str, select: Selection | None, cursor: Cursor
-) -> SinkAccount:
+def _account(folder: RunFolder, name: str, select: Selection | None, cursor: Cursor) -> SinkAccount:
     reader = JournalReader(folder.records, cursor.position)
     reader.finish()
     matches = None if select is None else select.matches

@@ -109,8 +109,6 @@ class DynamicEnvironment(IngressMixIn, EgressMixIn, simpy.Environment):
         Returns:
             The value of `until` where it is an event that came; otherwise None.
         """
-        if self._attendant is None and not self.clock.factor and self._stop_reason is None:
-            return super().run(until)
         event = self._arm(until)
         if event is not None and event.processed:
             return event.value
@@ -126,8 +124,7 @@ class DynamicEnvironment(IngressMixIn, EgressMixIn, simpy.Environment):
                     f'No scheduled events left but "until" event was not triggered: {event}'
                 ) from None
         finally:
-            if event is not None and not event.processed:
-                event.callbacks.remove(StopSimulation.callback)
+            self._disarm(event)
         return None
 
     def _arm(self, until: float | simpy.Event | None) -> simpy.Event | None:
@@ -146,11 +143,16 @@ class DynamicEnvironment(IngressMixIn, EgressMixIn, simpy.Environment):
             event.callbacks.append(StopSimulation.callback)
         return event
 
+    def _disarm(self, event: simpy.Event | None) -> None:
+        """Let an event that did not come end no later run."""
+        if event is not None and not event.processed:
+            event.callbacks = [c for c in event.callbacks if c != StopSimulation.callback]
+
     def _run_attentively(self) -> None:
-        step = self.step
+        clock, step = self.clock, self.step
         countdown = 0
         while True:
-            if self.clock.factor:
+            if clock.factor:
                 self._wait_until_due()
                 countdown = 0
             elif countdown == 0:

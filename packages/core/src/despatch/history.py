@@ -15,7 +15,7 @@ from despatch.errors import RunError, SettingsError
 from despatch.journal import end_position
 from despatch.runs import RunFolder, RunInfo, runs_in
 from despatch.settings import Settings
-from despatch.settings_file import resolve
+from despatch.settings_file import settings_from
 
 __all__ = ["PastRun", "deliver", "find_run", "past_runs"]
 
@@ -108,4 +108,4 @@ def _past_run(folder: RunFolder) -> PastRun:
 
 
 def _settings(folder: RunFolder) -> Settings:
-    return resolve(folder.settings(), source=str(folder.path / "settings.json"))
+    return settings_from(folder.settings(), source=str(folder.path / "settings.json"))

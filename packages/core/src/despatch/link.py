@@ -185,8 +185,13 @@ class Link:
                 return
             del self._outgoing[:sent]
 
-    def receive(self) -> list[Message]:
-        """All messages that have come; `is_closed` is set when the other side has gone."""
+    def receive(self, at_most: int | None = None) -> list[Message]:
+        """The messages that have come; `is_closed` is set when the other side has gone.
+
+        Args:
+            at_most: Leave the rest for the next call, which does not wait for more; None takes
+                all.
+        """
         while not self.is_closed:
             try:
                 chunk = self._socket.recv(_RECEIVE_BYTES)
@@ -198,11 +203,11 @@ class Link:
                 self.is_closed = True
                 break
             self._incoming += chunk
-        return self._split()
+        return self._split(at_most)
 
-    def _split(self) -> list[Message]:
+    def _split(self, at_most: int | None) -> list[Message]:
         buffer, start, messages = self._incoming, 0, []
-        while len(buffer) - start >= _LENGTH.size:
+        while len(buffer) - start >= _LENGTH.size and len(messages) != at_most:
             (length,) = _LENGTH.unpack_from(buffer, start)
             if length > MAX_MESSAGE_BYTES:
                 raise DespatchError(f"the link brought a message of {length} bytes: it is garbled")

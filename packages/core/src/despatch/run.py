@@ -16,6 +16,8 @@ from pathlib import Path
 from types import FrameType, TracebackType
 from typing import Any, Literal, TypeAlias
 
+from pydantic_core import to_jsonable_python
+
 from despatch.account import accounts_of
 from despatch.commands import Change, Outcome, Refusal
 from despatch.courier.hosts import Host, ProcessHost, ProgressMode, ThreadHost
@@ -25,6 +27,7 @@ from despatch.interfaces import EgressConnector
 from despatch.report import CommandCount, Report
 from despatch.runs import RunFolder, RunInfo, RunState, new_run_id
 from despatch.settings import Settings
+from despatch.settings_file import settings_from
 from despatch.switchboard import Switchboard
 
 __all__ = ["Model", "Run"]
@@ -39,27 +42,33 @@ class Run:
     waiting at the sources. Leaving drains, and makes the report; an exception of the model's
     goes on its way after all that was published has been delivered.
 
-    >>> from despatch import Run, Settings
+    >>> from despatch import Run
     >>> def build(env):
     ...     env.publish_event("part-1", {"status": "made"})
-    >>> settings = Settings(runs=tmp_path, egress=[{"connector": "memory"}],
-    ...                     courier={"host": "thread"})
+    >>> settings = {
+    ...     "runs": tmp_path, "egress": [{"connector": "memory"}], "courier": {"host": "thread"}
+    ... }
     >>> with Run(settings, build) as run:
     ...     run.env.run(until=10)
     >>> run.report.published, run.report.owed
     (1, 0)
 
     Args:
-        settings: The run's settings.
+        settings: The run's settings, as a settings file would say them. References such as
+            ``${PASSWORD}`` are resolved; the run's folder keeps the settings as they are written
+            here, so secrets belong in references.
         model: Called with the environment before the clock starts.
-        written: The settings as written, with secrets unresolved, for the run's folder; None
-            takes `settings` with its secrets hidden, which `despatch runs deliver` then lacks.
         progress: How to show progress on standard error.
         handle_signals: Whether SIGINT and SIGTERM end the run in order: the first drains, a
             second stops at once. Only in the main thread.
 
+    Raises:
+        SettingsError: The settings have mistakes; with all of them.
+
     Attributes:
+        settings: The settings, checked and resolved.
         env: The environment.
+        commands: What became of the commands so far.
         report: What became of the run, once it has been left.
     """
 
@@ -68,19 +77,18 @@ class Run:
 
     def __init__(
         self,
-        settings: Settings,
+        settings: Mapping[str, Any],
         model: Model | None = None,
         *,
-        written: Mapping[str, Any] | None = None,
         progress: ProgressMode = "none",
         handle_signals: bool = False,
     ) -> None:
-        self.settings = settings
+        self.settings: Settings = settings_from(settings)
+        self._written = settings
         self._model = model
-        self._written = written
         self._progress: ProgressMode = progress
         self._handle_signals = handle_signals
-        self._commands = CommandCount()
+        self.commands = CommandCount()
         self._old_handlers: dict[int, Any] = {}
         self._old_wakeup_fd: int | None = None
 
@@ -96,10 +104,7 @@ class Run:
             factor=settings.clock.factor,
             version=version("despatch"),
         )
-        written = self._written
-        if written is None:
-            written = settings.model_dump(mode="json")
-        self.folder = RunFolder.create(Path(settings.runs), info, written)
+        self.folder = RunFolder.create(Path(settings.runs), info, _as_json(self._written))
         self._began = time.monotonic()
         self.env = DynamicEnvironment(
             factor=settings.clock.factor, seed=info.seed, name=settings.name
@@ -170,7 +175,7 @@ class Run:
             wall_s=time.monotonic() - self._began,
             max_lag_s=env.clock.max_lag_s,
             published=self._switchboard.published,
-            commands=self._commands,
+            commands=self.commands,
             courier_restarts=self._switchboard.restarts,
             sinks=accounts_of(folder, self.settings.egress),
         )
@@ -185,11 +190,11 @@ class Run:
 
     def _count(self, outcome: Outcome) -> None:
         if isinstance(outcome, Change):
-            self._commands.applied += 1
+            self.commands.applied += 1
         elif isinstance(outcome, Refusal):
-            self._commands.refused += 1
+            self.commands.refused += 1
         else:
-            self._commands.scheduled += 1
+            self.commands.scheduled += 1
 
     def _catch_signals(self) -> None:
         if not self._handle_signals or threading.current_thread() is not threading.main_thread():
@@ -212,3 +217,11 @@ class Run:
             signal.set_wakeup_fd(self._old_wakeup_fd)
         for number, handler in self._old_handlers.items():
             signal.signal(number, handler)
+
+
+def _as_json(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Settings as a settings file could say them; a connector given as an object by its class."""
+    written: dict[str, Any] = to_jsonable_python(
+        settings, timedelta_mode="float", fallback=lambda each: f"live:{type(each).__name__}"
+    )
+    return written

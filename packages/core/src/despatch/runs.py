@@ -115,7 +115,9 @@ class RunFolder:
         try:
             info = msgspec.json.decode((path / "run.json").read_bytes(), type=RunInfo)
         except FileNotFoundError:
-            raise RunError(f"{path}: no run here; `despatch runs list` shows those there are") from None
+            raise RunError(
+                f"{path}: no run here; `despatch runs list` shows those there are"
+            ) from None
         except (OSError, msgspec.DecodeError) as error:
             raise RunError(f"{path / 'run.json'}: cannot be read: {error}") from error
         return cls(path, info)

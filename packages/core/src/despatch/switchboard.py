@@ -80,9 +80,7 @@ class Switchboard:
             flush_bytes=settings.journal.flush.bytes,
             segment_bytes=settings.journal.segment_bytes,
         )
-        self._audit = JournalWriter(
-            folder.audit, {"kind": "audit", **meta}, fields=AUDIT_FIELDS
-        )
+        self._audit = JournalWriter(folder.audit, {"kind": "audit", **meta}, fields=AUDIT_FIELDS)
         self._ingress: dict[str, IngressState] = {}
         self.sinks: dict[str, SinkState] = {}
         self._link: Link | None = None
@@ -109,9 +107,7 @@ class Switchboard:
     def expects_commands(self) -> bool:
         """Whether an ingress may still bring commands."""
         return any(
-            self._ingress[name].state not in ("ended", "stopped")
-            if name in self._ingress
-            else True
+            self._ingress[name].state not in ("ended", "stopped") if name in self._ingress else True
             for name in self._allow
         )
 
@@ -196,9 +192,7 @@ class Switchboard:
         queue = self._env._queue
         position = list(queue[0][:3]) if queue else None
         wall_time = datetime.now(UTC).isoformat()
-        self._audit.append(
-            [outcome.sim_time, position, wall_time, msgspec.to_builtins(outcome)]
-        )
+        self._audit.append([outcome.sim_time, position, wall_time, msgspec.to_builtins(outcome)])
 
     def _flush(self) -> None:
         self._records.flush()

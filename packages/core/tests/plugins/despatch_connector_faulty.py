@@ -71,8 +71,12 @@ class FaultyEgress(EgressConnector):
             raise ConnectionRefusedError("the sink is down")
 
 
+class NoSettings(BaseModel):
+    pass
+
+
 class UnmakableEgress(EgressConnector):
-    Settings = BaseModel
+    Settings = NoSettings
     guarantee = Guarantee.AT_LEAST_ONCE
 
     def __init__(self, settings):

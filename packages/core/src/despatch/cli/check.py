@@ -8,9 +8,8 @@ from typing import Annotated
 import typer
 
 from despatch.cli.console import fail, out
-from despatch.cli.model import find_model
+from despatch.cli.reading import read
 from despatch.errors import SettingsError
-from despatch.settings_file import load_settings
 
 __all__ = ["check"]
 
@@ -20,8 +19,7 @@ def check(
 ) -> None:
     """Find every mistake in a settings file, with line numbers. Connects to nothing."""
     try:
-        settings = load_settings(settings_file)
-        find_model(settings, settings_file)
+        settings, _ = read(settings_file)
     except SettingsError as error:
         fail(error)
     sinks = ", ".join(sink.name for sink in settings.egress) or "no sink"

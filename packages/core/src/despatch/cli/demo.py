@@ -11,7 +11,7 @@ from despatch.cli.console import fail, out
 from despatch.cli.run import conduct, show
 from despatch.demo.factory import build
 from despatch.errors import DespatchError
-from despatch.settings_file import load_settings, raw_settings
+from despatch.settings_file import raw_settings
 
 __all__ = ["demo"]
 
@@ -31,9 +31,8 @@ def demo(
     overrides = {"clock.factor": factor}
     try:
         with as_file(files("despatch.demo") / "factory.yaml") as path:
-            settings = load_settings(path, overrides=overrides)
-            written = raw_settings(path, overrides=overrides)
-        report = conduct(settings, build, written)
+            settings = raw_settings(path, overrides=overrides)
+        report = conduct(settings, build)
     except DespatchError as error:
         fail(error)
     console.print()
@@ -41,6 +40,5 @@ def demo(
     written_to = f"despatch-demo/{report.run_id}.jsonl"
     console.print(f"\nEvery record is in {written_to}, a JSON object a line. Read the last two:")
     console.print(f"  tail -n 2 {written_to}", style="bold")
-    console.print("What the run did, and that it owes nothing:")
-    console.print("  despatch runs list --runs despatch-demo/runs", style="bold")
+    console.print(f"The run's own folder, with its journals and its report, is {report.folder}.")
     raise typer.Exit(report.exit_status)

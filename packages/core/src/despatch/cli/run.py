@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import sys
 import traceback
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from despatch.cli.console import err, fail, out, progress_mode
-from despatch.cli.model import find_model
+from despatch.cli.reading import read
 from despatch.errors import DespatchError, RegistryError, SettingsError
 from despatch.history import PastRun, past_runs
 from despatch.report import Report
 from despatch.run import Model, Run
 from despatch.settings import Settings
-from despatch.settings_file import load_settings, raw_settings
+from despatch.settings_file import raw_settings
 
 __all__ = ["conduct", "run"]
 
@@ -56,11 +57,9 @@ def run(
             fail(f"--set {assignment}: expected PATH=VALUE, such as Line_A.lathe.capacity=3")
         overrides.setdefault("parameters", {})[path] = value  # type: ignore[index]
     try:
-        settings = load_settings(settings_file, overrides=overrides)
-        model = find_model(settings, settings_file)
-        written = raw_settings(settings_file, overrides=overrides)
+        settings, model = read(settings_file, overrides)
         _tell_of_earlier_runs(settings)
-        result = conduct(settings, model, written)
+        result = conduct(raw_settings(settings_file, overrides=overrides), model)
     except DespatchError as error:
         fail(error)
     if report is not None:
@@ -72,7 +71,7 @@ def run(
     raise typer.Exit(result.exit_status)
 
 
-def conduct(settings: Settings, model: Model, written: dict[str, object]) -> Report:
+def conduct(settings: Mapping[str, Any], model: Model) -> Report:
     """Run a model to its end, or to SIGINT or SIGTERM.
 
     What the model raises is printed with its own traceback, and the report says `failed`.
@@ -80,7 +79,7 @@ def conduct(settings: Settings, model: Model, written: dict[str, object]) -> Rep
     Raises:
         DespatchError: The run could not begin.
     """
-    run = Run(settings, model, written=written, progress=progress_mode(), handle_signals=True)
+    run = Run(settings, model, progress=progress_mode(), handle_signals=True)
     try:
         with run:
             run.run()

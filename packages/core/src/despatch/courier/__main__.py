@@ -42,7 +42,7 @@ def _configure(link: Link) -> Configure | None:
     """The first message; None when the simulator has died before it sent one."""
     while not link.is_closed:
         select.select([link.fileno()], [], [])
-        for message in link.receive():
+        for message in link.receive(at_most=1):
             if isinstance(message, Configure):
                 return message
     return None

@@ -170,7 +170,7 @@ class Cutter:
             name,
             type_name,
             value if reason is None else None,
-            sim_time,
+            float(sim_time),
             timestamp,
             self._run.run_id,
             draft.end,

@@ -10,8 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Mapping
 
 from despatch.courier.audit import AuditSync
 from despatch.courier.backoff import Backoff, describe
@@ -21,6 +20,7 @@ from despatch.courier.intake import Intake
 from despatch.courier.ledger import Ledger
 from despatch.courier.progress import ProgressView
 from despatch.courier.states import States
+from despatch.courier.tasks import cancel_all
 from despatch.interfaces import EgressConnector, IngressConnector, Serializer
 from despatch.journal import JournalReader, remove_segments
 from despatch.link import (
@@ -169,24 +169,27 @@ class Courier:
         loop = asyncio.get_running_loop()
         if self._link is not None:
             loop.add_reader(self._link.fileno(), self._on_readable)
+            self._on_readable()  # what came with the settings is read already
         else:
             self._simulator_is_gone()
         intakes = [loop.create_task(intake.run()) for intake in self._intakes.values()]
         deliveries = [loop.create_task(delivery.run()) for delivery in self._deliveries.values()]
+        duties = [*intakes, *deliveries]
         looking = loop.create_task(self._look_regularly())
         stopping = loop.create_task(self._stopping.wait())
         draining = loop.create_task(self._draining.wait())
         try:
             await asyncio.wait([draining, stopping], return_when=asyncio.FIRST_COMPLETED)
-            await _cancelled(intakes)
-            if deliveries:
-                done = loop.create_task(_all_done(deliveries))
+            for intake in self._intakes.values():
+                intake.finish()
+            if duties:
+                done = loop.create_task(_all_done(duties))
                 await asyncio.wait(
                     [done, stopping], timeout=self._grace_s, return_when=asyncio.FIRST_COMPLETED
                 )
-                await _cancelled([done])
+                await cancel_all([done])
         finally:
-            await _cancelled([*deliveries, looking, stopping, draining])
+            await cancel_all([*duties, looking, stopping, draining])
             self._clean()
 
     def _on_readable(self) -> None:
@@ -265,15 +268,6 @@ class Courier:
         os.set_blocking(self._link.fileno(), True)
         self._link.send(Finished())
         self._link.close()
-
-
-async def _cancelled(tasks: Iterable[asyncio.Task[Any]]) -> None:
-    tasks = list(tasks)
-    for task in tasks:
-        task.cancel()
-    for result in await asyncio.gather(*tasks, return_exceptions=True):
-        if isinstance(result, Exception):
-            _log.error("a fault in despatch: %s", describe(result), exc_info=result)
 
 
 async def _all_done(tasks: list[asyncio.Task[None]]) -> None:

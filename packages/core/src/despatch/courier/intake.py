@@ -17,6 +17,7 @@ import msgspec
 from despatch.commands import Command, Refusal
 from despatch.courier.backoff import Backoff, describe
 from despatch.courier.states import States
+from despatch.courier.tasks import cancel_all
 from despatch.interfaces import CAUGHT_UP, IngressConnector
 from despatch.link import Brought, IngressState, Resolved
 
@@ -63,19 +64,28 @@ class Intake:
         self._resolved: asyncio.Queue[Resolved] = asyncio.Queue()
         self._window = asyncio.Semaphore(UNRESOLVED_AT_MOST)
         self._next_number = 0
+        self._finishing = asyncio.Event()
 
     def resolve(self, message: Resolved) -> None:
         """The simulation has answered."""
         self._resolved.put_nowait(message)
 
+    def finish(self) -> None:
+        """Bring no more; `run` returns when all outcomes that have come are acknowledged."""
+        self._finishing.set()
+
     async def run(self) -> None:
-        """Bring commands until the source ends; until cancelled, where it never does."""
-        async with asyncio.TaskGroup() as group:
-            acknowledging = group.create_task(self._acknowledge_all())
-            await self._bring_all()
-            await self._until_all_resolved()
-            acknowledging.cancel()
-        await self._close()
+        """Bring commands and acknowledge them, until told to finish, or cancelled."""
+        loop = asyncio.get_running_loop()
+        bringing = loop.create_task(self._bring_all())
+        acknowledging = loop.create_task(self._acknowledge_all())
+        try:
+            await self._finishing.wait()
+            await cancel_all([bringing])
+            await self._resolved.join()
+        finally:
+            await cancel_all([bringing, acknowledging])
+            await self._close()
 
     async def _bring_all(self) -> None:
         while True:
@@ -124,10 +134,6 @@ class Intake:
             del self._unresolved[message.number]
             self._window.release()
             self._resolved.task_done()
-
-    async def _until_all_resolved(self) -> None:
-        for _ in range(UNRESOLVED_AT_MOST):
-            await self._window.acquire()
 
     async def _close(self) -> None:
         try:

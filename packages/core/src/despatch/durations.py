@@ -14,12 +14,13 @@ from datetime import timedelta
 from decimal import Decimal
 from typing import Annotated, Any, TypeAlias
 
-from pydantic import BeforeValidator, Field, PlainSerializer, WithJsonSchema
-from pydantic_core import PydanticCustomError
+from pydantic import AfterValidator, BeforeValidator, PlainSerializer, WithJsonSchema
+
+from despatch.mistakes import mistake
 
 __all__ = ["Duration", "PositiveDuration", "format_duration", "parse_duration"]
 
-EXPECTED = "a duration such as 100ms, 30s, 15m, 1h30m or 2d, or a number of seconds"
+_EXPECTED = "a duration such as 100ms, 30s, 15m, 1h30m or 2d, or a number of seconds"
 
 _MICROSECONDS = {
     "d": 86_400_000_000,
@@ -51,7 +52,7 @@ def parse_duration(value: str | float | timedelta) -> timedelta:
     try:
         return _parse(value)
     except (ValueError, ArithmeticError) as error:
-        raise ValueError(f"expected {EXPECTED}, got {value!r}") from error
+        raise ValueError(f"expected {_EXPECTED}, got {value!r}") from error
 
 
 def format_duration(duration: timedelta) -> str:
@@ -103,11 +104,16 @@ def _checked(duration: timedelta) -> timedelta:
 
 
 def _validate(value: Any) -> timedelta:
-    # The message leaves the input out: whoever shows it decides whether the input is a secret.
     try:
         return _parse(value)
     except (ValueError, ArithmeticError) as error:
-        raise PydanticCustomError("duration", f"expected {EXPECTED}") from error
+        raise mistake(_EXPECTED) from error
+
+
+def _more_than_nothing(value: timedelta) -> timedelta:
+    if not value:
+        raise mistake("a duration of more than 0s")
+    return value
 
 
 Duration: TypeAlias = Annotated[
@@ -118,5 +124,5 @@ Duration: TypeAlias = Annotated[
 ]
 """A settings field's type: a `timedelta` of at least 0, read by `parse_duration`."""
 
-PositiveDuration: TypeAlias = Annotated[Duration, Field(gt=timedelta(0))]
+PositiveDuration: TypeAlias = Annotated[Duration, AfterValidator(_more_than_nothing)]
 """A `Duration` of more than 0."""

@@ -12,23 +12,23 @@ import difflib
 import enum
 import inspect
 import os
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from importlib import metadata
 from typing import Any, Final
 
-from packaging.requirements import InvalidRequirement, Requirement
+from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 from packaging.version import Version
 from pydantic import BaseModel
 
 from despatch.errors import PluginError
 from despatch.interfaces import EgressConnector, IngressConnector, Serializer
+from despatch.plugin_metadata import CORE, PluginDistribution, plugin_distributions
 
 __all__ = ["Kind", "Plugin", "Plugins", "Status"]
 
-_CORE: Final = "despatch"
 _ALLOWED_VARIABLE: Final = "DESPATCH_PLUGINS"
 
 
@@ -42,7 +42,7 @@ class Kind(enum.StrEnum):
     @property
     def group(self) -> str:
         """The entry point group."""
-        return f"{_CORE}.{self.value}"
+        return f"{CORE}.{self.value}"
 
     @property
     def noun(self) -> str:
@@ -123,7 +123,7 @@ class Plugin:
     @property
     def is_built_in(self) -> bool:
         """Whether it comes with despatch itself."""
-        return canonicalize_name(self.distribution) == _CORE
+        return canonicalize_name(self.distribution) == CORE
 
     @property
     def explanation(self) -> str:
@@ -191,13 +191,13 @@ class Plugins:
     def _installed(self) -> Sequence[Plugin]:
         found = [
             self._judged(plugin, distribution)
-            for distribution in _distributions()
+            for distribution in plugin_distributions()
             for plugin in _plugins_of(distribution)
         ]
         found.sort(key=lambda each: (list(Kind).index(each.kind), each.name, each.distribution))
         return _without_rivals(found)
 
-    def _judged(self, plugin: Plugin, distribution: metadata.Distribution) -> Plugin:
+    def _judged(self, plugin: Plugin, distribution: PluginDistribution) -> Plugin:
         if plugin.is_built_in or not plugin.is_ready:
             return plugin
         if not all(_names(limit, plugin) for limit in self._limits):
@@ -207,26 +207,22 @@ class Plugins:
                 reason="the list of allowed plugins does not name it",
                 hint=f"add it to `plugins` in the settings, or to {_ALLOWED_VARIABLE}",
             )
-        return self._held_against_core(plugin, distribution)
+        return self._held_against_core(plugin, distribution.requirements)
 
-    def _held_against_core(self, plugin: Plugin, distribution: metadata.Distribution) -> Plugin:
-        try:
-            requirements = _requirements_on_core(distribution)
-        except InvalidRequirement as error:
-            return _broken(plugin, f"its requirement on {_CORE} cannot be read: {error}")
+    def _held_against_core(self, plugin: Plugin, requirements: Sequence[Requirement]) -> Plugin:
         if not requirements:
-            return replace(plugin, warning=f"it does not say which {_CORE} it works with")
+            return replace(plugin, warning=f"it does not say which {CORE} it works with")
         if self._core is None:
-            return replace(plugin, warning=f"the version of {_CORE} is not known")
+            return replace(plugin, warning=f"the version of {CORE} is not known")
         core = self._core
         if all(each.specifier.contains(core, prereleases=True) for each in requirements):
             return plugin
-        needed = ", ".join(f"{_CORE}{each.specifier}" for each in requirements)
+        needed = ", ".join(f"{CORE}{each.specifier}" for each in requirements)
         return replace(
             plugin,
             status=Status.INCOMPATIBLE,
-            reason=f"it requires {needed}, and {_CORE} {core} is installed",
-            hint=f"try: pip install --upgrade {_CORE} {plugin.distribution}",
+            reason=f"it requires {needed}, and {CORE} {core} is installed",
+            hint=f"try: pip install --upgrade {CORE} {plugin.distribution}",
         )
 
     def _not_installed(self, kind: Kind, name: str) -> Plugin:
@@ -235,7 +231,7 @@ class Plugins:
         )
         extra = _EXTRAS.get((kind, name))
         if extra is not None:
-            return replace(missing, hint=f'install it: pip install "{_CORE}[{extra}]"')
+            return replace(missing, hint=f'install it: pip install "{CORE}[{extra}]"')
         of_kind = (each for each in self._installed if each.kind is kind)
         ready = sorted({each.name for each in of_kind if each.is_ready})
         close = difflib.get_close_matches(name, ready, n=1)
@@ -256,7 +252,7 @@ def _names(limit: Iterable[str], plugin: Plugin) -> bool:
 
 def _installed_version() -> str | None:
     try:
-        return metadata.version(_CORE)
+        return metadata.version(CORE)
     except metadata.PackageNotFoundError:
         return None
 
@@ -266,68 +262,19 @@ def _base_version(version: str | None) -> str | None:
     return None if version is None else Version(version).base_version
 
 
-def _distributions() -> Iterable[metadata.Distribution]:
-    """The distributions with plugins; of two with the same name the first on the path counts."""
-    seen = set()
-    for distribution in metadata.distributions():
-        # Every installed distribution comes by here: metadata is read only of those that matter.
-        if f"[{_CORE}." not in _entry_points_text(distribution):
-            continue
-        name = canonicalize_name(_header(distribution, "Name"))
-        if name not in seen:
-            seen.add(name)
-            yield distribution
-
-
-def _entry_points_text(distribution: metadata.Distribution) -> str:
-    try:
-        return distribution.read_text("entry_points.txt") or ""
-    except (OSError, UnicodeDecodeError):
-        return ""
-
-
-def _header(distribution: metadata.Distribution, name: str) -> str:
-    try:
-        return str(distribution.metadata[name] or "unknown")
-    except Exception:
-        # Another distribution's metadata, which may be missing altogether: it is named so.
-        return "unknown"
-
-
-def _plugins_of(distribution: metadata.Distribution) -> list[Plugin]:
-    name, version = _header(distribution, "Name"), _header(distribution, "Version")
-    try:
-        points = list(distribution.entry_points)
-    except Exception as error:
-        # Another distribution's metadata, which may hold anything at all.
-        text = _entry_points_text(distribution)
-        return [
-            _broken(Plugin(kind, name, name, version), f"entry_points.txt cannot be read: {error}")
-            for kind in Kind
-            if f"[{kind.group}]" in text
-        ]
+def _plugins_of(distribution: PluginDistribution) -> Iterator[Plugin]:
+    name, version = distribution.name, distribution.version
     kinds = {kind.group: kind for kind in Kind}
-    return [
-        Plugin(kinds[point.group], point.name, name, version, point.value, _entry_point=point)
-        for point in points
-        if point.group in kinds
-    ]
-
-
-def _requirements_on_core(distribution: metadata.Distribution) -> list[Requirement]:
-    found = []
-    for text in distribution.requires or ():
-        try:
-            requirement = Requirement(text)
-        except InvalidRequirement:
-            if text.strip().lower().startswith(_CORE):
-                raise
+    if distribution.fault and not distribution.entry_points:
+        for group in distribution.groups:
+            if group in kinds:
+                yield _broken(Plugin(kinds[group], name, name, version), distribution.fault)
+    for point in distribution.entry_points:
+        if point.group not in kinds:
             continue
-        marker = requirement.marker
-        is_core = canonicalize_name(requirement.name) == _CORE
-        if is_core and (marker is None or marker.evaluate({"extra": ""})):
-            found.append(requirement)
-    return found
+        kind = kinds[point.group]
+        plugin = Plugin(kind, point.name, name, version, point.value, _entry_point=point)
+        yield _broken(plugin, distribution.fault) if distribution.fault else plugin
 
 
 def _without_rivals(plugins: list[Plugin]) -> list[Plugin]:

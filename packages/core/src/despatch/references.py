@@ -13,13 +13,18 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final, TypeAlias
 
-__all__ = ["HIDDEN", "Location", "Referenced", "substitute"]
+from pydantic import Secret, SecretBytes, SecretStr
+
+__all__ = ["HIDDEN", "SECRETS", "Location", "Referenced", "plain", "substitute"]
 
 Location: TypeAlias = tuple[str | int, ...]
 """Where a value is in the settings: ``("egress", 1, "batch")``."""
 
 HIDDEN: Final = "**********"
 """What is shown in place of a secret; pydantic shows the same."""
+
+SECRETS: Final = (Secret, SecretStr, SecretBytes)
+"""The types that hold a secret."""
 
 _MAXIMUM_SECRET: Final = 65_536
 _ESCAPED: Final = "$${"
@@ -36,8 +41,22 @@ class Referenced(str):
 
     references: tuple[str, ...] = ()
 
+    @property
+    def description(self) -> str:
+        """What to say instead of the text."""
+        return f"what {' and '.join(self.references)} stands for"
+
     def __repr__(self) -> str:
         return repr(HIDDEN)
+
+
+def plain(data: Any) -> Any:
+    """The data with ordinary texts for those that are `Referenced`."""
+    if isinstance(data, Mapping):
+        return {key: plain(value) for key, value in data.items()}
+    if isinstance(data, list):
+        return [plain(value) for value in data]
+    return str(data) if isinstance(data, Referenced) else data
 
 
 class _CannotResolve(Exception):
@@ -122,7 +141,6 @@ def _content(path: str) -> str:
     except OSError as error:
         raise _CannotResolve(f"the file {path} cannot be read: {error.strerror}") from error
     except UnicodeDecodeError as error:
-        # `from None` would do: the error's text has the bytes in it, so it is left out of ours.
         raise _CannotResolve(f"the file {path} is not UTF-8 text") from error
     if len(content) > _MAXIMUM_SECRET:
         raise _CannotResolve(f"the file {path} is larger than {_MAXIMUM_SECRET} bytes")

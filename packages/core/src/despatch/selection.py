@@ -20,7 +20,8 @@ from functools import cached_property
 from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field, PlainValidator, TypeAdapter, model_validator
-from pydantic_core import PydanticCustomError
+
+from despatch.mistakes import mistake
 
 __all__ = ["Matches", "Selection"]
 
@@ -47,20 +48,14 @@ def _condition(value: Any) -> Any:
     if isinstance(value, Mapping):
         bounds = _COMPARISON.validate_python(dict(value))
         if not bounds or not all(_is_bound(bound) for bound in bounds.values()):
-            raise PydanticCustomError(
-                "condition", "expected lt, le, gt or ge with a number or a text each"
-            )
+            raise mistake("lt, le, gt or ge with a number or a text each")
         return bounds
     if isinstance(value, list | tuple):
         if not value or not all(isinstance(each, _Scalar) for each in value):
-            raise PydanticCustomError(
-                "condition", "expected a list of at least one number, text, true, false or null"
-            )
+            raise mistake("a list of at least one number, text, true, false or null")
         return list(value)
     if not isinstance(value, _Scalar):
-        raise PydanticCustomError(
-            "condition", "expected a value, a list of values, or a mapping of lt, le, gt, ge"
-        )
+        raise mistake("a value, a list of values, or a mapping of lt, le, gt, ge")
     return value
 
 
@@ -97,13 +92,9 @@ class Selection(BaseModel):
     @model_validator(mode="after")
     def _refuse_what_never_matches(self) -> Selection:
         if self.key is not None and (self.path is not None or self.stream_type == "telemetry"):
-            raise PydanticCustomError(
-                "selection", "expected `key` for events or `path` for telemetry, not both"
-            )
+            raise mistake("`key` for events or `path` for telemetry, not both")
         if self.path is not None and self.stream_type == "event":
-            raise PydanticCustomError(
-                "selection", "expected `key` to select events by: only telemetry has a path"
-            )
+            raise mistake("`key` to select events by: only telemetry has a path")
         return self
 
     @property
@@ -197,9 +188,6 @@ def _one_of(alternatives: list[Matches]) -> Matches:
 
 def _all_of(checks: list[Matches]) -> Matches:
     def matches(stream_type: str, name: str, type_name: str | None, value: Any) -> bool:
-        for check in checks:
-            if not check(stream_type, name, type_name, value):
-                return False
-        return True
+        return all(check(stream_type, name, type_name, value) for check in checks)
 
     return matches

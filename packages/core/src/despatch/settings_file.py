@@ -218,7 +218,7 @@ class _Reading:
             self._problems.append(_problem(where, message, self._line(where)))
 
     def _line(self, where: Location) -> int | None:
-        if self._is_overridden(where):
+        if self._is_overridden(where) or self._is_from_override(where):
             return None
         while where and where not in self._lines:
             where = where[:-1]
@@ -226,6 +226,12 @@ class _Reading:
 
     def _is_overridden(self, where: Location) -> bool:
         return any(where[: len(each)] == each for each in self._overridden)
+
+    def _is_from_override(self, where: Location) -> bool:
+        """Whether it is there only since something in it was overridden."""
+        return where not in self._lines and any(
+            each[: len(where)] == where for each in self._overridden
+        )
 
     def _error(self) -> SettingsError:
         problems = sorted(self._problems, key=lambda each: (each.line is None, each.line or 0))

@@ -14,8 +14,9 @@ from typing import Any, TypeAlias
 
 from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
 from pydantic.json_schema import JsonSchemaValue
-from pydantic_core import CoreSchema, PydanticCustomError, core_schema
+from pydantic_core import CoreSchema, core_schema
 
+from despatch.mistakes import mistake
 from despatch.records import Event, Record
 
 __all__ = ["Template"]
@@ -148,7 +149,7 @@ def _validate(value: Any) -> Template:
     if isinstance(value, Template):
         return value
     if not isinstance(value, str):
-        raise PydanticCustomError("template_type", "expected text with placeholders")
+        raise mistake("text with placeholders")
     return Template(value)
 
 

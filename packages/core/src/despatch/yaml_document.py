@@ -93,31 +93,36 @@ class _Builder:
         self._document = document
         self._constructor = _yaml().constructor
         self._count = 0
+        self._merging: list[MappingNode] = []
 
     def build(self, node: Node, where: Location) -> Any:
+        self._bound(node, where)
+        self._document.lines.setdefault(where, _line(node))
+        if isinstance(node, MappingNode) and _tag(node) == "!!map":
+            return self._mapping(node, where)
+        if isinstance(node, SequenceNode) and _tag(node) == "!!seq":
+            return [self.build(each, (*where, i)) for i, each in enumerate(node.value)]
+        if isinstance(node, ScalarNode):
+            return self._scalar(node, where)
+        return self._refuse_tag(node, where)
+
+    def _bound(self, node: Node, where: Location) -> None:
         self._count += 1
         # An alias may stand for its own parent, or for many that each stand for many.
-        if len(where) > _MAXIMUM_DEPTH or self._count > _MAXIMUM_VALUES:
+        depth = len(where) + len(self._merging)
+        if depth > _MAXIMUM_DEPTH or self._count > _MAXIMUM_VALUES:
             raise _TooMuch(
                 f"expected at most {_MAXIMUM_VALUES} values and {_MAXIMUM_DEPTH} levels, "
                 "aliases written out",
                 _line(node),
             )
-        self._document.lines.setdefault(where, _line(node))
-        if isinstance(node, MappingNode) and node.tag == f"{_TAG}map":
-            return self._mapping(node, where)
-        if isinstance(node, SequenceNode) and node.tag == f"{_TAG}seq":
-            return [self.build(each, (*where, i)) for i, each in enumerate(node.value)]
-        if isinstance(node, ScalarNode):
-            return self._scalar(node, where)
-        return self._refuse_tag(node, where)
 
     def _mapping(self, node: MappingNode, where: Location) -> dict[str, Any]:
         data: dict[str, Any] = {}
         own: dict[str, int] = {}
         merged: dict[str, Any] = {}
         for key_node, value_node in node.value:
-            if key_node.tag == f"{_TAG}merge":
+            if _tag(key_node) == "!!merge":
                 for each in self._merged(value_node, where):
                     merged = {**each, **merged}
                 continue
@@ -136,44 +141,61 @@ class _Builder:
     def _merged(self, node: Node, where: Location) -> Iterator[dict[str, Any]]:
         sources = node.value if isinstance(node, SequenceNode) else [node]
         for source in sources:
-            if isinstance(source, MappingNode):
-                yield self._mapping(source, where)
-            else:
+            if not isinstance(source, MappingNode):
                 self._fault(where, node, "expected a mapping, or a list of mappings, after <<")
+            elif source in self._merging:
+                self._fault(where, node, "expected other mappings than itself after <<")
+            else:
+                self._bound(node, where)
+                self._merging.append(source)
+                yield self._mapping(source, where)
+                self._merging.pop()
 
     def _key(self, node: Node, where: Location) -> str | None:
-        if isinstance(node, ScalarNode) and node.tag == f"{_TAG}str":
-            return str(node.value)
+        if isinstance(node, ScalarNode) and _tag(node) == "!!str":
+            return self._text(node, where)
         told = repr(node.value) if isinstance(node, ScalarNode) else "a list or a mapping"
         self._fault(where, node, f"expected text as a key, in quotes if need be, got {told}")
         return None
 
     def _scalar(self, node: ScalarNode, where: Location) -> Any:
-        tag = node.tag.removeprefix(_TAG)
+        tag = _tag(node)
         match tag:
-            case "str" | "timestamp" | "merge" | "value":
-                return str(node.value)
-            case "null":
+            case "!!str" | "!!timestamp" | "!!merge" | "!!value":
+                return self._text(node, where)
+            case "!!null":
                 return None
-            case "bool" | "int" | "float":
-                return self._plain(tag, node, where)
+            case "!!bool" | "!!int" | "!!float":
+                return self._number(tag, node, where)
         return self._refuse_tag(node, where)
 
-    def _plain(self, tag: str, node: ScalarNode, where: Location) -> bool | int | float | None:
+    def _text(self, node: ScalarNode, where: Location) -> str | None:
+        # JSON, which is YAML, writes a character beyond 16 bits as two escapes.
+        try:
+            return str(node.value).encode("utf-16-le", "surrogatepass").decode("utf-16-le")
+        except UnicodeDecodeError:
+            self._fault(where, node, "expected text, got half of a pair of surrogates")
+            return None
+
+    def _number(self, tag: str, node: ScalarNode, where: Location) -> bool | int | float | None:
         construct: Callable[[ScalarNode], bool | int | float] = getattr(
-            self._constructor, f"construct_yaml_{tag}"
+            self._constructor, f"construct_yaml_{tag.removeprefix('!!')}"
         )
         try:
             return construct(node)
         except (ValueError, KeyError):
-            self._fault(where, node, f"expected what its tag !!{tag} says, got other text")
+            self._fault(where, node, f"expected text that can be read as {tag}")
             return None
 
     def _refuse_tag(self, node: Node, where: Location) -> None:
-        self._fault(where, node, f"expected no tag, got {node.tag.replace(_TAG, '!!')}")
+        self._fault(where, node, f"expected no tag, got {_tag(node)}")
 
     def _fault(self, where: Location, node: Node, message: str) -> None:
         self._document.faults.append((where, _line(node), message))
+
+
+def _tag(node: Node) -> str:
+    return str(node.tag).replace(_TAG, "!!")
 
 
 def _line(node: Node) -> int:

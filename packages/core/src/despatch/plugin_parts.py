@@ -1,0 +1,177 @@
+"""The plugins' parts of settings: held against what each plugin itself says of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+from pydantic import BaseModel, ValidationError
+
+from despatch.errors import PluginError
+from despatch.explanations import explain, hidden, keys_of, unknown_key
+from despatch.plugins import Kind, Plugins
+from despatch.references import HIDDEN, Location, Referenced
+from despatch.settings import Settings
+from despatch.settings_entries import (
+    EgressSettings,
+    IngressSettings,
+    PluginPart,
+    SerializerSettings,
+    doubles,
+    named,
+)
+
+__all__ = ["PluginParts"]
+
+_DEFAULT_SERIALIZER: Final = {"name": "json"}
+
+
+class PluginParts:
+    """What is wrong with the entries of settings, as far as it takes their plugins to tell.
+
+    Only the plugins that are named are imported.
+
+    Args:
+        data: The settings, resolved and perhaps malformed: what isn't as it should be, and is
+            the core's, is passed over, since the core's own model reports it.
+        plugins: Where plugins are found.
+
+    Attributes:
+        problems: Where something is wrong, and what.
+    """
+
+    def __init__(self, data: Mapping[str, Any], plugins: Plugins) -> None:
+        self.problems: list[tuple[Location, str]] = []
+        self._plugins = plugins
+        self._shown: dict[Location, Any] = {}
+        courier = data.get("courier")
+        host = courier.get("host", "process") if isinstance(courier, Mapping) else "process"
+        self._is_process = host == "process"
+        self._each(data, "ingress", self._check_ingress)
+        self._each(data, "egress", self._check_egress)
+
+    def show_in(self, settings: Settings) -> None:
+        """Tell the settings made of the same data which of the plugins' values may be shown."""
+        for i, source in enumerate(settings.ingress):
+            source.show(self._shown.get(("ingress", i), {}))
+        for i, sink in enumerate(settings.egress):
+            sink.show(self._shown.get(("egress", i), {}))
+            serializer: Location = ("egress", i, "serializer")
+            sink.serializer.show(self._shown.get(serializer, {}))
+
+    def _each(
+        self,
+        data: Mapping[str, Any],
+        key: str,
+        check: Callable[[Location, Mapping[str, Any]], None],
+    ) -> None:
+        entries = data.get(key)
+        if not isinstance(entries, list):
+            return
+        entries = named(entries)
+        names = [each.get("name") if isinstance(each, Mapping) else None for each in entries]
+        for i, first in doubles(names):
+            message = f"expected another name than that of {key}[{first}]"
+            self.problems.append(((key, i, "name"), message))
+        for i, entry in enumerate(entries):
+            if isinstance(entry, Mapping):
+                check((key, i), entry)
+
+    def _check_ingress(self, where: Location, entry: Mapping[str, Any]) -> None:
+        self._check_connector(where, entry, Kind.INGRESS, IngressSettings)
+
+    def _check_egress(self, where: Location, entry: Mapping[str, Any]) -> None:
+        connector = self._check_connector(where, entry, Kind.EGRESS, EgressSettings)
+        where = (*where, "serializer")
+        given = entry.get("serializer", _DEFAULT_SERIALIZER)
+        serializer = {"name": given} if isinstance(given, str) else given
+        if connector is None or connector.uses_serializer:
+            is_known = connector is not None or "serializer" in entry
+            if isinstance(serializer, Mapping) and is_known:
+                name = where if isinstance(given, str) else (*where, "name")
+                self._check_part(where, name, serializer, Kind.SERIALIZERS, SerializerSettings)
+        elif serializer != _DEFAULT_SERIALIZER:
+            self.problems.append((where, "expected none: this connector uses no serializer"))
+
+    def _check_connector(
+        self, where: Location, entry: Mapping[str, Any], kind: Kind, model: type[PluginPart]
+    ) -> Any:
+        """Check a connector's part; its class, or itself if it is live, or None."""
+        connector = entry.get("connector")
+        place = (*where, "connector")
+        if isinstance(connector, kind.interface):
+            for key in model.plugin_part(entry):
+                message = "unknown setting: a live connector has its settings already"
+                self.problems.append(((*where, key), message))
+            needs_thread = True
+        else:
+            connector = self._check_part(where, place, entry, kind, model)
+            needs_thread = getattr(connector, "needs_thread", False)
+        if needs_thread and self._is_process:
+            message = "lives in the simulator's own process: it needs `courier: {host: thread}`"
+            self.problems.append((place, message))
+        return connector
+
+    def _check_part(
+        self,
+        where: Location,
+        place: Location,
+        part: Mapping[str, Any],
+        kind: Kind,
+        model: type[PluginPart],
+    ) -> Any:
+        """Check a part against the plugin that it names; the plugin's class, or None.
+
+        Args:
+            where: Where the part is.
+            place: Where the plugin's name is.
+            part: The part, the core's keys included.
+            kind: The kind of plugin.
+            model: Which keys are the core's.
+        """
+        key = "name" if kind is Kind.SERIALIZERS else "connector"
+        name = part.get(key, _DEFAULT_SERIALIZER.get(key))
+        if not isinstance(name, str) or not name:
+            return None
+        try:
+            cls = self._plugins.load(kind, name)
+        except PluginError as error:
+            told = str(error)
+            if isinstance(name, Referenced):
+                told = f"expected the name of a usable {kind.noun}, got {name.description}"
+            self.problems.append((place, told))
+            return None
+        own = model.plugin_part(part)
+        self._check_own(where, own, cls.Settings, model.core_keys())
+        self._shown[where] = hidden(own, cls.Settings)
+        return cls
+
+    def _check_own(
+        self,
+        where: Location,
+        own: Mapping[str, Any],
+        model: type[BaseModel],
+        core_keys: list[str],
+    ) -> None:
+        found: list[tuple[Location, str]] = []
+        try:
+            model.model_validate(own)
+        except ValidationError as error:
+            found = explain(error, model, own, other_keys=core_keys)
+        except Exception as error:
+            # The boundary to the plugin. What it says may have a secret in it.
+            found = [((), f"the plugin's own check failed with {type(error).__name__}")]
+        found += _masked(own)
+        if model.model_config.get("extra") in (None, "ignore"):
+            known = keys_of(model)
+            unknown = [key for key in own if key not in {*known, *model.model_fields}]
+            found += [((key,), unknown_key(key, [*known, *core_keys])) for key in unknown]
+        self.problems += [((*where, *inner), message) for inner, message in found]
+
+
+def _masked(own: Mapping[str, Any]) -> list[tuple[Location, str]]:
+    return [
+        ((key,), "was hidden when these settings were stored: it has to be given again")
+        for key, value in own.items()
+        if value == HIDDEN
+    ]

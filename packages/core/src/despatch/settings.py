@@ -1,0 +1,180 @@
+"""Settings: what a run is made of, as one model.
+
+A settings file says the same in YAML; `despatch.settings_file` reads it, asks the plugins that it
+names about their part, and finds every mistake at once. That is the way to make `Settings` of
+data that somebody wrote: the model alone knows nothing of what is installed, so it takes a
+plugin's part as it comes and shows none of it.
+
+Secrets are hidden in `repr`, `str` and `model_dump`. `Settings.reveal` alone gives them away.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import timedelta
+from pathlib import Path
+from typing import Annotated, Any, Final, Literal, Self
+
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    ByteSize,
+    Field,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
+
+from despatch.durations import Duration, PositiveDuration
+from despatch.mistakes import mistake
+from despatch.references import plain
+from despatch.settings_entries import (
+    REVEAL,
+    BatchSettings,
+    EgressSettings,
+    IngressSettings,
+    RetrySettings,
+    SerializerSettings,
+    doubles,
+    named,
+)
+from despatch.settings_types import Bytes, Name, Number, Part, WholeNumber
+
+__all__ = [
+    "FIT_TOGETHER",
+    "BatchSettings",
+    "ClockSettings",
+    "CourierSettings",
+    "EgressSettings",
+    "FlushSettings",
+    "IngressSettings",
+    "JournalSettings",
+    "RetrySettings",
+    "SerializerSettings",
+    "Settings",
+]
+
+FIT_TOGETHER: Final = "fit_together"
+"""In the context of a validation: the entries are known to fit together."""
+
+
+def _model_name(value: str) -> str:
+    module, colon, attribute = value.partition(":")
+    steps = [*module.split("."), *attribute.split(".")]
+    if not colon or not all(step.isidentifier() for step in steps):
+        raise mistake("module:callable, such as line_a:build")
+    return value
+
+
+class ClockSettings(Part):
+    """How simulated time passes.
+
+    Attributes:
+        factor: Wall seconds for each simulated second; 0 is as fast as the machine allows.
+        until: How much simulated time to run; None runs until nothing is left to do.
+        start: The wall time that simulated 0 stands for; None is when the run starts.
+    """
+
+    factor: Annotated[Number, Field(ge=0.0)] = 0.0
+    until: Duration | None = None
+    start: AwareDatetime | None = None
+
+
+class FlushSettings(Part):
+    """When what was published is written to the journal.
+
+    Attributes:
+        interval: At the latest after so much wall time.
+        bytes: At the latest after so many bytes.
+    """
+
+    interval: PositiveDuration = timedelta(milliseconds=100)
+    bytes: Bytes = ByteSize(256 * 1024)
+
+
+class JournalSettings(Part):
+    """The journal of records.
+
+    Attributes:
+        flush: When it is written.
+        segment_bytes: How large a segment file grows before the next is begun.
+    """
+
+    flush: FlushSettings = FlushSettings()
+    segment_bytes: Bytes = ByteSize(64 * 1024 * 1024)
+
+
+class CourierSettings(Part):
+    """The courier, which hosts the connectors.
+
+    Attributes:
+        host: A process of its own, or a thread of the simulator's.
+        grace: How long it may go on delivering after the run's end, in wall time; what is not
+            delivered by then stays owed.
+        connect_timeout: How long the run waits at its start for what is waiting at the sources,
+            in wall time.
+    """
+
+    host: Literal["process", "thread"] = "process"
+    grace: Duration = timedelta(seconds=30)
+    connect_timeout: Duration = timedelta(seconds=10)
+
+
+class Settings(Part):
+    """What a run is made of.
+
+    Attributes:
+        name: The simulation's name, ``sim`` in its records.
+        model: Where the model is, as ``module:callable``; the callable gets the environment.
+            None where the model is given in Python.
+        clock: How simulated time passes.
+        seed: The seed of all random streams; None takes a new one, which the run's folder keeps.
+        parameters: Values, by path, that take the place of the model's own at the start.
+        plugins: Names of plugins, or of their distributions, that may be loaded; None allows all.
+        ingress: The sources of commands.
+        egress: The sinks for records; their names differ.
+        journal: The journal of records.
+        courier: The courier.
+        runs: The folder that the runs' folders are in.
+    """
+
+    name: Name = "simulation"
+    model: Annotated[str, AfterValidator(_model_name)] | None = None
+    clock: ClockSettings = ClockSettings()
+    seed: WholeNumber | None = None
+    parameters: Annotated[dict[str, Any], AfterValidator(plain)] = Field(default_factory=dict)
+    plugins: list[str] | None = None
+    ingress: list[IngressSettings] = Field(default_factory=list)
+    egress: list[EgressSettings] = Field(default_factory=list)
+    journal: JournalSettings = JournalSettings()
+    courier: CourierSettings = CourierSettings()
+    runs: Path = Path(".despatch")
+
+    @field_validator("ingress", "egress", mode="before")
+    @classmethod
+    def _name_entries(cls, value: Any) -> Any:
+        return named(value) if isinstance(value, list | tuple) else value
+
+    @model_validator(mode="after")
+    def _entries_fit_together(self, info: ValidationInfo) -> Self:
+        # Where a file is read, its reader has looked at this, and knows the lines.
+        if info.context is not None and info.context.get(FIT_TOGETHER):
+            return self
+        lists: list[tuple[str, Sequence[IngressSettings | EgressSettings]]] = [
+            ("ingress", self.ingress),
+            ("egress", self.egress),
+        ]
+        for key, entries in lists:
+            for i, first in doubles([entry.name for entry in entries]):
+                raise mistake(f"{key}[{i}] to have another name than {key}[{first}]")
+            for i, entry in enumerate(entries):
+                if not isinstance(entry.connector, str) and self.courier.host != "thread":
+                    raise mistake(f"courier.host to be thread: {key}[{i}] has a live connector")
+        return self
+
+    def reveal(self) -> dict[str, Any]:
+        """The settings as plain JSON data, secrets and all: for a private pipe, never for a file.
+
+        `Settings.model_validate` reads it again. A live connector becomes ``live:ClassName``.
+        """
+        return self.model_dump(mode="json", context={REVEAL: True})

@@ -1,0 +1,60 @@
+"""The types of settings' fields, and the form that every mapping of settings has."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Any, TypeAlias
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ByteSize,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+)
+
+from despatch.mistakes import mistake
+
+__all__ = ["Bytes", "Count", "Name", "Number", "Part", "WholeNumber"]
+
+_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}")
+
+
+class Part(BaseModel):
+    """A mapping of settings: no key but those it knows, and no change once it is made."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+
+
+def _no_boolean(value: Any) -> Any:
+    # For pydantic true is 1; in a settings file it is a slip.
+    if isinstance(value, bool):
+        raise mistake("a number")
+    return value
+
+
+def _simple_name(value: str) -> str:
+    # Names become names of files, topics and streams.
+    if not _NAME.fullmatch(value):
+        raise mistake("a name of at most 64 letters, digits, _, - and ., not - or . first")
+    return value
+
+
+Number: TypeAlias = Annotated[float, BeforeValidator(_no_boolean), Field(allow_inf_nan=False)]
+"""A finite number."""
+
+WholeNumber: TypeAlias = Annotated[int, BeforeValidator(_no_boolean), Field(ge=0)]
+"""A whole number of at least 0."""
+
+Count: TypeAlias = Annotated[int, BeforeValidator(_no_boolean), Field(ge=1)]
+"""A whole number of at least 1."""
+
+Bytes: TypeAlias = Annotated[
+    ByteSize, BeforeValidator(_no_boolean), Field(ge=1), PlainSerializer(int)
+]
+"""A number of bytes of at least 1, or text such as ``256KiB``."""
+
+Name: TypeAlias = Annotated[str, AfterValidator(_simple_name)]
+"""What a simulation, a source or a sink is called."""

@@ -6,7 +6,10 @@ from pathlib import Path
 
 import pytest
 
-PLUGINS = str(Path(__file__).parent / "plugins")
+TESTS = Path(__file__).parent
+PLUGINS = str(TESTS / "plugins")
+# `processes` is imported by test modules while they are collected.
+sys.path.append(str(TESTS))
 
 
 @pytest.fixture(autouse=True, scope="session")
@@ -21,3 +24,27 @@ def _installed_plugins():
         del os.environ["PYTHONPATH"]
     else:
         os.environ["PYTHONPATH"] = before
+
+
+@pytest.fixture
+def install(tmp_path_factory, monkeypatch):
+    """Installs a distribution for one test: its metadata, as pip would leave it, and modules."""
+    site = tmp_path_factory.mktemp("site-packages")
+    monkeypatch.syspath_prepend(str(site))
+    monkeypatch.delenv("DESPATCH_PLUGINS", raising=False)
+
+    def write(name, entry_points, *, version="1.0", requires=("despatch",), modules=None):
+        folder = site / f"{name.replace('-', '_')}-{version}.dist-info"
+        folder.mkdir()
+        headers = [f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}"]
+        headers += [f"Requires-Dist: {each}" for each in requires]
+        (folder / "METADATA").write_text("\n".join(headers) + "\n")
+        (folder / "entry_points.txt").write_text(entry_points)
+        for module, code in (modules or {}).items():
+            (site / f"{module}.py").write_text(code)
+        return folder
+
+    yield write
+    for module, loaded in list(sys.modules.items()):
+        if str(getattr(loaded, "__file__", None) or "").startswith(str(site)):
+            del sys.modules[module]

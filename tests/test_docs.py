@@ -58,7 +58,7 @@ def test_the_python_of_a_page_runs(page, tmp_path, monkeypatch):
     for block in blocks(page):
         if block.language == "python":
             # Blank lines before it, so that a traceback shows the page's own line.
-            code = compile("\n" * block.line + block.code, page, "exec")
+            code = compile("\n" * block.line + block.code, page, "exec", dont_inherit=True)
             exec(code, namespace)
 
 

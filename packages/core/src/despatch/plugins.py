@@ -215,7 +215,7 @@ class Plugins:
         if self._core is None:
             return replace(plugin, warning=f"the version of {CORE} is not known")
         core = self._core
-        if all(each.specifier.contains(core, prereleases=True) for each in requirements):
+        if all(each.specifier.contains(core) for each in requirements):
             return plugin
         needed = ", ".join(f"{CORE}{each.specifier}" for each in requirements)
         return replace(

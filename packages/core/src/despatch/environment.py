@@ -11,6 +11,7 @@
 from __future__ import annotations
 
 import math
+import secrets
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -60,7 +61,7 @@ class DynamicEnvironment(IngressMixIn, EgressMixIn, simpy.Environment):
     ) -> None:
         super().__init__(initial_time)
         self.name = name
-        self.seed = seed
+        self.seed = secrets.randbits(63) if seed is None else seed
         self.clock = Clock(factor)
         self.registry = Registry(self)
         self._streams: Streams | None = None

@@ -206,7 +206,8 @@ class Link:
         return self._split(at_most)
 
     def _split(self, at_most: int | None) -> list[Message]:
-        buffer, start, messages = self._incoming, 0, []
+        buffer, start = self._incoming, 0
+        messages: list[Message] = []
         while len(buffer) - start >= _LENGTH.size and len(messages) != at_most:
             (length,) = _LENGTH.unpack_from(buffer, start)
             if length > MAX_MESSAGE_BYTES:

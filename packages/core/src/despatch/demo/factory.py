@@ -25,7 +25,7 @@ from despatch import (
 class Lathe(SimParameter):
     """The lathes of the line."""
 
-    capacity: int = Field(1, ge=0, le=5)
+    capacity: int = Field(default=1, ge=0, le=5)
     milling: Distribution = Normal(mean=1.5, std=0.2)
 
 

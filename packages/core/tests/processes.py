@@ -1,0 +1,96 @@
+"""Watching and hurting the processes of a run from outside, as an operator or a fault would."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+DEADLINE_S = 60.0
+
+
+def wait_until(condition, what):
+    """Wait for a condition; what it gave. An error names it when it does not come in time."""
+    deadline = time.monotonic() + DEADLINE_S
+    while not (result := condition()):
+        assert time.monotonic() < deadline, f"{what} did not come within {DEADLINE_S:g} s"
+        time.sleep(0.002)
+    return result
+
+
+class CommandLines:
+    """Starts command lines, each in a process group of its own, and leaves none behind."""
+
+    def __init__(self, folder):
+        self._folder = folder
+        self._started = []
+
+    def start(self, *arguments):
+        process = subprocess.Popen(
+            [sys.executable, "-m", "despatch", *map(str, arguments)],
+            cwd=self._folder,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
+        self._started.append(process)
+        return process
+
+    def run(self, *arguments):
+        """Start a command line and wait for its end: exit status, output, errors."""
+        return finish(self.start(*arguments))
+
+    def close(self):
+        for process in self._started:
+            try:
+                os.killpg(process.pid, signal.SIGKILL)
+            except ProcessLookupError:
+                pass
+            process.communicate()
+
+
+def finish(process):
+    """Wait for the end of a command line: exit status, output, errors."""
+    out, err = process.communicate(timeout=DEADLINE_S)
+    return process.returncode, out, err
+
+
+def courier_of(pid):
+    """The process id of a simulator's courier; None while there is none."""
+    for entry in Path("/proc").iterdir():
+        if not entry.name.isdigit():
+            continue
+        try:
+            command = (entry / "cmdline").read_bytes().split(b"\0")
+            parent = int((entry / "stat").read_text().rpartition(")")[2].split()[1])
+        except (FileNotFoundError, ProcessLookupError):
+            continue
+        if parent == pid and b"despatch.courier" in command:
+            return int(entry.name)
+    return None
+
+
+def resident_bytes(pid):
+    """The resident memory of a process."""
+    pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
+    return pages * os.sysconf("SC_PAGE_SIZE")
+
+
+def is_alive(pid):
+    """Whether a process is there and no zombie."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
+
+def kill(pid):
+    """Kill a process as `kill -9` does, if it is still there."""
+    try:
+        os.kill(pid, signal.SIGKILL)
+    except ProcessLookupError:
+        return

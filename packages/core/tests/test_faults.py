@@ -1,0 +1,248 @@
+"""Processes that die, stop and are told to end: nothing that was written is lost."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import re
+import signal
+import textwrap
+
+import msgspec
+import pytest
+from despatch.history import past_runs
+from processes import (
+    CommandLines,
+    courier_of,
+    finish,
+    is_alive,
+    kill,
+    resident_bytes,
+    wait_until,
+)
+
+MODEL = """
+    import os
+
+    def build(env):
+        def ticks():
+            number = 0
+            while True:
+                env.publish_event(f"tick-{number}", {"number": number})
+                number += 1
+                yield env.timeout(1)
+        env.process(ticks())
+
+    def flood(env):
+        def ticks():
+            for number in range(400_000):
+                env.publish_event("tick", {"number": number, "text": "x" * 100})
+                yield env.timeout(1)
+            open("published", "w").close()
+            while True:
+                yield env.timeout(1)
+        env.process(ticks())
+
+    def broken(env):
+        def ticks():
+            for number in range(3):
+                env.publish_event(f"tick-{number}", {"number": number})
+                yield env.timeout(1)
+            raise LookupError("the model's own")
+        env.process(ticks())
+"""
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """A folder with a model, in which runs are made."""
+    (tmp_path / "ticking.py").write_text(textwrap.dedent(MODEL))
+    return tmp_path
+
+
+@pytest.fixture
+def despatch(folder):
+    """The command line, in the folder."""
+    lines = CommandLines(folder)
+    yield lines
+    lines.close()
+
+
+def settings(folder, model="build", clock="{factor: 0.001, until: 1000s}", faults="", grace="30s"):
+    path = folder / "ticking.yaml"
+    path.write_text(
+        textwrap.dedent(f"""
+            name: ticking
+            model: ticking:{model}
+            clock: {clock}
+            courier: {{grace: {grace}}}
+            journal: {{flush: {{interval: 10ms}}}}
+            egress:
+              - connector: jsonl
+                path: a.jsonl
+                batch: {{interval: 10ms}}
+              - connector: faulty
+                path: f
+                batch: {{interval: 10ms, records: 100}}
+                retry: {{initial: 5ms, maximum: 20ms}}
+                {faults}
+        """)
+    )
+    return path
+
+
+def read(path):
+    if not path.exists():
+        return []
+    *lines, torn = path.read_bytes().split(b"\n")
+    assert torn == b"" or not path.name.endswith("f")
+    return [msgspec.json.decode(line) for line in lines]
+
+
+def seqs(path):
+    return [record["seq"] for record in read(path)]
+
+
+def test_a_courier_that_is_killed_again_and_again_loses_nothing(folder, despatch):
+    path = settings(folder, clock="{factor: 0.005, until: 1000s}")
+    process = despatch.start("run", path, "--json")
+    rng = random.Random(7)
+    for _ in range(5):
+        goal = len(seqs(folder / "a.jsonl")) + rng.randrange(1, 60)
+        wait_until(lambda goal=goal: len(seqs(folder / "a.jsonl")) >= goal, f"{goal} records")
+        kill(wait_until(lambda: courier_of(process.pid), "a courier"))
+    status, out, err = finish(process)
+    assert status == 0, err
+    assert json.loads(out)["courier_restarts"] == 5
+    assert seqs(folder / "a.jsonl") == list(range(1000))
+    assert sorted(set(seqs(folder / "f"))) == list(range(1000))
+    assert [record["sink_seq"] for record in read(folder / "a.jsonl")] == list(range(1000))
+
+
+def test_a_simulator_that_is_killed_leaves_a_courier_that_delivers(folder, despatch):
+    process = despatch.start("run", settings(folder))
+    wait_until(lambda: len(seqs(folder / "a.jsonl")) > 50, "some records")
+    courier = courier_of(process.pid)
+    kill(process.pid)
+    process.communicate()
+    wait_until(lambda: not is_alive(courier), "the end of the courier")
+    (past,) = past_runs(folder / ".despatch")
+    assert past.state == "killed"
+    assert past.owed == {}
+    assert past.published > 50
+    assert seqs(folder / "a.jsonl") == list(range(past.published))
+    assert seqs(folder / "f") == list(range(past.published))
+
+
+def test_what_both_leave_when_they_are_killed_is_delivered_later(folder, despatch):
+    down = folder / "down"
+    down.touch()
+    process = despatch.start("run", settings(folder, faults="down_while: down"))
+    wait_until(lambda: len(seqs(folder / "a.jsonl")) > 50, "some records")
+    courier = courier_of(process.pid)
+    kill(courier)
+    kill(process.pid)
+    process.communicate()
+    # The courier that was started in between, if there was time for one, ends by itself.
+    wait_until(lambda: past_runs(folder / ".despatch")[0].state == "killed", "the end of both")
+    (past,) = past_runs(folder / ".despatch")
+    assert past.owed["faulty"] == past.published
+    down.unlink()
+    status, out, err = despatch.run("runs", "deliver")
+    assert status == 0, err
+    assert past.info.run_id in out
+    assert seqs(folder / "a.jsonl") == list(range(past.published))
+    assert seqs(folder / "f") == list(range(past.published))
+    status, out, _ = despatch.run("runs", "deliver")
+    assert (status, "nothing is owed" in out) == (0, True)
+
+
+def test_the_next_start_says_that_a_run_was_killed_and_what_it_owes(folder, despatch):
+    down = folder / "down"
+    down.touch()
+    path = settings(folder, faults="down_while: down", grace="0s")
+    process = despatch.start("run", path)
+    wait_until(lambda: len(seqs(folder / "a.jsonl")) > 5, "some records")
+    os.killpg(process.pid, signal.SIGKILL)
+    process.communicate()
+    wait_until(lambda: past_runs(folder / ".despatch")[0].state == "killed", "the end of both")
+    status, _, err = despatch.run("run", path, "--until", "5s")
+    assert status == 3
+    assert "was killed" in err
+    assert "to faulty" in err
+    assert "despatch runs deliver" in err
+
+
+@pytest.mark.parametrize("whole_group", [False, True])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_a_run_in_order(folder, despatch, number, whole_group):
+    process = despatch.start("run", settings(folder, clock="{factor: 1.0}"), "--json")
+    wait_until(lambda: len(seqs(folder / "a.jsonl")) >= 1, "a record")
+    (os.killpg if whole_group else os.kill)(process.pid, number)
+    status, out, err = finish(process)
+    report = json.loads(out)
+    assert status == 0, err
+    assert report["stopped_by"] == number.name
+    assert seqs(folder / "a.jsonl") == list(range(report["published"]))
+
+
+def test_a_second_signal_ends_the_draining_and_leaves_the_rest_owed(folder, despatch):
+    (folder / "down").touch()
+    path = settings(folder, clock="{factor: 1.0}", faults="down_while: down")
+    process = despatch.start("run", path)
+    wait_until(lambda: len(seqs(folder / "a.jsonl")) >= 1, "a record")
+    os.kill(process.pid, signal.SIGTERM)
+    state = folder / ".despatch"
+    wait_until(lambda: past_info(state) == "draining", "draining")
+    os.kill(process.pid, signal.SIGTERM)
+    status, out, _ = finish(process)
+    assert status == 3
+    assert re.search(r"records are owed\. Deliver them with: despatch runs deliver", out)
+
+
+def past_info(root):
+    return msgspec.json.decode(next(root.iterdir()).joinpath("run.json").read_bytes())["state"]
+
+
+def test_a_stopped_courier_holds_up_no_clock(folder, despatch):
+    process = despatch.start("run", settings(folder), "--json")
+    wait_until(lambda: len(seqs(folder / "a.jsonl")) > 20, "some records")
+    courier = courier_of(process.pid)
+    os.kill(courier, signal.SIGSTOP)
+    wait_until(lambda: past_info(folder / ".despatch") == "draining", "the simulation's end")
+    os.kill(courier, signal.SIGCONT)
+    status, out, err = finish(process)
+    assert status == 0, err
+    assert seqs(folder / "a.jsonl") == list(range(1000))
+    assert seqs(folder / "f") == list(range(1000))
+
+
+def test_a_model_that_raises_shows_its_own_traceback(folder, despatch):
+    process = despatch.start("run", settings(folder, model="broken", clock="{}"))
+    status, out, err = finish(process)
+    assert status == 1
+    assert "LookupError: the model's own" in err
+    assert "in ticks" in err
+    assert "ticking failed" in out
+    assert seqs(folder / "a.jsonl") == [0, 1, 2]
+
+
+def test_memory_does_not_grow_with_the_backlog(folder, despatch):
+    (folder / "down").touch()
+    path = settings(folder, model="flood", clock="{}", faults="down_while: down")
+    process = despatch.start("run", path, "--json")
+    wait_until((folder / "a.jsonl").exists, "a record")
+    before = resident_bytes(process.pid) + resident_bytes(courier_of(process.pid))
+    wait_until((folder / "published").exists, "the last record")
+    after = resident_bytes(process.pid) + resident_bytes(courier_of(process.pid))
+    # The journal has well over 50 MB by now, of which one sink has got nothing.
+    journal = sum(path.stat().st_size for path in folder.glob(".despatch/*/records/*"))
+    os.kill(process.pid, signal.SIGTERM)
+    wait_until(lambda: past_info(folder / ".despatch") == "draining", "draining")
+    os.kill(process.pid, signal.SIGTERM)
+    status, out, _ = finish(process)
+    assert status == 3
+    assert json.loads(out)["sinks"][1]["owed"] == 400_000
+    assert journal > 50_000_000
+    assert after - before < 40_000_000

@@ -138,6 +138,12 @@ class TestDatetime:
     def test_utc_stays_utc(self):
         assert unpack(pack(datetime(2026, 1, 5, tzinfo=UTC))).tzinfo is UTC
 
+    @pytest.mark.parametrize("microseconds", [1, -1, 999_999, -(10**6), 10**6 + 1])
+    def test_an_offset_of_less_than_a_second_stays_as_it_is(self, microseconds):
+        zone = timezone(timedelta(microseconds=microseconds))
+        assert unpack(pack(datetime(2026, 1, 5, tzinfo=zone))).tzinfo == zone
+        assert unpack(pack(time(6, 2, tzinfo=zone))).tzinfo == zone
+
     def test_a_named_zone_stays_that_zone(self):
         moment = unpack(pack(datetime(2026, 1, 5, tzinfo=BERLIN)))
         assert moment.tzinfo is BERLIN

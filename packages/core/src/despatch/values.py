@@ -37,7 +37,7 @@ import dataclasses
 import struct
 import traceback
 from collections.abc import Callable, Collection, Mapping
-from datetime import date, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta, timezone
 from decimal import Decimal
 from enum import Enum
 from typing import Any, Final, TypeVar
@@ -344,7 +344,12 @@ def _text(obj: str, where: str) -> str:
 
 def _read_moment(parse: Callable[[str], _Moment], payload: bytes) -> tuple[_Moment, str]:
     text, _, key = payload.decode().partition("[")
-    return parse(text), key.removesuffix("]")
+    moment = parse(text)
+    if moment.tzinfo is UTC and not text.endswith("+00:00"):
+        # `fromisoformat` takes an offset of less than a second, `+00:00:00.000001`, for none.
+        offset = timedelta(microseconds=int(text[-16] + text[-6:]))
+        moment = moment.replace(tzinfo=timezone(offset))
+    return moment, key.removesuffix("]")
 
 
 def _read_datetime(payload: bytes) -> datetime:

@@ -54,7 +54,7 @@ from __future__ import annotations
 import re
 import struct
 import zlib
-from dataclasses import astuple, dataclass
+from dataclasses import dataclass
 from enum import IntEnum
 from itertools import pairwise
 from pathlib import Path
@@ -114,6 +114,9 @@ class FrameKind(IntEnum):
     END = 3
 
 
+_KINDS: Final = frozenset(FrameKind)
+
+
 @dataclass(frozen=True, slots=True)
 class FrameHeader:
     """What a frame says of itself."""
@@ -131,7 +134,9 @@ class FrameHeader:
 
     def pack(self) -> bytes:
         """The header's bytes."""
-        packed = _FRAME_HEADER.pack(FRAME_MAGIC, *astuple(self))
+        packed = _FRAME_HEADER.pack(
+            FRAME_MAGIC, self.kind, self.length, self.count, self.first, self.checksum
+        )
         return packed + _CHECKSUM.pack(zlib.crc32(packed))
 
 
@@ -148,7 +153,7 @@ def parse_frame_header(packed: bytes) -> FrameHeader | None:
     if checksum != _CHECKSUM.pack(zlib.crc32(body)):
         return None
     _, kind, length, count, first, payload_checksum = _FRAME_HEADER.unpack(body)
-    if length > MAX_PAYLOAD_BYTES or kind not in FrameKind._value2member_map_:
+    if length > MAX_PAYLOAD_BYTES or kind not in _KINDS:
         return None
     return FrameHeader(FrameKind(kind), length, count, first, payload_checksum)
 

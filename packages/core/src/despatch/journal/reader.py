@@ -244,6 +244,8 @@ def end_position(folder: Path) -> int:
     try:
         while (step := scan.step(sys.maxsize, is_complete=True)) is not None:
             end = max(end, step.header.end if isinstance(step, Found) else step.end)
+            if isinstance(step, Found) and step.header.kind is FrameKind.END:
+                break
     finally:
         scan.close()
     return end

@@ -79,6 +79,7 @@ class SegmentScan:
         self.meta: dict[str, Any] = {}
         self._position = segment_first(segment)
         self._offset = 0
+        self._is_past_head = False
         # A search for the next sound frame begins here: all before is accounted for.
         self._search_from = 0
         self._searched_bytes = -1
@@ -101,14 +102,14 @@ class SegmentScan:
         Raises:
             JournalError: The file cannot be read, or is of another version of the format.
         """
-        if self._offset == 0:
+        if not self._is_past_head:
             return self._step_over_head(wanted, is_complete)
         packed = self._read(self._offset, HEADER_BYTES)
         if len(packed) < HEADER_BYTES and not (packed and is_complete):
             return None
         header = self._plausible(packed)
         if header is None:
-            return self._step_over("no frame begins", None, is_complete)
+            return self._step_over("no frame begins here", None, is_complete)
         return self._step_into(header, wanted, is_complete)
 
     def _step_over_head(self, wanted: int, is_complete: bool) -> Found | Broken | None:
@@ -120,7 +121,10 @@ class SegmentScan:
         except JournalError as error:
             raise JournalError(f"{self.segment}: at byte 0: {error}") from error
         if head is None:
-            return self._step_over("the segment's head cannot be read", None, is_complete)
+            broken = self._step_over("the segment's head cannot be read", None, is_complete)
+            self._is_past_head = broken is not None
+            return broken
+        self._is_past_head = True
         self._offset, self.meta = head
         self._search_from = self._offset
         return self.step(wanted, is_complete=is_complete)
@@ -135,22 +139,16 @@ class SegmentScan:
         if header.kind is FrameKind.ENTRIES and header.end <= wanted and end <= self._size():
             return self._found(header, None, end)
         payload = self._read(body, header.length)
-        if len(payload) < header.length:
-            return (
-                self._step_over("the frame is cut off", header, is_complete)
-                if is_complete
-                else None
-            )
-        if zlib.crc32(payload) == header.checksum:
+        is_whole = len(payload) == header.length
+        if is_whole and zlib.crc32(payload) == header.checksum:
             self._search_from = end
             return self._found(header, payload, end)
-        if self._plausible(self._read(end, HEADER_BYTES)) is not None:
-            broken = self._broken("the payload's checksum is wrong", header)
+        reason = "the payload's checksum is wrong" if is_whole else "the frame is cut off"
+        if is_whole and self._plausible(self._read(end, HEADER_BYTES)) is not None:
+            broken = self._broken(reason, header)
             self._offset = end
             return broken
-        if not is_complete:
-            return None
-        return self._step_over("the payload's checksum is wrong", header, is_complete)
+        return self._step_over(reason, header, is_complete) if is_complete else None
 
     def _found(self, header: FrameHeader, payload: bytes | None, offset: int) -> Found:
         self._position = header.end
@@ -198,6 +196,8 @@ class SegmentScan:
         return header if header is not None and header.first >= self._position else None
 
     def _read(self, offset: int, length: int) -> bytes:
+        if not self.close.alive:
+            raise JournalError(f"{self.segment}: read after it was closed")
         try:
             return os.pread(self._fd, length, offset)
         except OSError as error:

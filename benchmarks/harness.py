@@ -1,0 +1,196 @@
+"""What every benchmark shares: pairs, medians, a table or JSON, and environments for rivals.
+
+Ours and theirs are measured in turn, A B A B, so that what disturbs the machine meets both. The
+value of a figure is the median over the pairs of what one pair says.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from statistics import median
+from typing import Any, Literal, TypeAlias
+
+from rich.console import Console
+from rich.table import Table
+
+__all__ = ["PAIRS", "Figure", "Measurement", "Pair", "main", "pairs_of", "ratio", "run_rival"]
+
+PAIRS = 5
+"""How many pairs a figure has at the least."""
+
+HERE = Path(__file__).parent
+RIVALS = HERE / "rivals"
+RIVALS_HOME = HERE / ".rivals"
+"""Where the rivals' environment is made; not in version control."""
+
+Pair: TypeAlias = tuple[float, float]
+Better: TypeAlias = Literal["lower", "higher"]
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """One result.
+
+    Attributes:
+        name: What issues and docs call it.
+        value: The median.
+        unit: Of the value.
+        better: Which way is better.
+        target: What it must reach; None where nothing was asked yet.
+        pairs: What was measured, ours and theirs; ours alone where there is nothing to hold it
+            against.
+    """
+
+    name: str
+    value: float
+    unit: str
+    better: Better
+    target: float | None
+    pairs: Sequence[Sequence[float]]
+
+    @property
+    def is_reached(self) -> bool:
+        """Whether the target is reached; true where there is none."""
+        if self.target is None:
+            return True
+        return self.value <= self.target if self.better == "lower" else self.value >= self.target
+
+
+Measurement: TypeAlias = Callable[[bool], Sequence[Figure]]
+"""Measures figures; true asks for a quick look, to see that it works."""
+
+
+def pairs_of(ours: Callable[[], float], theirs: Callable[[], float], count: int) -> list[Pair]:
+    """Measure in turn."""
+    pairs = []
+    for number in range(1, count + 1):
+        pair = ours(), theirs()
+        pairs.append(pair)
+        print(f"  pair {number} of {count}: {pair[0]:,.4g} to {pair[1]:,.4g}", file=sys.stderr)
+    return pairs
+
+
+def ratio(name: str, pairs: Sequence[Pair], *, better: Better, target: float | None) -> Figure:
+    """The figure that says how ours is to theirs."""
+    value = median(ours / theirs for ours, theirs in pairs)
+    return Figure(name, value, "ratio", better, target, pairs)
+
+
+def main(doc: str, measurements: dict[str, Measurement], distributions: Sequence[str] = ()) -> None:
+    """The command line of a benchmark.
+
+    Args:
+        doc: What `--help` says.
+        measurements: What can be measured, by name.
+        distributions: Whose versions the figures belong to, besides despatch and SimPy.
+    """
+    parser = argparse.ArgumentParser(description=doc.partition("\n")[0])
+    parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(measurements))
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
+    parser.add_argument("--quick", action="store_true", help="see that it works; not to be quoted")
+    arguments = parser.parse_args()
+    if unknown := set(arguments.names) - set(measurements):
+        parser.error(f"expected {', '.join(measurements)}; got {', '.join(sorted(unknown))}")
+    figures: list[Figure] = []
+    for name in arguments.names or measurements:
+        print(f"{name} …", file=sys.stderr)
+        figures += measurements[name](arguments.quick)
+    versions = versions_of(["despatch", "simpy", *distributions])
+    if arguments.json:
+        result = {
+            "figures": [asdict(figure) for figure in figures],
+            "versions": versions,
+            "machine": machine(),
+        }
+        print(json.dumps(result))
+    else:
+        show(figures, versions)
+
+
+def show(figures: Sequence[Figure], versions: dict[str, str]) -> None:
+    """Print a table."""
+    table = Table("figure", box=None, pad_edge=False)
+    for column in ("value", "target", "smallest", "largest"):
+        table.add_column(column, justify="right")
+    table.add_column("unit")
+    for figure in figures:
+        sign = "≤" if figure.better == "lower" else "≥"
+        target = "" if figure.target is None else f"{sign} {figure.target:g}"
+        each = [pair[0] / pair[1] if len(pair) > 1 else pair[0] for pair in figure.pairs]
+        style = None if figure.is_reached else "red"
+        numbers = [f"{number:.3g}" for number in (figure.value, min(each), max(each))]
+        table.add_row(figure.name, numbers[0], target, *numbers[1:], figure.unit, style=style)
+    console = Console()
+    console.print(table)
+    console.print(
+        ", ".join(f"{name} {number}" for name, number in versions.items()), soft_wrap=True
+    )
+    console.print(", ".join(str(fact) for fact in machine().values()), soft_wrap=True)
+
+
+def versions_of(distributions: Sequence[str]) -> dict[str, str]:
+    """The versions of Python and of what is installed, the rivals' included."""
+    rivals = dict(
+        line.strip().split("==")
+        for line in (RIVALS / "requirements.txt").read_text().splitlines()
+        if "==" in line
+    )
+    found = {"python": platform.python_version()}
+    for name in distributions:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            found[name] = next((rivals[each] for each in rivals if each.startswith(name)), "")
+    return found
+
+
+def machine() -> dict[str, Any]:
+    """What the figures were measured on."""
+    return {"system": platform.system(), "processor": processor(), "cores": os.cpu_count()}
+
+
+def processor() -> str:
+    """The processor's name, where the system tells."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return platform.processor()
+    names = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    return next(names, platform.machine())
+
+
+def run_rival(script: str, *arguments: str) -> dict[str, Any]:
+    """Run a script of `rivals/` in the rivals' environment and return the JSON that it prints."""
+    completed = subprocess.run(
+        [rivals_python(), RIVALS / script, *arguments],
+        env={**os.environ, "PYTHONPATH": str(HERE)},
+        stdout=subprocess.PIPE,
+        check=True,
+    )
+    answer: dict[str, Any] = json.loads(completed.stdout)
+    return answer
+
+
+def rivals_python() -> Path:
+    """The Python of the rivals' environment, which is made when it is missing or out of date."""
+    wanted = (RIVALS / "requirements.txt").read_text()
+    python = RIVALS_HOME / "bin" / "python"
+    ready = RIVALS_HOME / "ready.txt"
+    if not ready.exists() or ready.read_text() != wanted:
+        print(f"  making the rivals' environment in {RIVALS_HOME} …", file=sys.stderr)
+        # Made from the interpreter, not from an environment: one within another shares packages.
+        base = Path(sys.base_prefix) / "bin" / f"python{sys.version_info[0]}.{sys.version_info[1]}"
+        subprocess.run([base, "-m", "venv", "--clear", RIVALS_HOME], check=True)
+        install = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+        subprocess.run([*install, "-r", RIVALS / "requirements.txt"], check=True)
+        ready.write_text(wanted)
+    return python

@@ -6,10 +6,7 @@ from pathlib import Path
 
 import pytest
 
-TESTS = Path(__file__).parent
-PLUGINS = str(TESTS / "plugins")
-# `processes` is imported by test modules while they are collected.
-sys.path.append(str(TESTS))
+PLUGINS = str(Path(__file__).parent / "plugins")
 
 
 @pytest.fixture(autouse=True, scope="session")

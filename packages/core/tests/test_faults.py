@@ -11,6 +11,7 @@ import textwrap
 
 import msgspec
 import pytest
+
 from despatch.history import past_runs
 from processes import (
     CommandLines,
@@ -213,7 +214,7 @@ def test_a_stopped_courier_holds_up_no_clock(folder, despatch):
     os.kill(courier, signal.SIGSTOP)
     wait_until(lambda: past_info(folder / ".despatch") == "draining", "the simulation's end")
     os.kill(courier, signal.SIGCONT)
-    status, out, err = finish(process)
+    status, _, err = finish(process)
     assert status == 0, err
     assert seqs(folder / "a.jsonl") == list(range(1000))
     assert seqs(folder / "f") == list(range(1000))

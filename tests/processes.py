@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -24,14 +25,16 @@ def wait_until(condition, what):
 class CommandLines:
     """Starts command lines, each in a process group of its own, and leaves none behind."""
 
-    def __init__(self, folder):
+    def __init__(self, folder, **environment):
         self._folder = folder
+        self._environment = {**os.environ, **environment}
         self._started = []
 
-    def start(self, *arguments):
+    def start(self, *arguments, program=("-m", "despatch")):
         process = subprocess.Popen(
-            [sys.executable, "-m", "despatch", *map(str, arguments)],
+            [sys.executable, *map(str, program), *map(str, arguments)],
             cwd=self._folder,
+            env=self._environment,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
@@ -46,10 +49,8 @@ class CommandLines:
 
     def close(self):
         for process in self._started:
-            try:
+            with contextlib.suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
-            except ProcessLookupError:
-                pass
             process.communicate()
 
 

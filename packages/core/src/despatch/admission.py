@@ -1,0 +1,80 @@
+"""Admission: what is asked of a command before anything of it is carried out.
+
+A `Command` may have been decoded from anything, so nothing here trusts the types that it
+declares. Each check raises InvalidUpdateError with the reason.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from fnmatch import fnmatchcase
+
+from despatch.commands import Command
+from despatch.errors import InvalidUpdateError
+from despatch.renderings import excerpt
+
+__all__ = ["check_allowed", "check_mapping", "check_origin", "check_updates", "text_of", "time_of"]
+
+
+def text_of(value: object) -> str | None:
+    """A text as it is; None for all else."""
+    return value if isinstance(value, str) else None
+
+
+def check_origin(command: Command) -> None:
+    """The id, where there is one, and the source are texts."""
+    if command.id is not None and text_of(command.id) is None:
+        raise InvalidUpdateError(f"id: expected a text, not {excerpt(command.id)}")
+    if text_of(command.source) is None:
+        raise InvalidUpdateError(f"source: expected a text, not {excerpt(command.source)}")
+
+
+def check_mapping(name: str, values: object) -> None:
+    """`values` maps paths to values; `name` is what the reason calls it."""
+    if not isinstance(values, Mapping):
+        raise InvalidUpdateError(
+            f"{name}: expected a mapping of paths to values, not {excerpt(values)}"
+        )
+    for path in values:
+        if not isinstance(path, str):
+            raise InvalidUpdateError(f"{name}: a path is a text, not {excerpt(path)}")
+
+
+def check_updates(updates: object) -> None:
+    """There are updates, and they map paths to values."""
+    check_mapping("updates", updates)
+    if not updates:
+        raise InvalidUpdateError("updates: there are none")
+
+
+def check_allowed(command: Command, allow: Sequence[str] | None) -> None:
+    """Every path that is written matches one of the patterns; None allows all."""
+    if allow is None:
+        return
+    for path in command.updates:
+        if not any(fnmatchcase(path, pattern) for pattern in allow):
+            allowed = ", ".join(allow) or "nothing"
+            raise InvalidUpdateError(
+                f"{excerpt(path)}: {command.source or 'this source'} may write {allowed} alone"
+            )
+
+
+def time_of(command: Command, now: float) -> float:
+    """The simulated time to apply a command at, not before `now`."""
+    if command.at is None:
+        return now
+    if not _is_finite_number(command.at):
+        raise InvalidUpdateError(f"at: expected a simulated time, not {excerpt(command.at)}")
+    if command.at < now:
+        raise InvalidUpdateError(f"at: {command.at} has passed, it is {now} in simulated time")
+    return float(command.at)
+
+
+def _is_finite_number(value: object) -> bool:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return False
+    try:
+        return math.isfinite(value)
+    except OverflowError:
+        return False

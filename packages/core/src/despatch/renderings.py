@@ -1,0 +1,62 @@
+"""How a value is told to others: as a short text in a reason, as plain data in an outcome."""
+
+from __future__ import annotations
+
+import reprlib
+from collections.abc import Mapping
+from enum import Enum
+from typing import Any, Final
+
+from pydantic import BaseModel
+
+__all__ = ["excerpt", "plain"]
+
+LONGEST_EXCERPT: Final = 80
+DEEPEST_PLAIN: Final = 16
+
+_PLAIN_TYPES: Final = frozenset({bool, int, float, str, type(None)})
+
+_repr = reprlib.Repr()
+_repr.maxstring = _repr.maxother = _repr.maxlong = 60
+_repr.maxlevel = 3
+
+
+def excerpt(value: object) -> str:
+    """What `value` looks like, in at most 80 characters, whatever it is."""
+    try:
+        text = _repr.repr(value)
+    except Exception as error:  # a stranger's __repr__, or an int too long for Python to print
+        text = f"<{type(value).__name__}, which cannot be shown: {type(error).__name__}>"
+    return text if len(text) <= LONGEST_EXCERPT else text[: LONGEST_EXCERPT - 1] + "…"
+
+
+def plain(value: object) -> Any:
+    """A value as JSON knows it: None, bool, int, float, str, list, and dict with text keys.
+
+    A distribution is the mapping that would set it, a member of an enum is its value, a tuple is
+    a list. What is none of these, or is nested deeper than 16 levels, is its excerpt.
+    """
+    return value if type(value) in _PLAIN_TYPES else _plain(value, DEEPEST_PLAIN)
+
+
+def _plain(value: object, depth: int) -> Any:
+    if type(value) in _PLAIN_TYPES:
+        return value
+    if depth == 0:
+        return excerpt(value)
+    match value:
+        case Enum():
+            return _plain(value.value, depth - 1)
+        case BaseModel():
+            return _plain(value.__dict__, depth)
+        case Mapping():
+            return {
+                key if type(key) is str else excerpt(key): _plain(item, depth - 1)
+                for key, item in value.items()
+            }
+        case list() | tuple():
+            return [_plain(item, depth - 1) for item in value]
+        case float():
+            return float(value)
+        case _:
+            return excerpt(value)

@@ -12,7 +12,7 @@ import os
 import platform
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -85,7 +85,9 @@ def ratio(name: str, pairs: Sequence[Pair], *, better: Better, target: float | N
     return Figure(name, value, "ratio", better, target, pairs)
 
 
-def main(doc: str, measurements: dict[str, Measurement], distributions: Sequence[str] = ()) -> None:
+def main(
+    doc: str, measurements: Mapping[str, Measurement], distributions: Sequence[str] = ()
+) -> None:
     """The command line of a benchmark.
 
     Args:

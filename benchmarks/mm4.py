@@ -6,7 +6,7 @@ and a figure says nothing but what publishing costs.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from random import Random
 from typing import Any
 
@@ -39,7 +39,7 @@ def mm4(
             "is_member": number % 3 == 0,
         }
 
-    def customer(number: int) -> Iterator[simpy.Event]:
+    def customer(number: int) -> Generator[simpy.Event, Any, None]:
         key = f"customer-{number}"
         publish(key, event(number, "queued"))
         with counter.request() as turn:
@@ -48,7 +48,7 @@ def mm4(
             yield env.timeout(random.expovariate(1.0))
         publish(key, event(number, "left"))
 
-    def arrivals() -> Iterator[simpy.Event]:
+    def arrivals() -> Generator[simpy.Event, Any, None]:
         for number in range(customers):
             env.process(customer(number))
             yield env.timeout(random.expovariate(ARRIVAL_RATE))

@@ -16,7 +16,7 @@ import multiprocessing
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from multiprocessing.connection import Connection
 from random import Random
 from statistics import median, quantiles
@@ -144,7 +144,7 @@ def lags_ms(
     """Run events at a steady pace; how late each began, in milliseconds."""
     lags: list[float] = []
 
-    def ticking() -> Iterator[simpy.Event]:
+    def ticking() -> Generator[simpy.Event, Any, None]:
         for number in range(round(seconds * EVENTS_PER_S)):
             yield env.timeout(1 / EVENTS_PER_S)
             lags.append((time.monotonic() - origin - env.now) * 1e3)

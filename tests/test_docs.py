@@ -6,37 +6,18 @@ The ``python`` blocks of a page are one program. A block with a title is a file 
 
 from __future__ import annotations
 
-import re
 import subprocess
 import sys
-from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[1]
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
-FENCE = re.compile(
-    r"^```(?P<language>\w+)(?: title=\"(?P<title>[^\"]+)\")?\n(?P<code>.*?)^```$",
-    re.DOTALL | re.MULTILINE,
-)
+from pages import ROOT, blocks
+
+# The tutorial has a test of its own, which walks it step by step.
+TUTORIAL = ROOT / "docs" / "tutorial.md"
+PAGES = [ROOT / "README.md", *sorted(set((ROOT / "docs").rglob("*.md")) - {TUTORIAL})]
 COMMAND = "from despatch.cli import main; main()"
-
-
-@dataclass(frozen=True)
-class Block:
-    line: int
-    language: str
-    title: str | None
-    code: str
-
-
-def blocks(page: Path) -> Iterator[Block]:
-    text = page.read_text(encoding="utf-8")
-    for match in FENCE.finditer(text):
-        line = text.count("\n", 0, match.start("code"))
-        yield Block(line, match["language"], match["title"], match["code"])
 
 
 def name(page: Path) -> str:

@@ -4,6 +4,7 @@ import math
 import time
 
 import pytest
+
 from despatch.clock import Clock
 
 

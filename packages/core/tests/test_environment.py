@@ -6,9 +6,10 @@ import time
 
 import pytest
 import simpy
-from despatch import DynamicEnvironment, Exponential, SimParameter, UnknownPathError
 from hypothesis import given
 from hypothesis import strategies as st
+
+from despatch import DynamicEnvironment, Exponential, SimParameter, UnknownPathError
 
 
 class Line(SimParameter):

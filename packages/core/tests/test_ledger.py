@@ -8,6 +8,7 @@ import textwrap
 from dataclasses import replace
 
 import pytest
+
 from despatch.courier.ledger import Attempt, Cursor, DeadLetter, Ledger
 
 

@@ -3,6 +3,7 @@ from __future__ import annotations
 import socket
 
 import pytest
+
 from despatch.commands import Change, Command, Update
 from despatch.errors import DespatchError
 from despatch.link import (

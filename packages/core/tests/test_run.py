@@ -6,12 +6,13 @@ import time
 
 import msgspec
 import pytest
+from pydantic import Field
+
 from despatch import DynamicResource, Run, SimParameter
 from despatch.courier.ledger import Ledger
 from despatch.errors import InvalidUpdateError
 from despatch.history import deliver, past_runs
 from despatch.journal import JournalReader
-from pydantic import Field
 
 
 class Desk(SimParameter):

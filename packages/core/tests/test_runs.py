@@ -6,6 +6,7 @@ import sys
 from datetime import UTC, datetime
 
 import pytest
+
 from despatch.errors import RunError
 from despatch.runs import RunFolder, RunInfo, new_run_id, runs_in
 

@@ -82,13 +82,17 @@ def accounts_of(folder: RunFolder, sinks: Sequence[EgressSettings]) -> list[Sink
         ledger.close()
     accounts = []
     for sink in sinks:
-        account = _account(folder, sink.name, sink.select, cursors[sink.name])
-        account.check(max(published, cursors[sink.name].position))
+        account, position = _account(folder, sink.name, sink.select, cursors[sink.name])
+        # A run that is under way publishes more while this reads.
+        account.check(max(published, position))
         accounts.append(account)
     return accounts
 
 
-def _account(folder: RunFolder, name: str, select: Selection | None, cursor: Cursor) -> SinkAccount:
+def _account(
+    folder: RunFolder, name: str, select: Selection | None, cursor: Cursor
+) -> tuple[SinkAccount, int]:
+    """A sink's account, and the position up to which it goes."""
     reader = JournalReader(folder.records, cursor.position)
     reader.finish()
     matches = None if select is None else select.matches
@@ -101,8 +105,9 @@ def _account(folder: RunFolder, name: str, select: Selection | None, cursor: Cur
         count = len(draft.records) + len(draft.unencodable)
         owed += count
         cursor = draft.settled(cursor, 0, 0)
+    reader.close()
     delivered = cursor.delivered - owed
-    return SinkAccount(
+    account = SinkAccount(
         sink=name,
         given=cursor.given,
         delivered=delivered,
@@ -114,3 +119,4 @@ def _account(folder: RunFolder, name: str, select: Selection | None, cursor: Cur
         repeats=cursor.repeats,
         bytes=cursor.bytes,
     )
+    return account, cursor.position

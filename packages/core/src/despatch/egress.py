@@ -86,7 +86,9 @@ class EgressMixIn:
             journal.append([kind, self._now, name, type_id, value])
         except UnencodableError as error:
             kind = UNENCODABLE_EVENT if kind == EVENT else UNENCODABLE_TELEMETRY
-            journal.append([kind, self._now, name, type_id, str(error)])
+            # The trouble may be the name itself, or a clock that counts in fractions.
+            printable = name.encode(errors="backslashreplace").decode()
+            journal.append([kind, float(self._now), printable, type_id, str(error)])
 
     def _learn(self, cls: type, journal: JournalWriter) -> int:
         value_type = value_type_of(cls)

@@ -11,7 +11,7 @@ import msgspec
 from despatch.account import SinkAccount, accounts_of
 from despatch.courier.courier import Courier
 from despatch.courier.progress import ProgressView
-from despatch.errors import RunError, SettingsError
+from despatch.errors import DespatchError, RunError
 from despatch.journal import end_position
 from despatch.runs import RunFolder, RunInfo, runs_in
 from despatch.settings import Settings
@@ -39,7 +39,7 @@ class PastRun(msgspec.Struct, kw_only=True):
     info: RunInfo
     folder: str
     state: PastState
-    published: int
+    published: int = 0
     sinks: list[SinkAccount] = []
     problem: str | None = None
 
@@ -98,11 +98,12 @@ def _past_run(folder: RunFolder) -> PastRun:
         info=folder.info,
         folder=str(folder.path),
         state=state,
-        published=end_position(folder.records),
     )
     try:
+        past.published = end_position(folder.records)
         past.sinks = accounts_of(folder, _settings(folder).egress)
-    except SettingsError as error:
+    except DespatchError as error:
+        # One run that cannot be read hides none of the others.
         past.problem = str(error)
     return past
 

@@ -239,7 +239,7 @@ def _rebuilt(path: str, model: Any, changes: Mapping[str, Any]) -> Any:
     kind = type(model)
     # Not the whole __dict__: a cached property is there too.
     attributes = model.__dict__
-    fields = {name: attributes[name] for name in kind.__pydantic_fields__}
+    fields = {name: attributes[name] for name in kind.model_fields}
     fields.update(changes)
     try:
         return kind.__pydantic_validator__.validate_python(fields, strict=True)

@@ -124,13 +124,16 @@ class Switchboard:
         An ingress that cannot connect is not waited for; nor is any after `timeout_s`.
         """
         deadline = time.monotonic() + timeout_s
-        while self._env.stop_reason is None and not self._is_connected:
+        while self._env.stop_reason is None:
+            attend_at = self.attend()
+            if self._is_connected:
+                return
             now = time.monotonic()
             if now >= deadline:
                 waiting = [name for name in self._allow if not self._is_ready(name)]
                 _log.warning("starting without waiting any longer for: %s", ", ".join(waiting))
                 return
-            self._env.doorbell.wait(min(deadline, self.attend()) - now)
+            self._env.doorbell.wait(max(0.0, min(deadline, attend_at) - now))
             self._env.doorbell.answer()
 
     @property
@@ -231,9 +234,8 @@ class Switchboard:
                 return
             if now >= self._restart_at:
                 self._start_courier()
-            self._env.doorbell.wait(
-                min(self._drain_until + FAREWELL_S, self._restart_at) - time.monotonic()
-            )
+            wake = min(self._drain_until + FAREWELL_S, self._restart_at)
+            self._env.doorbell.wait(max(0.0, wake - time.monotonic()))
             self._env.doorbell.answer()
             if self._link is not None:
                 self._receive(self._link)

@@ -11,6 +11,8 @@ import signal
 from pathlib import Path
 
 import msgspec
+from pydantic import BaseModel
+
 from despatch.commands import Command
 from despatch.interfaces import (
     CAUGHT_UP,
@@ -19,7 +21,6 @@ from despatch.interfaces import (
     IngressConnector,
     Receipt,
 )
-from pydantic import BaseModel
 
 
 class EgressFaults(BaseModel):

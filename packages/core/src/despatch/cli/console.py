@@ -14,11 +14,13 @@ from despatch.errors import DespatchError
 __all__ = ["err", "fail", "out", "progress_mode"]
 
 USAGE_ERROR = 2
+WIDE = 200
 
 
 def out() -> Console:
-    """Standard output. Lines are not broken: they may be read by programs."""
-    return Console(soft_wrap=True, highlight=False)
+    """Standard output. Where it is no terminal, lines are not broken for the width of one."""
+    width = None if sys.stdout.isatty() else WIDE
+    return Console(soft_wrap=True, highlight=False, width=width)
 
 
 def err() -> Console:

@@ -40,7 +40,9 @@ def list_(root: _Root = Path(".despatch"), json: _Json = False) -> None:
     if not runs:
         out().print(f"{root}: no runs")
         return
-    table = Table("run", "name", "made", "state", box=None, pad_edge=False)
+    table = Table(box=None, pad_edge=False)
+    for column in ("run", "name", "made", "state"):
+        table.add_column(column, no_wrap=column != "name")
     table.add_column("published", justify="right")
     table.add_column("owed")
     for run in runs:
@@ -81,7 +83,9 @@ def deliver_(
     for name, rows in accounts.items():
         if not json:
             _show(name, rows)
-    undelivered = any(row.owed or row.dead_lettered for rows in accounts.values() for row in rows)
+    undelivered = any(
+        row.owed or row.dead_lettered or row.damaged for rows in accounts.values() for row in rows
+    )
     raise typer.Exit(NOT_ALL_DELIVERED if undelivered else 0)
 
 

@@ -6,6 +6,7 @@ attempt, by this courier or the next, has the same records and the same bytes.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -19,6 +20,8 @@ from despatch.runs import RunInfo
 from despatch.value_types import ValueType
 
 __all__ = ["Cutter", "Draft", "Limits"]
+
+_log = logging.getLogger("despatch.courier")
 
 Matches = Callable[[str, str, str | None, Any], bool]
 
@@ -137,6 +140,9 @@ class Cutter:
 
     def _take(self, frame: Frame, end: int | None) -> None:
         draft = self._draft
+        if frame.damage is not None:
+            lost = frame.first - draft.end
+            _log.error("%s: %d records lost: %s", frame.damage.segment, lost, frame.damage.reason)
         if frame.first > draft.end:
             draft.damaged += frame.first - draft.end
             draft.end = frame.first
@@ -151,7 +157,8 @@ class Cutter:
 
     def _add(self, entry: Entry) -> None:
         kind, sim_time, name, type_id, value = entry
-        type_name = self.types[type_id].name if type_id else None
+        value_type = self.types.get(type_id)
+        type_name = None if value_type is None else value_type.name
         draft = self._draft
         if self._matches is not None and not self._matches(
             STREAM_TYPES[kind], name, type_name, None if kind >= UNENCODABLE_EVENT else value
@@ -161,7 +168,7 @@ class Cutter:
         reason = str(value) if kind >= UNENCODABLE_EVENT else None
         try:
             timestamp = self._start + timedelta(seconds=sim_time)
-        except OverflowError:
+        except (OverflowError, ValueError):  # ValueError: a time that is not a number
             timestamp = datetime.max.replace(tzinfo=UTC)
             reason = f"simulated time {sim_time} is beyond the calendar that `clock.start` begins"
         cls = Event if kind in (EVENT, UNENCODABLE_EVENT) else Telemetry

@@ -271,4 +271,5 @@ class Courier:
 
 
 async def _all_done(tasks: list[asyncio.Task[None]]) -> None:
-    await asyncio.gather(*tasks)
+    # One that failed is no reason to cut the others short; `cancel_all` reports it.
+    await asyncio.wait(tasks)

@@ -10,6 +10,7 @@ there is one batch on the way.
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime
 from typing import Literal, TypeAlias
@@ -20,6 +21,7 @@ from despatch.courier.backoff import Backoff, describe
 from despatch.courier.batches import Cutter, Draft
 from despatch.courier.ledger import DeadLetter, Ledger
 from despatch.courier.states import States
+from despatch.courier.tasks import is_cancelled
 from despatch.interfaces import Batch, EgressConnector, Receipt, Serializer, Unencodable
 from despatch.link import SinkState
 from despatch.records import Record
@@ -27,6 +29,8 @@ from despatch.value_types import ValueType
 from despatch.values import pack
 
 __all__ = ["Delivery"]
+
+_log = logging.getLogger("despatch.courier")
 
 _Attempt: TypeAlias = Callable[[], Awaitable[Receipt]]
 _State: TypeAlias = Literal["connecting", "healthy", "retrying", "stopped"]
@@ -98,6 +102,10 @@ class Delivery:
             is_served = await self._try(self._open) is not None
             while is_served and (draft := await self._next()) is not None:
                 is_served = await self._settle(draft)
+        except Exception as error:
+            # No fault of the plugin's: the journal or the ledger is out of reach.
+            self._tell("stopped", describe(error))
+            raise
         finally:
             await self._close()
 
@@ -128,7 +136,8 @@ class Delivery:
         """Deliver a draft and account for it; False when the attempts are used up."""
         rejected = list(draft.unencodable)
         sent = 0
-        attempt = 0
+        before = self._ledger.attempt(self.name)
+        attempt = 0 if before is None else before.attempts
         if draft.records:
             batch: Batch | None = None
 
@@ -145,7 +154,7 @@ class Delivery:
                 # Noted before it is sent, so that whoever comes next repeats the same range.
                 self._ledger.begin(self.name, draft.end, len(batch))
                 async with asyncio.timeout(self._timeout_s):
-                    return await self.connector.deliver(batch)
+                    return _checked(await self.connector.deliver(batch), batch)
 
             receipt = await self._try(deliver)
             if receipt is None:
@@ -153,6 +162,15 @@ class Delivery:
             assert batch is not None
             rejected += [(batch.records[i], why) for i, why in receipt.rejected.items()]
             sent = receipt.bytes
+        if rejected:
+            record, why = rejected[0]
+            _log.warning(
+                "sink %s: %d records to the dead letters, the first (seq %d) because: %s",
+                self.name,
+                len(rejected),
+                record.seq,
+                why,
+            )
         letters = [_dead_letter(record, why, max(1, attempt)) for record, why in rejected]
         self._cursor = draft.settled(self._cursor, len(letters), sent)
         self._ledger.advance(self.name, self._cursor, letters)
@@ -211,8 +229,11 @@ class Delivery:
         while True:
             try:
                 receipt = await attempt()
-            except Exception as error:
-                # The boundary to the plugin: whatever it raises is shown, and tried again.
+            except (Exception, asyncio.CancelledError) as error:
+                # The boundary to the plugin: whatever it raises is shown, and tried again. A
+                # client library may let slip the cancellation of a task of its own.
+                if is_cancelled():
+                    raise
                 reason = describe(error)
                 await self._close()
                 wait_s = self._backoff.next_s()
@@ -238,12 +259,23 @@ class Delivery:
         self._states.sink(SinkState(self.name, state, reason))
 
 
+def _checked(receipt: object, batch: Batch) -> Receipt:
+    """What a connector gave back, if it is a receipt for this batch."""
+    if not isinstance(receipt, Receipt):
+        raise TypeError(f"deliver() is to give a Receipt, and gave {receipt!r}")
+    for index in receipt.rejected:
+        if not 0 <= index < len(batch):
+            raise IndexError(f"deliver() rejected record {index} of a batch of {len(batch)}")
+    return receipt
+
+
 def _dead_letter(record: Record, reason: str, attempt: int) -> DeadLetter:
     content = {"stream_type": record.stream_type, **msgspec.structs.asdict(record)}
     return DeadLetter(
         seq=record.seq,
         sink_seq=record.sink_seq,
-        reason=reason,
+        # A plugin may give the exception itself, or text that SQLite does not take.
+        reason=str(reason).encode(errors="backslashreplace").decode(),
         attempt=attempt,
         wall_time=datetime.now(UTC).isoformat(),
         record=pack(content),

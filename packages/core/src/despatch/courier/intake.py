@@ -17,7 +17,8 @@ import msgspec
 from despatch.commands import Command, Refusal
 from despatch.courier.backoff import Backoff, describe
 from despatch.courier.states import States
-from despatch.courier.tasks import cancel_all
+from despatch.courier.tasks import cancel_all, is_cancelled
+from despatch.errors import DespatchError
 from despatch.interfaces import CAUGHT_UP, IngressConnector
 from despatch.link import Brought, IngressState, Resolved
 
@@ -100,8 +101,11 @@ class Intake:
                         self._tell("caught up")
                     else:
                         await self._bring_one(item)
-            except Exception as error:
-                # The boundary to the plugin: whatever it raises is shown, and tried again.
+            except (Exception, asyncio.CancelledError) as error:
+                # The boundary to the plugin: whatever it raises is shown, and tried again. A
+                # client library may let slip the cancellation of a task of its own.
+                if is_cancelled():
+                    raise
                 self._tell("retrying", describe(error))
                 await self._close()
                 await asyncio.sleep(self._backoff.next_s())
@@ -115,7 +119,13 @@ class Intake:
         self._next_number += 1
         self._unresolved[number] = command
         bare = msgspec.structs.replace(command, handle=None, source=self.name)
-        self._bring(Brought(self.name, number, bare))
+        try:
+            self._bring(Brought(self.name, number, bare))
+        except (TypeError, ValueError, OverflowError, DespatchError) as error:
+            # It would not pass the link the next time either, such as an integer of 80 bits.
+            fault = f"a command that cannot be passed on: {describe(error)}"
+            refused = Command(id=command.id, source=self.name, fault=fault)
+            self._bring(Brought(self.name, number, refused))
 
     async def _acknowledge_all(self) -> None:
         while True:
@@ -128,7 +138,9 @@ class Intake:
                 await self._sync_audit(message.audit_end)
                 async with asyncio.timeout(self._timeout_s):
                     await self.connector.acknowledge(command, outcome)
-            except Exception as error:
+            except (Exception, asyncio.CancelledError) as error:
+                if is_cancelled():
+                    raise
                 # Not acknowledged, it comes again and is recognised by its id.
                 self._tell("retrying", f"acknowledge: {describe(error)}")
             del self._unresolved[message.number]

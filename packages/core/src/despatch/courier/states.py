@@ -13,6 +13,7 @@ __all__ = ["States"]
 _log = logging.getLogger("despatch.courier")
 
 _WORRYING = ("retrying", "stopped")
+_WELL = ("healthy", "caught up", "ended")
 
 _S = TypeVar("_S", SinkState, IngressState)
 
@@ -24,6 +25,7 @@ class States:
         self._tell = tell
         self.sinks: dict[str, SinkState] = {}
         self.ingress: dict[str, IngressState] = {}
+        self._logged: dict[str, str] = {}
 
     def sink(self, state: SinkState) -> None:
         """A sink's state now."""
@@ -48,8 +50,15 @@ class States:
         if last == state:
             return
         known[state.name] = state
-        if state.state in _WORRYING:
-            _log.warning("%s %s: %s: %s", what, state.name, state.state, state.reason)
-        elif last is not None and last.state in _WORRYING:
-            _log.info("%s %s: %s again", what, state.name, state.state)
+        self._log(state, f"{what} {state.name}")
         self._tell(state)
+
+    def _log(self, state: SinkState | IngressState, who: str) -> None:
+        """Say what is wrong once, however often it is tried, and when it is well again."""
+        if state.state in _WORRYING:
+            trouble = f"{state.state}: {state.reason}"
+            if self._logged.get(who) != trouble:
+                self._logged[who] = trouble
+                _log.warning("%s: %s", who, trouble)
+        elif state.state in _WELL and self._logged.pop(who, None) is not None:
+            _log.info("%s: %s again", who, state.state)

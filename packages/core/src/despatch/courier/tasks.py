@@ -9,7 +9,7 @@ from typing import Any
 
 from despatch.courier.backoff import describe
 
-__all__ = ["cancel_all"]
+__all__ = ["cancel_all", "is_cancelled"]
 
 _log = logging.getLogger("despatch.courier")
 
@@ -22,3 +22,9 @@ async def cancel_all(tasks: Iterable[asyncio.Task[Any]]) -> None:
     for result in await asyncio.gather(*tasks, return_exceptions=True):
         if isinstance(result, Exception):
             _log.error("a fault in despatch: %s", describe(result), exc_info=result)
+
+
+def is_cancelled() -> bool:
+    """Whether somebody asked the present task to end: not every CancelledError says so."""
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0

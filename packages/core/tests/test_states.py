@@ -1,0 +1,59 @@
+from __future__ import annotations
+
+import logging
+
+import pytest
+
+from despatch.courier.states import States
+from despatch.link import IngressState, SinkState
+
+
+@pytest.fixture
+def told():
+    return []
+
+
+@pytest.fixture
+def states(told, caplog):
+    caplog.set_level(logging.INFO, "despatch.courier")
+    return States(told.append)
+
+
+def test_each_change_is_told_once(states, told):
+    for state in ("connecting", "connecting", "healthy", "healthy", "retrying"):
+        states.sink(SinkState("jsonl", state))
+    assert [state.state for state in told] == ["connecting", "healthy", "retrying"]
+
+
+def test_another_reason_is_a_change(states, told):
+    states.sink(SinkState("jsonl", "retrying", "full disk"))
+    states.sink(SinkState("jsonl", "retrying", "no such folder"))
+    assert [state.reason for state in told] == ["full disk", "no such folder"]
+
+
+def test_the_last_state_of_each_is_kept(states):
+    states.sink(SinkState("a", "connecting"))
+    states.sink(SinkState("a", "healthy"))
+    states.source(IngressState("a", "open"))
+    assert states.sinks == {"a": SinkState("a", "healthy")}
+    assert states.ingress == {"a": IngressState("a", "open")}
+
+
+def test_trouble_is_logged_with_its_reason_and_so_is_its_end(states, caplog):
+    states.sink(SinkState("jsonl", "connecting"))
+    states.sink(SinkState("jsonl", "retrying", "full disk"))
+    states.sink(SinkState("jsonl", "healthy"))
+    states.source(IngressState("redis", "stopped", "no such plugin"))
+    assert [(r.levelname, r.getMessage()) for r in caplog.records] == [
+        ("WARNING", "sink jsonl: retrying: full disk"),
+        ("INFO", "sink jsonl: healthy again"),
+        ("WARNING", "ingress redis: stopped: no such plugin"),
+    ]
+
+
+def test_troubles_name_those_who_are_not_served(states):
+    states.sink(SinkState("a", "healthy"))
+    states.sink(SinkState("b", "retrying", "down"))
+    states.source(IngressState("c", "caught up"))
+    states.source(IngressState("d", "connecting"))
+    assert states.troubles() == ["b retrying", "d connecting"]

@@ -192,7 +192,7 @@ def rivals_python() -> Path:
         # Made from the interpreter, not from an environment: one within another shares packages.
         base = Path(sys.base_prefix) / "bin" / f"python{sys.version_info[0]}.{sys.version_info[1]}"
         subprocess.run([base, "-m", "venv", "--clear", RIVALS_HOME], check=True)
-        install = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-        subprocess.run([*install, "-r", RIVALS / "requirements.txt"], check=True)
+        install = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+        subprocess.run([*install, "-r", str(RIVALS / "requirements.txt")], check=True)
         ready.write_text(wanted)
     return python

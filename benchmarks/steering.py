@@ -43,7 +43,7 @@ QUICK = 10
 
 
 class Desk(SimParameter):
-    capacity: int = Field(1, ge=0)
+    capacity: int = Field(default=1, ge=0)
 
 
 def run_all() -> None:

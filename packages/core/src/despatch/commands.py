@@ -155,7 +155,7 @@ def _decoded(message: bytes | str) -> Any:
                 return msgspec.json.decode(message)
         except RecursionError:
             raise _FaultError(f"nested too deep: {_beginning(message)}") from None
-        except ValueError as error:  # msgspec's own, and text that is not Unicode
+        except (msgspec.DecodeError, UnicodeError) as error:
             raise _FaultError(
                 f"expected a command in JSON, not {_beginning(message)}: {error}"
             ) from None

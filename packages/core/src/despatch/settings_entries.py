@@ -67,7 +67,8 @@ class RetrySettings(Part):
     Attributes:
         initial: The bound of the first wait, in wall time.
         maximum: The largest bound.
-        attempts: After how many attempts to give a batch up to the dead letters; None never does.
+        attempts: After how many failures in a row, to open or to deliver, the sink is stopped. What
+            it has not confirmed stays owed, none of it goes to the dead letters. None never stops.
     """
 
     initial: PositiveDuration = timedelta(milliseconds=100)

@@ -5,6 +5,11 @@ import sys
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+# How long one example takes says more of the machine than of the code.
+settings.register_profile("despatch", deadline=None)
+settings.load_profile("despatch")
 
 PLUGINS = str(Path(__file__).parent / "plugins")
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import socket
@@ -61,6 +62,14 @@ def test_a_signal_ends_the_sleep(doorbell):
     finally:
         signal.set_wakeup_fd(old_fd)
         signal.signal(signal.SIGUSR1, old_handler)
+
+
+def test_a_doorbell_that_nobody_needs_any_more_leaves_no_descriptor():
+    before = len(os.listdir("/proc/self/fd"))
+    for _ in range(50):
+        Doorbell().ring()
+    gc.collect()
+    assert len(os.listdir("/proc/self/fd")) == before
 
 
 def test_any_number_of_unanswered_rings_is_no_error(doorbell):

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 import select
+import weakref
 
 __all__ = ["Doorbell"]
 
@@ -22,6 +23,8 @@ class Doorbell:
         os.set_blocking(self._read_fd, False)
         os.set_blocking(self.wakeup_fd, False)
         self._watched = [self._read_fd]
+        # Environments are made by the hundred, in tests for instance, and nobody closes them.
+        self._close = weakref.finalize(self, _close_both, self._read_fd, self.wakeup_fd)
         self._poll = select.poll()
         self._poll.register(self._read_fd, select.POLLIN)
 
@@ -62,6 +65,10 @@ class Doorbell:
             return
 
     def close(self) -> None:
-        """Let go of the pipe."""
-        os.close(self._read_fd)
-        os.close(self.wakeup_fd)
+        """Let go of the pipe. Done by the garbage collector where nobody does it."""
+        self._close()
+
+
+def _close_both(read_fd: int, write_fd: int) -> None:
+    os.close(read_fd)
+    os.close(write_fd)

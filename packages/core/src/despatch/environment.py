@@ -150,14 +150,14 @@ class DynamicEnvironment(IngressMixIn, EgressMixIn, simpy.Environment):
             event.callbacks = [c for c in event.callbacks if c != StopSimulation.callback]
 
     def _run_attentively(self) -> None:
-        clock, step = self.clock, self.step
+        clock, doorbell, step = self.clock, self.doorbell, self.step
         countdown = 0
         while True:
             if clock.factor:
                 self._wait_until_due()
                 countdown = 0
             elif countdown == 0:
-                if self._doorbell.is_rung or time.monotonic() >= self._attend_at:
+                if doorbell.is_rung or time.monotonic() >= self._attend_at:
                     self._attend()
                 countdown = EVENTS_BETWEEN_LOOKS
             else:
@@ -167,7 +167,7 @@ class DynamicEnvironment(IngressMixIn, EgressMixIn, simpy.Environment):
             step()
 
     def _wait_until_due(self) -> None:
-        clock, doorbell = self.clock, self._doorbell
+        clock, doorbell = self.clock, self.doorbell
         while self._stop_reason is None and clock.factor:
             due = clock.due(self.peek())
             now = time.monotonic()

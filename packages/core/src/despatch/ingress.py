@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
+from functools import cached_property
 from typing import Any, Protocol
 
 from despatch.doorbell import Doorbell
@@ -39,13 +40,12 @@ class IngressMixIn:
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self._doorbell = Doorbell()
         self._calls: deque[tuple[Callable[..., object], tuple[Any, ...]]] = deque()
 
-    @property
+    @cached_property
     def doorbell(self) -> Doorbell:
         """What wakes a sleeping clock."""
-        return self._doorbell
+        return Doorbell()
 
     @property
     def stop_reason(self) -> str | None:
@@ -67,10 +67,10 @@ class IngressMixIn:
         What it raises is raised by `run`, like an exception of the model's own.
         """
         self._calls.append((function, args))
-        self._doorbell.ring()
+        self.doorbell.ring()
 
     def _attend(self) -> None:
-        self._doorbell.answer()
+        self.doorbell.answer()
         while self._calls:
             function, args = self._calls.popleft()
             function(*args)

@@ -165,7 +165,9 @@ class _JsonlFile:
     def append(self, lines: Sequence[_Line], *, sync: bool) -> int:
         """Append what is not there yet; returns the number of bytes."""
         present = self._already_there(lines)
-        new = [line for line in lines if (line.run_id, line.seq) not in present]
+        new = lines
+        if present:
+            new = [line for line in lines if (line.run_id, line.seq) not in present]
         end = self._size()
         try:
             written = sum(self._write(chunk) for chunk in _chunks(line.payload for line in new))

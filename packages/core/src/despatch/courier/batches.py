@@ -7,13 +7,14 @@ attempt, by this courier or the next, has the same records and the same bytes.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from despatch.courier.ledger import Cursor
-from despatch.entries import EVENT, STREAM_TYPES, UNENCODABLE_EVENT, Entry
+from despatch.entries import STREAM_TYPES, UNENCODABLE_EVENT, Entry
 from despatch.journal import Frame, JournalReader
 from despatch.records import Event, Record, Telemetry
 from despatch.runs import RunInfo
@@ -22,6 +23,8 @@ from despatch.value_types import ValueType
 __all__ = ["Cutter", "Draft", "Limits"]
 
 _log = logging.getLogger("despatch.courier")
+
+_LAST = datetime.max.replace(tzinfo=UTC)
 
 Matches = Callable[[str, str, str | None, Any], bool]
 
@@ -150,41 +153,55 @@ class Cutter:
         while draft.end < frame.end:
             if self._is_full(end):
                 return
-            self._add(frame.entries[draft.end - frame.first])
-            draft.bytes += entry_bytes
-            draft.end += 1
+            begin = draft.end - frame.first
+            taken = frame.entries[begin : begin + self._room(entry_bytes, end)]
+            self._add(taken)
+            draft.bytes += entry_bytes * len(taken)
+            draft.end += len(taken)
         self._frame = None
 
-    def _add(self, entry: Entry) -> None:
-        kind, sim_time, name, type_id, value = entry
-        value_type = self.types.get(type_id)
-        type_name = None if value_type is None else value_type.name
-        draft = self._draft
-        if self._matches is not None and not self._matches(
-            STREAM_TYPES[kind], name, type_name, None if kind >= UNENCODABLE_EVENT else value
-        ):
-            draft.not_selected += 1
-            return
-        reason = str(value) if kind >= UNENCODABLE_EVENT else None
-        try:
-            timestamp = self._start + timedelta(seconds=sim_time)
-        except (OverflowError, ValueError):  # ValueError: a time that is not a number
-            timestamp = datetime.max.replace(tzinfo=UTC)
-            reason = f"simulated time {sim_time} is beyond the calendar that `clock.start` begins"
-        cls = Event if kind in (EVENT, UNENCODABLE_EVENT) else Telemetry
-        record = cls(
-            self._run.name,
-            name,
-            type_name,
-            value if reason is None else None,
-            float(sim_time),
-            timestamp,
-            self._run.run_id,
-            draft.end,
-            self._sink_seq,
-        )
-        self._sink_seq += 1
-        if reason is None:
-            draft.records.append(record)
-        else:
-            draft.unencodable.append((record, reason))
+    def _room(self, entry_bytes: float, end: int | None) -> int:
+        """How many positions can be looked at before the draft could be full; at least one."""
+        draft, limits = self._draft, self._limits
+        if end is not None:
+            return end - draft.end
+        room = limits.records - len(draft.records)
+        if entry_bytes:
+            room = min(room, math.ceil((limits.bytes - draft.bytes) / entry_bytes))
+        return max(1, room)
+
+    def _add(self, entries: Sequence[Entry]) -> None:
+        """Take in the entries at the draft's end: the one loop that every record goes through."""
+        draft, matches = self._draft, self._matches
+        sim, run_id, start = self._run.name, self._run.run_id, self._start
+        names: dict[int, str | None] = {id_: each.name for id_, each in self.types.items()}
+        for seq, (kind, sim_time, name, type_id, value) in enumerate(entries, draft.end):
+            type_name = names.get(type_id)
+            reason = str(value) if kind >= UNENCODABLE_EVENT else None
+            if reason is not None:
+                value = None
+            if matches is not None and not matches(STREAM_TYPES[kind], name, type_name, value):
+                draft.not_selected += 1
+                continue
+            try:
+                timestamp = start + timedelta(seconds=sim_time)
+            except (OverflowError, ValueError):  # ValueError: a time that is not a number
+                timestamp = _LAST
+                reason = f"simulated time {sim_time} is beyond the calendar of `clock.start`"
+            cls = Event if STREAM_TYPES[kind] == "event" else Telemetry
+            record = cls(
+                sim,
+                name,
+                type_name,
+                value,
+                float(sim_time),
+                timestamp,
+                run_id,
+                seq,
+                self._sink_seq,
+            )
+            self._sink_seq += 1
+            if reason is None:
+                draft.records.append(record)
+            else:
+                draft.unencodable.append((record, reason))

@@ -1,0 +1,156 @@
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import msgspec
+import pytest
+
+from despatch.courier.ledger import Cursor, Ledger
+from despatch.entries import EVENT
+from despatch.errors import RunError, SettingsError
+from despatch.history import deliver, find_run, past_runs
+from despatch.journal import JournalWriter
+from despatch.runs import RunFolder, RunInfo
+
+START = datetime(2026, 1, 5, 6, 0, tzinfo=UTC)
+
+
+@pytest.fixture
+def root(tmp_path):
+    return tmp_path / "runs"
+
+
+@pytest.fixture
+def make(root, tmp_path):
+    """A run's folder as its processes leave it: so many records, so many of them delivered."""
+
+    def make(run_id, *, published=3, delivered=0, state="finished", egress=None):
+        sink = {"connector": "jsonl", "path": str(tmp_path / f"{run_id}.jsonl")}
+        info = RunInfo(
+            run_id=run_id,
+            name="line",
+            start=START,
+            created=START,
+            seed=1,
+            factor=0.0,
+            version="0",
+            state=state,
+        )
+        written = {"name": "line", "egress": [egress or sink]}
+        folder = RunFolder.create(root, info, written)
+        with JournalWriter(folder.records, {}) as writer:
+            for number in range(published):
+                writer.append([EVENT, 0.0, f"part-{number}", 0, number])
+        ledger = Ledger(folder.ledger)
+        ledger.open_sink("jsonl")
+        ledger.advance("jsonl", Cursor(position=delivered, delivered=delivered))
+        ledger.close()
+        folder.unlock()
+        return folder
+
+    return make
+
+
+def test_runs_are_listed_oldest_first_with_what_they_owe(root, make):
+    make("0002", delivered=3)
+    make("0001", delivered=1)
+    first, second = past_runs(root)
+    assert [run.info.run_id for run in (first, second)] == ["0001", "0002"]
+    assert (first.published, first.owed) == (3, {"jsonl": 2})
+    assert second.owed == {}
+
+
+def test_no_folder_is_no_runs(root):
+    assert past_runs(root) == []
+
+
+@pytest.mark.parametrize("state", ["finished", "failed"])
+def test_a_run_that_said_how_it_ended_is_believed(root, make, state):
+    make("0001", state=state)
+    assert past_runs(root)[0].state == state
+
+
+@pytest.mark.parametrize("state", ["created", "connecting", "running", "draining"])
+def test_a_run_that_nobody_holds_and_that_did_not_end_was_killed(root, make, state):
+    make("0001", state=state)
+    assert past_runs(root)[0].state == "killed"
+
+
+def test_a_run_whose_folder_is_held_is_under_way(root, make):
+    folder = make("0001", state="finished")
+    folder.lock()
+    assert past_runs(root)[0].state == "under way"
+    folder.unlock()
+
+
+def test_a_run_whose_secrets_are_missing_is_listed_with_the_problem(root, make, monkeypatch):
+    monkeypatch.delenv("NO_SUCH_FOLDER", raising=False)
+    make("0001", egress={"connector": "jsonl", "path": "${NO_SUCH_FOLDER}/x"})
+    (past,) = past_runs(root)
+    assert "NO_SUCH_FOLDER" in past.problem
+    assert past.published == 3
+
+
+def test_a_run_that_was_killed_before_it_had_a_journal_hides_no_other(root, make):
+    killed = make("0001", state="created")
+    for path in killed.records.iterdir():
+        path.unlink()
+    killed.records.rmdir()
+    make("0002")
+    first, second = past_runs(root)
+    assert (first.state, first.published) == ("killed", 0)
+    assert "records" in first.problem
+    assert second.owed == {"jsonl": 3}
+
+
+def test_a_past_run_can_be_written_as_json(root, make):
+    make("0001")
+    (past,) = past_runs(root)
+    assert msgspec.json.decode(msgspec.json.encode(past))["sinks"][0]["owed"] == 3
+
+
+def test_a_run_is_found_by_its_id_its_beginning_or_its_folder(root, make):
+    folder = make("0001")
+    make("0002")
+    for name in ("0001", "0001"[:4], str(folder.path)):
+        assert find_run(root, name).path == folder.path
+
+
+def test_a_run_that_is_not_there_is_named(root, make):
+    make("0001")
+    with pytest.raises(RunError, match=r"no run whose id begins with '9'.*runs list"):
+        find_run(root, "9")
+
+
+def test_a_beginning_that_two_runs_share_is_refused(root, make):
+    make("0001")
+    make("0002")
+    with pytest.raises(RunError, match="2 runs"):
+        find_run(root, "000")
+
+
+def test_what_is_owed_is_delivered_and_accounted_for(root, make, tmp_path):
+    folder = make("0001", delivered=1)
+    (account,) = deliver(find_run(root, "0001"))
+    assert (account.delivered, account.owed) == (3, 0)
+    lines = (tmp_path / "0001.jsonl").read_bytes().splitlines()
+    assert [msgspec.json.decode(line)["seq"] for line in lines] == [1, 2]
+    assert not folder.is_locked()
+    assert past_runs(root)[0].owed == {}
+
+
+def test_a_run_that_is_under_way_is_left_to_its_own_courier(root, make, tmp_path):
+    held = make("0001")
+    held.lock()
+    with pytest.raises(RunError, match="still"):
+        deliver(find_run(root, "0001"))
+    held.unlock()
+    assert not (tmp_path / "0001.jsonl").exists()
+
+
+def test_a_run_whose_secrets_are_missing_is_not_delivered(root, make, monkeypatch):
+    monkeypatch.delenv("NO_SUCH_FOLDER", raising=False)
+    folder = make("0001", egress={"connector": "jsonl", "path": "${NO_SUCH_FOLDER}/x"})
+    with pytest.raises(SettingsError, match="NO_SUCH_FOLDER"):
+        deliver(folder)
+    assert not folder.is_locked()

@@ -1,0 +1,132 @@
+from __future__ import annotations
+
+import json
+
+import pytest
+from rich.console import Console
+
+from despatch.account import SinkAccount
+from despatch.report import CommandCount, Report
+
+
+def account(**given):
+    names = SinkAccount.__struct_fields__
+    return SinkAccount(**{**dict.fromkeys(names, 0), "sink": "jsonl", **given})
+
+
+def report(*sinks, **given):
+    return Report(
+        **{
+            "run_id": "0198",
+            "name": "line",
+            "folder": ".despatch/0198",
+            "state": "finished",
+            "sim_time": 3600.0,
+            "wall_s": 1.25,
+            "published": 12_345,
+            "commands": CommandCount(applied=3, refused=1),
+            "sinks": list(sinks),
+            **given,
+        }
+    )
+
+
+def printed(what):
+    console = Console(width=200, color_system=None)
+    with console.capture() as capture:
+        console.print(what)
+    return capture.get()
+
+
+def test_all_delivered_is_status_0():
+    assert report(account(given=5, delivered=5)).exit_status == 0
+    assert report().exit_status == 0
+
+
+@pytest.mark.parametrize("figure", ["owed", "dead_lettered", "damaged"])
+def test_anything_undelivered_at_any_sink_is_status_3(figure):
+    assert report(account(delivered=5), account(**{figure: 1})).exit_status == 3
+
+
+def test_what_was_not_selected_or_came_again_is_no_loss():
+    assert report(account(not_selected=5, retries=2, repeats=9)).exit_status == 0
+
+
+def test_a_run_that_failed_is_status_1_whatever_was_delivered():
+    assert report(account(owed=1), state="failed").exit_status == 1
+    assert report(account(delivered=1), state="failed").exit_status == 1
+
+
+def test_a_run_that_was_asked_to_stop_has_not_failed():
+    assert report(stopped_by="SIGTERM").exit_status == 0
+
+
+def test_what_is_owed_is_summed_over_sinks():
+    assert report(account(owed=2), account(owed=3)).owed == 5
+
+
+def test_the_json_has_every_field_and_what_follows_from_them():
+    sinks = [account(given=9, delivered=4, owed=5)]
+    data = json.loads(report(*sinks, error="LookupError: x", stopped_by="SIGINT").to_json())
+    assert (data["owed"], data["exit_status"]) == (5, 3)
+    assert data["commands"] == {"applied": 3, "refused": 1, "scheduled": 0}
+    assert data["sinks"][0]["delivered"] == 4
+    assert set(data) == {*Report.__struct_fields__, "owed", "exit_status"}
+
+
+def test_the_summary_says_what_happened():
+    text = report(account(delivered=5)).summary().plain
+    assert text == (
+        "line finished at 3,600.000 s simulated after 1.2 s: "
+        "12,345 records published, 3 commands applied, 1 refused."
+    )
+
+
+def test_the_summary_says_what_to_do_about_what_is_owed():
+    text = report(account(owed=1500)).summary().plain
+    assert "1,500 records are owed" in text
+    assert text.endswith("despatch runs deliver .despatch/0198")
+
+
+def test_the_summary_says_why_it_ended():
+    text = report(state="failed", error="LookupError: [no] such part").summary().plain
+    assert "line failed" in text
+    assert "LookupError: [no] such part" in text
+    assert "stopped by SIGTERM" in report(stopped_by="SIGTERM").summary().plain
+
+
+def test_the_summary_tells_of_couriers_that_died():
+    assert "courier" not in report().summary().plain
+    assert "started again 2 times" in report(courier_restarts=2).summary().plain
+
+
+def test_what_the_summary_quotes_is_no_markup():
+    assert "[red]x[/red]" in printed(report(error="[red]x[/red]").summary())
+
+
+def test_the_table_has_a_row_for_each_sink():
+    sinks = [
+        account(sink="a", given=1234, delivered=1200, dead_lettered=30, owed=4),
+        account(sink="b", retries=2, repeats=5000, bytes=1_000_000),
+    ]
+    head, *rows = [line.split() for line in printed(report(*sinks).table()).splitlines()]
+    assert head == [
+        "sink",
+        "given",
+        "delivered",
+        "dead-lettered",
+        "owed",
+        "retries",
+        "repeats",
+        "bytes",
+    ]
+    assert rows == [
+        ["a", "1,234", "1,200", "30", "4", "0", "0", "0"],
+        ["b", "0", "0", "0", "0", "2", "5,000", "1,000,000"],
+    ]
+
+
+def test_damage_is_a_column_only_where_there_is_some():
+    lines = printed(report(account(), account(damaged=7)).table()).splitlines()
+    assert lines[0].split()[-1] == "damaged"
+    assert [line.split()[-1] for line in lines[1:]] == ["0", "7"]

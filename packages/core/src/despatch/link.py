@@ -203,6 +203,8 @@ class Link:
                 self.is_closed = True
                 break
             self._incoming += chunk
+            if len(chunk) < _RECEIVE_BYTES:
+                break
         return self._split(at_most)
 
     def _split(self, at_most: int | None) -> list[Message]:

@@ -13,7 +13,7 @@ from rich.table import Table
 from despatch.account import SinkAccount
 from despatch.cli.console import err, fail, out, progress_mode
 from despatch.courier.progress import ProgressView
-from despatch.errors import DespatchError, RunError
+from despatch.errors import DespatchError
 from despatch.history import PastRun, deliver, find_run, past_runs
 from despatch.runs import RunFolder
 
@@ -69,10 +69,11 @@ def deliver_(
 ) -> None:
     """Deliver what runs still owe, older runs first.
 
-    Exit status 0: all delivered. 3: something is still owed, or went to the dead letters.
+    Exit status 0: all delivered. 3: something is still owed, or went to the dead letters, or a
+    run cannot be read.
     """
     try:
-        folders = _owing(root) if run is None else [find_run(root, run)]
+        folders, is_unsure = _owing(root) if run is None else ([find_run(root, run)], False)
         accounts = {folder.info.run_id: _deliver(folder) for folder in folders}
     except DespatchError as error:
         fail(error)
@@ -86,19 +87,22 @@ def deliver_(
     undelivered = any(
         row.owed or row.dead_lettered or row.damaged for rows in accounts.values() for row in rows
     )
-    raise typer.Exit(NOT_ALL_DELIVERED if undelivered else 0)
+    raise typer.Exit(NOT_ALL_DELIVERED if undelivered or is_unsure else 0)
 
 
-def _owing(root: Path) -> list[RunFolder]:
-    owing = []
+def _owing(root: Path) -> tuple[list[RunFolder], bool]:
+    """The runs that owe something, and whether there are any of which that is not known."""
+    owing: list[RunFolder] = []
+    is_unsure = False
     for run in past_runs(root):
         if run.problem is not None:
-            raise RunError(run.problem)
-        if run.owed and run.state == "under way":
+            is_unsure = True
+            err().print(f"Run {run.info.run_id} is passed over: {run.problem}", markup=False)
+        elif run.owed and run.state == "under way":
             err().print(f"Run {run.info.run_id} is still under way: passed over.")
         elif run.owed:
             owing.append(RunFolder.open(Path(run.folder)))
-    return owing
+    return owing, is_unsure
 
 
 def _deliver(folder: RunFolder) -> list[SinkAccount]:

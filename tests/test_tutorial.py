@@ -1,77 +1,25 @@
-"""The tutorial is walked as a reader walks it: its files are written, and its commands are run.
-
-What a ``console`` block shows below a command must be what the command prints; ``...`` stands for
-anything, as in a doctest.
-"""
+"""The tutorial is walked as a reader walks it: its files are written, and its commands are run."""
 
 from __future__ import annotations
 
 import ast
-import doctest
 import json
-import os
 import shlex
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import redis
 from ruamel.yaml import YAML
 
 from despatch import demo
-from pages import ROOT, Block, blocks
+from pages import ENVIRONMENT, ROOT, blocks, commands, run, walk
 
 PAGE = ROOT / "docs" / "tutorial.md"
 OPTIONAL = PAGE.read_text(encoding="utf-8").partition("\n## Optional")[0].count("\n")
 STEPS = [block for block in blocks(PAGE) if block.line < OPTIONAL]
 LIVE = [block for block in blocks(PAGE) if block.line > OPTIONAL]
 DEMO = Path(demo.__file__).parent
-ENVIRONMENT = {
-    **os.environ,
-    "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]),
-    "PYTHONDONTWRITEBYTECODE": "1",
-}
-
-
-def walk(steps: list[Block], folder: Path) -> None:
-    for block in steps:
-        if block.title:
-            (folder / block.title).write_text(block.code, encoding="utf-8")
-        elif block.language == "python":
-            run([sys.executable, "-c", block.code], folder, f"{PAGE}:{block.line}")
-        else:
-            for command, shown in commands(block):
-                printed = run(["sh", "-c", command], folder, command)
-                assert not shown or looks_like(printed, shown), f"{command}\n{printed}"
-
-
-def commands(block: Block) -> Iterator[tuple[str, str]]:
-    """Each command, and what the page shows below it."""
-    for command in ("\n" + block.code).split("\n$ ")[1:]:
-        line, _, shown = command.partition("\n")
-        yield line, shown.removesuffix("\n")
-
-
-def run(arguments: list[str], folder: Path, what: str) -> str:
-    process = subprocess.run(
-        arguments,
-        cwd=folder,
-        env=ENVIRONMENT,
-        text=True,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-    )
-    assert process.returncode == 0, f"{what}\n{process.stdout}"
-    return process.stdout
-
-
-def looks_like(printed: str, shown: str) -> bool:
-    # On a slow machine a line of progress may stand among the others.
-    kept = [line for line in printed.splitlines() if not line.startswith("factory: ")]
-    return doctest.OutputChecker().check_output(
-        shown + "\n", "\n".join(kept) + "\n", doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
-    )
 
 
 def final_file(name: str) -> str:
@@ -80,10 +28,9 @@ def final_file(name: str) -> str:
 
 def without_docstrings(code: str) -> str:
     tree = ast.parse(code)
+    documented = (ast.Module, ast.ClassDef, ast.FunctionDef)
     for node in ast.walk(tree):
-        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef) and ast.get_docstring(
-            node
-        ):
+        if isinstance(node, documented) and ast.get_docstring(node):
             del node.body[0]
     return ast.dump(tree, indent=1)
 
@@ -102,9 +49,9 @@ def test_every_step_works_as_it_stands_on_the_page(tmp_path):
 def test_the_queue_grows_with_one_lathe_and_goes_with_three(tmp_path):
     for name in ("factory.py", "factory.yaml", "read_back.py"):
         (tmp_path / name).write_text(final_file(name), encoding="utf-8")
-    run(["despatch", "run", "factory.yaml", "--factor", "0"], tmp_path, "despatch run")
+    run(["despatch", "run", "factory.yaml", "--factor", "0"], tmp_path)
 
-    lines = run([sys.executable, "read_back.py"], tmp_path, "read_back.py").splitlines()
+    lines = run([sys.executable, "read_back.py"], tmp_path).splitlines()
 
     queue = {int(line.partition(" s")[0]): line.count("#") for line in lines}
     assert queue[0] == 0
@@ -132,8 +79,8 @@ def test_the_finished_factory_publishes_the_same_records_as_the_demo(tmp_path):
     for name in ("factory.py", "factory.yaml"):
         (ours / name).write_text(final_file(name), encoding="utf-8")
 
-    run(["despatch", "run", "factory.yaml", "--factor", "0"], ours, "despatch run")
-    run(["despatch", "demo", "--factor", "0"], the_demo, "despatch demo")
+    run(["despatch", "run", "factory.yaml", "--factor", "0"], ours)
+    run(["despatch", "demo", "--factor", "0"], the_demo)
 
     assert len(published(ours)) > 100
     assert published(ours) == published(the_demo)

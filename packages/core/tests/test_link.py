@@ -120,6 +120,7 @@ def test_the_last_words_of_the_other_side_are_heard_before_its_end(wire):
     near.send(Finished())
     near.close()
     assert far.receive() == [Finished()]
+    assert far.receive() == []
     assert far.is_closed
 
 

@@ -10,7 +10,7 @@ from pydantic import Field
 
 from despatch import DynamicResource, Run, SimParameter
 from despatch.courier.ledger import Ledger
-from despatch.errors import InvalidUpdateError
+from despatch.errors import SettingsError
 from despatch.history import deliver, past_runs
 from despatch.journal import JournalReader
 
@@ -310,7 +310,7 @@ def test_parameters_in_the_settings_hold_from_the_start(configure, tmp_path):
 
 def test_parameters_that_do_not_fit_end_the_run_and_name_the_settings(configure):
     settings = configure(parameters={"Desk.staff": 99})
-    with pytest.raises(InvalidUpdateError, match=r"parameters.*Desk\.staff"):
+    with pytest.raises(SettingsError, match=r"parameters: .*Desk\.staff"):
         run_through(settings, customers(3))
 
 

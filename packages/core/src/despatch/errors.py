@@ -1,16 +1,16 @@
 """The exceptions of despatch, drawn once.
 
-DespatchError
-├── SettingsError          mistakes in a settings file, all of them at once
-├── PluginError            a plugin that cannot be used: not installed, incompatible, broken
-├── RegistryError
-│   ├── UnknownPathError   also a KeyError
-│   └── InvalidUpdateError also a ValueError; nothing was changed
-├── WrongThreadError       the simulation's own thread was expected
-├── JournalError           a journal that cannot be written or read at all
-├── UnencodableError       also a ValueError: a value that the journal cannot hold
-├── RunError               a run's folder is missing, locked or not a run
-└── AccountError           an account that does not add up: an internal error
+    DespatchError
+    ├── SettingsError          mistakes in a settings file, all of them at once
+    ├── PluginError            a plugin that cannot be used: not installed, incompatible, broken
+    ├── RegistryError
+    │   ├── UnknownPathError   also a KeyError
+    │   └── InvalidUpdateError also a ValueError; nothing was changed
+    ├── WrongThreadError       the simulation's own thread was expected
+    ├── JournalError           a journal that cannot be written or read at all
+    ├── UnencodableError       also a ValueError: a value that the journal cannot hold
+    ├── RunError               a run's folder is missing, locked or not a run
+    └── AccountError           an account that does not add up: an internal error
 """
 
 from __future__ import annotations

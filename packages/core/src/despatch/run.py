@@ -22,7 +22,7 @@ from despatch.account import accounts_of
 from despatch.commands import Change, Outcome, Refusal
 from despatch.courier.hosts import Host, ProcessHost, ProgressMode, ThreadHost
 from despatch.environment import DynamicEnvironment
-from despatch.errors import InvalidUpdateError
+from despatch.errors import Problem, RegistryError, SettingsError
 from despatch.interfaces import EgressConnector
 from despatch.report import CommandCount, Report
 from despatch.runs import RunFolder, RunInfo, RunState, new_run_id
@@ -63,7 +63,8 @@ class Run:
             second stops at once. Only in the main thread.
 
     Raises:
-        SettingsError: The settings have mistakes; with all of them.
+        SettingsError: The settings have mistakes; with all of them. On entering, also for
+            `parameters` that the model does not take.
 
     Attributes:
         settings: The settings, checked and resolved.
@@ -152,8 +153,8 @@ class Run:
             return
         try:
             self.env.registry.update(self.settings.parameters)
-        except InvalidUpdateError as error:
-            raise InvalidUpdateError(f"`parameters` in the settings: {error}") from error
+        except RegistryError as error:
+            raise SettingsError([Problem("parameters", str(error))]) from error
 
     def _leave(self, error: BaseException | None) -> None:
         self._set("draining")

@@ -12,7 +12,7 @@ import typer
 
 from despatch.cli.console import err, fail, out, progress_mode
 from despatch.cli.reading import read
-from despatch.errors import DespatchError, RegistryError, SettingsError
+from despatch.errors import DespatchError, SettingsError
 from despatch.history import PastRun, past_runs
 from despatch.report import Report
 from despatch.run import Model, Run
@@ -83,9 +83,11 @@ def conduct(settings: Mapping[str, Any], model: Model) -> Report:
     try:
         with run:
             run.run()
+    except SettingsError:
+        raise
     except Exception as error:
         # The boundary to the model: it may raise anything, and its author wants to see where.
-        if not hasattr(run, "report") or isinstance(error, RegistryError | SettingsError):
+        if not hasattr(run, "report"):
             raise
         traceback.print_exception(error, file=sys.stderr)
     return run.report

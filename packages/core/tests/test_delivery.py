@@ -47,6 +47,7 @@ class Sink(EgressConnector):
         self.opens = list(opens)
         self.attempts = []
         self.calls = []
+        self.targets = []
         self.records = []
 
     async def open(self):
@@ -56,6 +57,7 @@ class Sink(EgressConnector):
 
     async def deliver(self, batch):
         self.calls.append("deliver")
+        self.targets.append(list(batch.targets))
         seqs = [record.seq for record in batch.records]
         self.attempts.append((batch.first, batch.end, seqs, list(batch.payloads), batch.attempt))
         step = self.script.pop(0) if self.script else None
@@ -491,6 +493,7 @@ def test_records_are_encoded_by_target_and_sent_in_the_order_of_publishing(world
     world.deliver(sink, serializer)
     assert serializer.encoded == [("part", ["part-1", "part-2"]), ("crate", ["crate-1", "crate-2"])]
     assert sink.attempts[0][3] == [b"part-1", b"part-2", b"crate-2"]
+    assert sink.targets == [["part", "part", "crate"]]
 
 
 def test_a_batch_that_is_not_full_is_sent_once_its_interval_has_passed(world):

@@ -153,6 +153,8 @@ def test_a_command_is_applied_and_answered_under_its_number(board):
 
 
 def test_an_outcome_is_in_the_audit_journal_before_anyone_is_told(board):
+    board.switchboard.attend()
+    board.switchboard._flush_at = float("inf")
     board.bring(set_staff(3), set_staff(4))
     ends = []
     registry_apply = board.env.registry.apply

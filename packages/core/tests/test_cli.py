@@ -180,7 +180,7 @@ def test_a_sink_that_is_down_is_status_3_until_it_is_delivered(despatch, setting
     (folder / "down").touch()
     result = despatch("run", settings(DOWN))
     assert result.exit_code == 3
-    assert "10 records are owed. Deliver them with: despatch runs deliver" in result.stdout
+    assert "10 records owed. Deliver with: despatch runs deliver" in result.stdout
     (run,) = json.loads(despatch("runs", "list", "--json").stdout)
     assert (run["state"], run["owed"]) == ("finished", {"faulty": 10})
     assert "10 to faulty" in despatch("runs", "list").stdout

@@ -34,6 +34,14 @@ class Moved:
     parts: list[str]
 
 
+def part_done_of_another_line():
+    @dataclasses.dataclass
+    class PartDone:
+        line: str
+
+    return PartDone("B")
+
+
 class Recording:
     """An environment with a journal, and what stands in it."""
 
@@ -126,6 +134,14 @@ def test_each_type_is_learnt_once_and_named_at_each_record(recording):
     assert "PartDone" in names[0]
     assert "Moved" in names[1]
     assert names[2] is None
+
+
+def test_two_types_of_one_name_are_told_apart(recording):
+    recording.env.publish_event("a", PartDone(status="finished"))
+    recording.env.publish_event("b", part_done_of_another_line())
+    assert [entry[3] for entry in recording.entries] == [1, 2]
+    assert recording.types[1] == "PartDone"
+    assert recording.types[2].endswith("part_done_of_another_line.<locals>.PartDone")
 
 
 def test_types_are_learnt_anew_for_each_journal(tmp_path):

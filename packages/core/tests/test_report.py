@@ -84,7 +84,7 @@ def test_the_summary_says_what_happened():
 
 def test_the_summary_says_what_to_do_about_what_is_owed():
     text = report(account(owed=1500)).summary().plain
-    assert "1,500 records are owed" in text
+    assert "1,500 records owed" in text
     assert text.endswith("despatch runs deliver .despatch/0198")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import resource
 import time
 
 import msgspec
@@ -10,9 +11,9 @@ from pydantic import Field
 
 from despatch import DynamicResource, Run, SimParameter
 from despatch.courier.ledger import Ledger
-from despatch.errors import SettingsError
+from despatch.errors import JournalError, SettingsError
 from despatch.history import deliver, past_runs
-from despatch.journal import JournalReader
+from despatch.journal import JournalReader, end_position
 
 
 class Desk(SimParameter):
@@ -297,6 +298,29 @@ def test_a_model_that_raises_while_it_is_built_leaves_a_report(configure, tmp_pa
         pass
     assert len(read(tmp_path / "a.jsonl")) == 1
     assert run.report.state == "failed"
+
+
+def test_a_journal_that_cannot_be_ended_fails_the_run_and_delivers_what_it_has(configure, tmp_path):
+    settings = configure(egress=[{"connector": "jsonl", "path": str(tmp_path / "a.jsonl")}])
+    run = Run(settings, customers(5))
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+
+    def go_on_until_the_disk_is_full():
+        with run:
+            while end_position(run.folder.records) < 15:
+                run.env.run(until=run.env.now + 1)
+            run.env.publish_event("large", "x" * 200_000)
+            # As a full disk would: no file of this process grows beyond this.
+            resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, before[1]))
+
+    try:
+        with pytest.raises(JournalError, match="cannot be written"):
+            go_on_until_the_disk_is_full()
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert (run.report.state, run.report.exit_status) == ("failed", 1)
+    assert "cannot be written" in run.report.error
+    assert [record["seq"] for record in read(tmp_path / "a.jsonl")] == list(range(15))
 
 
 def test_parameters_in_the_settings_hold_from_the_start(configure, tmp_path):

@@ -9,6 +9,8 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING, Any
 
+from msgspec.structs import replace
+
 from despatch.entries import EVENT, TELEMETRY, UNENCODABLE_EVENT, UNENCODABLE_TELEMETRY
 from despatch.errors import WrongThreadError
 from despatch.value_types import value_type_of
@@ -32,6 +34,7 @@ class EgressMixIn:
     _now: Any
     _journal: JournalWriter | None = None
     _type_ids: dict[type, int]
+    _type_names: set[str]
     _thread_id: int
 
     def publish_event(self, key: str, value: Any) -> None:
@@ -66,6 +69,7 @@ class EgressMixIn:
     def _record_into(self, journal: JournalWriter | None) -> None:
         self._journal = journal
         self._type_ids = dict.fromkeys(_PLAIN, 0)
+        self._type_names = set()
         self._thread_id = threading.get_ident()
 
     def _publish(self, kind: int, name: str, value: Any) -> None:
@@ -92,6 +96,11 @@ class EgressMixIn:
 
     def _learn(self, cls: type, journal: JournalWriter) -> int:
         value_type = value_type_of(cls)
-        type_id = 0 if value_type is None else journal.add_type(value_type)
+        type_id = 0
+        if value_type is not None:
+            if value_type.name in self._type_names:
+                value_type = replace(value_type, name=f"{cls.__module__}.{cls.__qualname__}")
+            type_id = journal.add_type(value_type)
+            self._type_names.add(value_type.name)
         self._type_ids[cls] = type_id
         return type_id

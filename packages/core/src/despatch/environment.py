@@ -151,7 +151,8 @@ class DynamicEnvironment(IngressMixIn, EgressMixIn, simpy.Environment):
 
     def _run_attentively(self) -> None:
         clock, doorbell, step = self.clock, self.doorbell, self.step
-        countdown = 0
+        countdown = EVENTS_BETWEEN_LOOKS
+        self._attend()
         while True:
             if clock.factor:
                 self._wait_until_due()

@@ -11,6 +11,8 @@
     ├── UnencodableError       also a ValueError: a value that the journal cannot hold
     ├── RunError               a run's folder is missing, locked or not a run
     └── AccountError           an account that does not add up: an internal error
+
+What a model or a plugin raises is its own, and passes as it is.
 """
 
 from __future__ import annotations

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
-from functools import cached_property
 from typing import Any, Protocol
 
 from despatch.doorbell import Doorbell
@@ -37,15 +36,18 @@ class IngressMixIn:
     _attendant: Attendant | None = None
     _attend_at: float = float("inf")
     _stop_reason: str | None = None
+    _doorbell: Doorbell | None = None
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._calls: deque[tuple[Callable[..., object], tuple[Any, ...]]] = deque()
 
-    @cached_property
+    @property
     def doorbell(self) -> Doorbell:
-        """What wakes a sleeping clock."""
-        return Doorbell()
+        """What wakes a sleeping clock. Made at its first use, by the simulation's own thread."""
+        if self._doorbell is None:
+            self._doorbell = Doorbell()
+        return self._doorbell
 
     @property
     def stop_reason(self) -> str | None:
@@ -67,7 +69,10 @@ class IngressMixIn:
         What it raises is raised by `run`, like an exception of the model's own.
         """
         self._calls.append((function, args))
-        self.doorbell.ring()
+        # Where there is no doorbell yet, `run` finds the call when it begins.
+        doorbell = self._doorbell
+        if doorbell is not None:
+            doorbell.ring()
 
     def _attend(self) -> None:
         self.doorbell.answer()

@@ -13,6 +13,11 @@ from despatch.account import SinkAccount
 __all__ = ["CommandCount", "Report"]
 
 
+def _counted(number: int, noun: str) -> str:
+    """A number of things, in words: ``1 record``, ``2 records``."""
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+
+
 class CommandCount(msgspec.Struct, kw_only=True):
     """What became of the commands that reached the run."""
 
@@ -84,15 +89,17 @@ class Report(msgspec.Struct, kw_only=True):
         if self.stopped_by is not None:
             text.append(f", stopped by {self.stopped_by},")
         text.append(f" at {self.sim_time:,.3f} s simulated after {self.wall_s:.1f} s: ")
-        text.append(f"{self.published:,} records published, {self.commands.applied:,} commands")
-        text.append(f" applied, {self.commands.refused:,} refused.")
+        text.append(f"{_counted(self.published, 'record')} published, ")
+        text.append(f"{_counted(self.commands.applied, 'command')} applied, ")
+        text.append(f"{self.commands.refused:,} refused.")
         if self.courier_restarts:
-            text.append(f" The courier was started again {self.courier_restarts} times.")
+            times = _counted(self.courier_restarts, "time")
+            text.append(f" The courier was started again {times}.")
         if self.error is not None:
             text.append(f"\n{self.error}", style="red")
         if self.owed:
             text.append(
-                f"\n{self.owed:,} records are owed. Deliver them with: "
+                f"\n{_counted(self.owed, 'record')} owed. Deliver with: "
                 f"despatch runs deliver {self.folder}",
                 style="yellow",
             )

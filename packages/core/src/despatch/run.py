@@ -22,7 +22,7 @@ from despatch.account import accounts_of
 from despatch.commands import Change, Outcome, Refusal
 from despatch.courier.hosts import Host, ProcessHost, ProgressMode, ThreadHost
 from despatch.environment import DynamicEnvironment
-from despatch.errors import Problem, RegistryError, SettingsError
+from despatch.errors import JournalError, Problem, RegistryError, SettingsError
 from despatch.interfaces import EgressConnector
 from despatch.report import CommandCount, Report
 from despatch.runs import RunFolder, RunInfo, RunState, new_run_id
@@ -160,8 +160,14 @@ class Run:
         self._set("draining")
         try:
             self._switchboard.drain(self.settings.courier.grace.total_seconds())
+        except JournalError as unwritten:
+            self._conclude(error or unwritten)
+            raise
         finally:
             self._release_signals()
+        self._conclude(error)
+
+    def _conclude(self, error: BaseException | None) -> None:
         folder, env = self.folder, self.env
         folder.info.error = None if error is None else f"{type(error).__name__}: {error}"
         state: Literal["finished", "failed"] = "finished" if error is None else "failed"

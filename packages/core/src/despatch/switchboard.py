@@ -212,12 +212,21 @@ class Switchboard:
         """End the journal and wait until the courier has delivered it, or the time is over.
 
         What is not delivered stays owed.
+
+        Raises:
+            JournalError: The last records cannot be written, for instance on a full disk; what
+                was written before has been delivered.
         """
         self._env.attach(None)
         self._env.registry.on_outcome.remove(self._audit_outcome)
-        self._records.close()
-        self._audit.close()
         self._env._record_into(None)
+        try:
+            self._records.close()
+            self._audit.close()
+        finally:
+            self._await_delivery(grace_s)
+
+    def _await_delivery(self, grace_s: float) -> None:
         self._drain_until = time.monotonic() + grace_s
         if self._link is not None:
             self._link.send(Drain(grace_s))

@@ -40,6 +40,6 @@ class AuditSync:
             # hold entries that were written since the last sync.
             fd = os.open(path, os.O_RDONLY)
             try:
-                os.fdatasync(fd)
+                os.fsync(fd)
             finally:
                 os.close(fd)

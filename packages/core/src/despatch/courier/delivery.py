@@ -165,7 +165,7 @@ class Delivery:
         if rejected:
             record, why = rejected[0]
             _log.warning(
-                "sink %s: %d records to the dead letters, the first (seq %d) because: %s",
+                "sink %s: dead letters: %d, the first (seq %d) because: %s",
                 self.name,
                 len(rejected),
                 record.seq,

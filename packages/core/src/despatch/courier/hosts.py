@@ -89,7 +89,7 @@ class ProcessHost(Host):
         """Wait for the process that has closed its end of the wire."""
         assert self._process is not None
         try:
-            status = self._process.wait(timeout=1.0)
+            status = self._process.wait(timeout=0.1)
         except subprocess.TimeoutExpired:
             self._process.kill()
             status = self._process.wait()

@@ -14,13 +14,13 @@ from despatch.journal import JournalWriter, segments
 def synced(monkeypatch):
     """The names of the files that were synced, in order."""
     names = []
-    fdatasync = os.fdatasync
+    fsync = os.fsync
 
     def note(fd):
         names.append(os.path.basename(os.readlink(f"/proc/self/fd/{fd}")))
-        fdatasync(fd)
+        fsync(fd)
 
-    monkeypatch.setattr(os, "fdatasync", note)
+    monkeypatch.setattr(os, "fsync", note)
     return names
 
 
@@ -80,14 +80,14 @@ def test_many_who_wait_at_once_share_a_sync(tmp_path, writer, synced):
 def test_one_who_comes_during_a_sync_waits_for_the_next(tmp_path, writer, synced, monkeypatch):
     may_go_on = threading.Event()
     began = threading.Event()
-    fdatasync = os.fdatasync
+    fsync = os.fsync
 
     def held_up(fd):
         began.set()
         may_go_on.wait(30)
-        fdatasync(fd)
+        fsync(fd)
 
-    monkeypatch.setattr(os, "fdatasync", held_up)
+    monkeypatch.setattr(os, "fsync", held_up)
 
     async def run():
         audit = AuditSync(tmp_path)
@@ -115,20 +115,20 @@ def test_the_segment_before_the_last_is_synced_too(tmp_path, synced):
 
 def test_a_sync_that_fails_is_told_and_not_taken_for_done(tmp_path, writer, monkeypatch):
     end = write(writer, 1)
-    fdatasync = os.fdatasync
+    fsync = os.fsync
 
     def fail_once(fd):
-        monkeypatch.setattr(os, "fdatasync", fdatasync)
+        monkeypatch.setattr(os, "fsync", fsync)
         raise OSError("input/output error")
 
-    monkeypatch.setattr(os, "fdatasync", fail_once)
+    monkeypatch.setattr(os, "fsync", fail_once)
 
     async def run():
         audit = AuditSync(tmp_path)
         with pytest.raises(OSError, match="input/output"):
             await audit.until(end)
         syncs = []
-        monkeypatch.setattr(os, "fdatasync", syncs.append)
+        monkeypatch.setattr(os, "fsync", syncs.append)
         await audit.until(end)
         return syncs
 

@@ -13,11 +13,12 @@ export HATCH_PYTHON := self
 
 say = @printf '\n== %s\n' "$(1)"
 
-.PHONY: help demo test lint format types docs suites integration test-matrix test-lowest \
+.PHONY: help demo loan-desk test lint format types docs suites integration test-matrix test-lowest \
         bench dist hooks clean $(PACKAGES:%=suite-%)
 
 help:
 	@echo "make demo         a small factory for half a minute, no server needed"
+	@echo "make loan-desk    a real week at a loan desk: LOG=bpic2012.csv.gz [ARGS='--factor 0.0001']"
 	@echo "make test         lint, types, docs, every package's suite, the cross-package suite"
 	@echo "make lint | format | types | docs | suite-core | integration   one step of it"
 	@echo "make test-matrix  every suite on every supported Python that is installed"
@@ -38,6 +39,11 @@ help:
 
 demo: .venv/ready
 	@$(HATCH) run demo:despatch demo
+
+# A real week at a loan desk: LOG=bpic2012.csv.gz, and a Redis server on its default port.
+loan-desk: .venv/ready
+	@test -n "$(LOG)" || { echo "make loan-desk LOG=bpic2012.csv.gz: where the event log is"; exit 1; }
+	@$(HATCH) run python examples/loan_desk/run.py "$(LOG)" $(ARGS)
 
 # In order, one after the other, whatever -j says; the last thing printed is pytest's closing line.
 test:

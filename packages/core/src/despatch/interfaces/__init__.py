@@ -1,8 +1,9 @@
 """The strategies that a plugin implements: ingress, egress, serializer."""
 
 from despatch.interfaces.egress import Batch, EgressConnector, Guarantee, Receipt
+from despatch.interfaces.health import Health
 from despatch.interfaces.ingress import CAUGHT_UP, CaughtUp, IngressConnector
-from despatch.interfaces.serializer import Serializer, Unencodable
+from despatch.interfaces.serializer import Serializer, Shape, Unencodable
 
 __all__ = [
     "CAUGHT_UP",
@@ -10,8 +11,10 @@ __all__ = [
     "CaughtUp",
     "EgressConnector",
     "Guarantee",
+    "Health",
     "IngressConnector",
     "Receipt",
     "Serializer",
+    "Shape",
     "Unencodable",
 ]

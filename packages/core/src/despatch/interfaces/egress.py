@@ -10,6 +10,7 @@ from typing import ClassVar
 
 from pydantic import BaseModel
 
+from despatch.interfaces.health import Health
 from despatch.records import Record
 from despatch.value_types import ValueType
 
@@ -124,3 +125,22 @@ class EgressConnector(ABC):
     def target(self, record: Record) -> str:
         """Where a record goes: a topic, a stream, a file. Serializers register schemas by it."""
         return ""
+
+    async def check(self, targets: Sequence[str] = ()) -> Health:
+        """Find out whether records could be delivered: is the sink there, and may it be written.
+
+        Called by ``despatch doctor`` on a connector that is not open, which stays so. Nothing
+        that a reader could take for a record is written.
+
+        Args:
+            targets: Where records will go, as `target` says, where that is the same for all
+                records of a stream; empty where it depends on the record.
+
+        Raises:
+            Exception: Why not; it is shown as the reason.
+        """
+        try:
+            await self.open()
+        finally:
+            await self.close()
+        return Health()

@@ -5,14 +5,28 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 from pydantic import BaseModel
 
+from despatch.interfaces.health import Health
 from despatch.records import Record
 from despatch.value_types import ValueType
 
-__all__ = ["Serializer", "Unencodable"]
+__all__ = ["Serializer", "Shape", "Unencodable"]
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """What records have in common that one schema can describe.
+
+    Attributes:
+        stream_type: The stream that they are of.
+        type: The type of their values; None where they have none, such as dicts and scalars.
+    """
+
+    stream_type: Literal["event", "telemetry"]
+    type: ValueType | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,8 +50,8 @@ class Serializer(ABC):
     def __init__(self, settings: BaseModel) -> None:
         self.settings = settings
 
-    async def prepare(self, types: Sequence[ValueType], target: str) -> None:  # noqa: B027
-        """Do what needs I/O before `encode`: once for each new type and target.
+    async def prepare(self, shapes: Sequence[Shape], target: str) -> None:  # noqa: B027
+        """Do what needs I/O before `encode`: once for each new shape and target.
 
         Raises:
             Exception: Taken as passing: the batch comes again.
@@ -48,9 +62,24 @@ class Serializer(ABC):
         """Encode records for one target; as long as `records`, in their order."""
 
     @abstractmethod
-    def decode(self, payload: bytes) -> Mapping[str, Any]:
+    async def decode(self, payload: bytes) -> Mapping[str, Any]:
         """Decode one message.
 
         Raises:
             ValueError: The payload is not what this serializer reads.
+            Exception: Anything else is taken as passing: the message comes again.
         """
+
+    async def check(self, targets: Sequence[str] = ()) -> Health:
+        """Find out whether what `prepare` and `decode` need is there.
+
+        Args:
+            targets: Where records will go, as far as that is known before a run.
+
+        Raises:
+            Exception: Why not; it is shown as the reason.
+        """
+        return Health()
+
+    async def close(self) -> None:  # noqa: B027
+        """Let go of connections. Called at the end, and what comes after may open them again."""

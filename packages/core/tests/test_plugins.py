@@ -1,11 +1,13 @@
 from __future__ import annotations
 
 import sys
+from importlib import metadata
 
 import pytest
 
 from despatch.errors import PluginError
 from despatch.interfaces import EgressConnector, IngressConnector, Serializer
+from despatch.plugin_metadata import CORE, plugin_distributions
 from despatch.plugins import Kind, Plugins, Status
 
 MODULE = """
@@ -84,7 +86,7 @@ def test_kinds_have_names_of_their_own(install):
         ("0.1.0", "despatch", Status.READY),
     ],
 )
-def test_the_requirement_is_held_against_the_cores_base_version(install, core, requirement, status):
+def test_the_requirement_is_held_against_the_cores_version(install, core, requirement, status):
     acme(install, requires=[requirement])
     assert Plugins(core_version=core).find(Kind.EGRESS, "acme").status is status
 
@@ -100,6 +102,20 @@ def test_an_incompatible_plugin_is_refused_before_it_is_imported(install):
         "try: pip install --upgrade despatch acme-sink"
     )
     assert "acme_module" not in sys.modules
+
+
+def test_a_refusal_names_the_version_that_is_installed_to_the_last_digit(install):
+    acme(install, requires=["despatch>=0.1,<0.2"])
+    plugin = Plugins(core_version="0.2.0.dev3+g1234").find(Kind.EGRESS, "acme")
+    assert plugin.reason.endswith("and despatch 0.2.0.dev3+g1234 is installed")
+
+
+def test_the_installed_cores_own_version_counts_where_none_is_given(install):
+    installed = metadata.version("despatch")
+    acme(install, requires=[f"despatch=={installed}"])
+    acme(install, "other", distribution="acme-other", requires=[f"despatch!={installed}"])
+    assert Plugins().find(Kind.EGRESS, "acme").status is Status.READY
+    assert Plugins().find(Kind.EGRESS, "other").status is Status.INCOMPATIBLE
 
 
 def test_every_requirement_counts(install):
@@ -176,12 +192,17 @@ def test_a_list_imports_only_when_it_is_to_check(install):
     ("kind", "name", "command"),
     [
         (Kind.EGRESS, "nosuchkafka", None),
+        (Kind.INGRESS, "parquet", None),
+        (Kind.EGRESS, "avro", None),
         (Kind.EGRESS, "parquet", 'pip install "despatch[parquet]"'),
         (Kind.SERIALIZERS, "avro", 'pip install "despatch[avro]"'),
         (Kind.INGRESS, "kafka", 'pip install "despatch[kafka]"'),
     ],
 )
-def test_a_known_plugin_that_is_missing_comes_with_its_command(install, kind, name, command):
+def test_a_known_plugin_that_is_missing_comes_with_its_command(monkeypatch, kind, name, command):
+    # All of them are installed where every package is tested at once.
+    own = [each for each in plugin_distributions() if each.name == CORE]
+    monkeypatch.setattr("despatch.plugins.plugin_distributions", lambda: own)
     plugin = Plugins().find(kind, name)
     assert plugin.status is Status.NOT_INSTALLED
     assert ("pip install" in plugin.hint) is (command is not None)

@@ -23,6 +23,7 @@ from packaging.utils import canonicalize_name
 from packaging.version import Version
 from pydantic import BaseModel
 
+from despatch import plugin_range
 from despatch.errors import PluginError
 from despatch.interfaces import EgressConnector, IngressConnector, Serializer
 from despatch.plugin_metadata import CORE, PluginDistribution, plugin_distributions
@@ -148,7 +149,7 @@ class Plugins:
     ) -> None:
         limits = (allowed, _allowed_by_environment())
         self._limits = [set(names) for names in limits if names is not None]
-        self._core = _base_version(core_version or _installed_version())
+        self._core = Version(core_version) if core_version else _installed_version()
         self._loaded: dict[tuple[Kind, str], type[Any]] = {}
 
     def find(self, kind: Kind, name: str) -> Plugin:
@@ -215,7 +216,7 @@ class Plugins:
         if self._core is None:
             return replace(plugin, warning=f"the version of {CORE} is not known")
         core = self._core
-        if all(each.specifier.contains(core) for each in requirements):
+        if plugin_range.allow(requirements, core):
             return plugin
         needed = ", ".join(f"{CORE}{each.specifier}" for each in requirements)
         return replace(
@@ -250,16 +251,11 @@ def _names(limit: Iterable[str], plugin: Plugin) -> bool:
     return any(name == plugin.name or canonicalize_name(name) == distribution for name in limit)
 
 
-def _installed_version() -> str | None:
+def _installed_version() -> Version | None:
     try:
-        return metadata.version(CORE)
+        return Version(metadata.version(CORE))
     except metadata.PackageNotFoundError:
         return None
-
-
-def _base_version(version: str | None) -> str | None:
-    # A development version is the version to be: 0.2.0.dev3 satisfies >=0.2.
-    return None if version is None else Version(version).base_version
 
 
 def _plugins_of(distribution: PluginDistribution) -> Iterator[Plugin]:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
@@ -9,7 +10,7 @@ import redis
 from redis.exceptions import RedisError
 
 from despatch.commands import Change, Command
-from despatch.interfaces import CAUGHT_UP
+from despatch.interfaces import CAUGHT_UP, Serializer
 from despatch_connector_redis import RedisIngress, RedisIngressSettings
 from services import RedisServer
 
@@ -412,3 +413,29 @@ def test_close_may_be_called_at_any_time_and_open_again(redis_url: str) -> None:
 
 def test_the_clock_waits_for_the_backlog() -> None:
     assert RedisIngress.brings_backlog
+
+
+class Reversed(Serializer):
+    """Reads JSON that is written backwards."""
+
+    content_type = "text/plain"
+
+    def encode(self, records: Any, target: str) -> Any:
+        raise NotImplementedError
+
+    async def decode(self, payload: bytes) -> Any:
+        return json.loads(payload[::-1])
+
+
+def test_the_field_command_is_decoded_by_the_serializer(
+    redis_url: str, client: redis.Redis
+) -> None:
+    add(client, command='{"path": "a.b", "value": 3}'[::-1])
+    add(client, path="a.c", value="4")
+    add(client, command="neither")
+    source = source_at(redis_url)
+    source.serializer = Reversed(RedisIngressSettings.model_construct())
+    whole, flat, faulty = bring(source)
+    assert whole.updates == {"a.b": 3}
+    assert flat.updates == {"a.c": "4"}
+    assert faulty.fault is not None

@@ -275,3 +275,53 @@ def test_the_demo_runs_without_a_server(folder):
         3,
         2,
     ]
+
+
+SINKS = "egress:\n  - {connector: jsonl, path: %s}\n"
+
+
+def test_doctor_says_what_is_in_order_and_runs_nothing(despatch, settings, folder):
+    path = settings(SINKS % "lake/records.jsonl")
+    before = sorted(folder.iterdir())
+    result = despatch("doctor", path)
+    assert result.exit_code == 0
+    assert result.stdout.splitlines() == [
+        "sink jsonl (jsonl): in order",
+        f"  {folder} may be written",
+        f"{path}: all in order.",
+    ]
+    assert sorted(folder.iterdir()) == before
+
+
+def test_doctor_says_what_is_not_in_order_and_leaves_with_1(despatch, settings, folder):
+    (folder / "lake").write_text("")
+    result = despatch("doctor", settings(SINKS % "lake/records.jsonl"))
+    assert result.exit_code == 1
+    assert "NotADirectoryError" in result.stdout
+    assert "1 of 1 cannot be used" in result.stdout
+
+
+def test_doctor_can_be_read_by_a_machine(despatch, settings, folder):
+    result = despatch("doctor", settings(SINKS % "records.jsonl"), "--json")
+    assert result.exit_code == 0
+    (found,) = json.loads(result.stdout)
+    assert found == {
+        "role": "sink",
+        "name": "jsonl",
+        "plugin": "jsonl",
+        "findings": [f"{folder} may be written"],
+        "warnings": [],
+        "fault": "",
+    }
+
+
+def test_doctor_reports_mistakes_as_check_does(despatch, settings):
+    result = despatch("doctor", settings("egress: [{connector: jsonl}]"))
+    assert result.exit_code == 2
+    assert "path" in result.stderr
+
+
+def test_doctor_has_nothing_to_ask_where_there_are_no_connectors(despatch, settings):
+    result = despatch("doctor", settings())
+    assert result.exit_code == 0
+    assert result.stdout.endswith("nothing to ask.\n")

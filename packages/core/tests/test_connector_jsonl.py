@@ -331,3 +331,50 @@ def test_the_guarantee_is_effectively_once() -> None:
 def test_settings_are_checked(settings: dict[str, Any]) -> None:
     with pytest.raises(ValidationError):
         JsonlSettings.model_validate(settings)
+
+
+def check(path: Path | str, *targets: str) -> list[str]:
+    return list(asyncio.run(sink_to(path).check(targets)).findings)
+
+
+def test_a_check_says_where_files_may_be_made_and_makes_none(tmp_path: Path) -> None:
+    path = tmp_path / "new" / "records.jsonl"
+    assert check(path, str(path)) == [f"{tmp_path} may be written"]
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_check_looks_below_the_part_of_the_path_that_is_known(tmp_path: Path) -> None:
+    (tmp_path / "runs").mkdir()
+    assert check(f"{tmp_path}/runs/{{run_id}}.jsonl") == [f"{tmp_path}/runs may be written"]
+
+
+def test_a_check_of_a_file_that_is_there_leaves_it_alone(tmp_path: Path) -> None:
+    path = tmp_path / "records.jsonl"
+    path.write_text("kept\n")
+    assert check(path, str(path)) == [f"{path} may be written"]
+    assert path.read_text() == "kept\n"
+
+
+def test_a_check_refuses_a_folder_where_a_file_should_be(tmp_path: Path) -> None:
+    with pytest.raises(IsADirectoryError, match="expected a file, found a folder"):
+        check(tmp_path, str(tmp_path))
+
+
+def test_a_check_refuses_a_file_where_a_folder_should_be(tmp_path: Path) -> None:
+    (tmp_path / "lake").write_text("")
+    path = tmp_path / "lake" / "records.jsonl"
+    with pytest.raises(NotADirectoryError, match="lake"):
+        check(path, str(path))
+
+
+@pytest.mark.parametrize("exists", [True, False])
+def test_a_check_refuses_what_may_not_be_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, exists: bool
+) -> None:
+    # root may write anything, so the system's answer has to be given for it.
+    monkeypatch.setattr(os, "access", lambda path, mode: False)
+    path = tmp_path / "records.jsonl"
+    if exists:
+        path.touch()
+    with pytest.raises(PermissionError, match="may not be written"):
+        check(path, str(path))

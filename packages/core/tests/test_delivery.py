@@ -87,8 +87,9 @@ class KeySerializer(Serializer):
         self.prepared = []
         self.encoded = []
 
-    async def prepare(self, types, target):
-        self.prepared.append(([each.name for each in types], target))
+    async def prepare(self, shapes, target):
+        names = [(each.stream_type, each.type and each.type.name) for each in shapes]
+        self.prepared.append((names, target))
         if self.prepare_fails:
             self.prepare_fails -= 1
             raise ConnectionError("no registry")
@@ -100,7 +101,7 @@ class KeySerializer(Serializer):
             for record in records
         ]
 
-    def decode(self, payload):
+    async def decode(self, payload):
         return {}
 
 
@@ -464,25 +465,25 @@ def test_a_registry_that_is_down_is_asked_again_before_anything_is_encoded(world
     world.publish("part-1", value=PartDone(status="done"), type_id=number)
     serializer = KeySerializer(prepare_fails=2)
     cursor = world.deliver(Sink(), serializer)
-    name = value_type_of(PartDone).name
-    assert serializer.prepared == [([name], "part")] * 3
+    assert serializer.prepared == [([("event", "PartDone")], "part")] * 3
     assert len(serializer.encoded) == 1
     # Nothing was sent, so nothing can be there twice.
     assert (cursor.delivered, cursor.repeats) == (1, 0)
 
 
-def test_each_type_is_prepared_once_for_each_target(world):
+def test_each_shape_is_prepared_once_for_each_target(world):
     number = world.writer.add_type(value_type_of(PartDone))
     typed = {"value": PartDone(status="done"), "type_id": number}
     world.publish("part-1", "crate-1", "part-2", **typed)
     world.publish("part-3", "crate-2", **typed)
+    world.publish("part-4", value={"status": "done"})
     serializer = KeySerializer()
     world.deliver(Sink(), serializer, records=3)
-    name = value_type_of(PartDone).name
+    typed_event, untyped_event = ("event", "PartDone"), ("event", None)
     assert serializer.prepared == [
-        ([name], "part"),
-        ([name], "crate"),
-        ([], "part"),
+        ([typed_event], "part"),
+        ([typed_event], "crate"),
+        ([untyped_event], "part"),
         ([], "crate"),
     ]
 

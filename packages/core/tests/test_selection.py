@@ -181,3 +181,23 @@ def test_any_of_a_selection_and_all_of_it_are_the_selection(stream_type, name, v
     expected = Selection.model_validate(plain).matches(*record)
     assert Selection.model_validate({"any": [plain]}).matches(*record) == expected
     assert Selection.model_validate({"all": [plain]}).matches(*record) == expected
+
+
+@pytest.mark.parametrize(
+    ("selection", "event", "telemetry"),
+    [
+        ({}, True, True),
+        ({"stream_type": "event"}, True, False),
+        ({"key": "part-*"}, True, False),
+        ({"path": "Line_A.*"}, False, True),
+        ({"type": "PartDone"}, True, True),
+        ({"all": [{"stream_type": "telemetry"}, {"type": "Load"}]}, False, True),
+        ({"any": [{"key": "a"}, {"key": "b"}]}, True, False),
+        ({"any": [{"key": "a"}, {"path": "b"}]}, True, True),
+        ({"key": "a", "any": [{"path": "b"}]}, False, False),
+    ],
+)
+def test_the_streams_that_can_be_selected_are_known_without_a_record(selection, event, telemetry):
+    chosen = Selection.model_validate(selection)
+    assert chosen.may_select("event") is event
+    assert chosen.may_select("telemetry") is telemetry

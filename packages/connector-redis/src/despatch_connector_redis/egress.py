@@ -15,8 +15,9 @@ from redis.asyncio import Redis
 from redis.exceptions import ConnectionError as NotConnectedError
 from redis.exceptions import ResponseError
 
-from despatch.interfaces import Batch, EgressConnector, Guarantee, Receipt
+from despatch.interfaces import Batch, EgressConnector, Guarantee, Health, Receipt
 from despatch.records import Record
+from despatch_connector_redis.examination import examine_server, examine_stream
 from despatch_connector_redis.settings import RedisEgressSettings, connect
 
 __all__ = ["RedisEgress"]
@@ -92,6 +93,18 @@ class RedisEgress(EgressConnector):
         client, self._client = self._client, None
         if client is not None:
             await client.aclose()
+
+    async def check(self, targets: Sequence[str] = ()) -> Health:
+        """Ask the server for its version, its role and its memory policy, and for the streams.
+
+        Raises:
+            redis.exceptions.RedisError: It cannot be reached, refuses the user, is a replica or
+                is too old, or a stream's key holds something else.
+        """
+        async with connect(self.settings) as client:
+            server = await examine_server(client, since=(5, 0))
+            streams = [await examine_stream(client, stream) for stream in targets]
+        return Health([*server.findings, *streams], server.warnings)
 
     @property
     def _connected(self) -> Redis:

@@ -24,7 +24,8 @@ from redis.exceptions import ConnectionError as NotConnectedError
 from redis.exceptions import ResponseError
 
 from despatch.commands import Command, Outcome
-from despatch.interfaces import CAUGHT_UP, CaughtUp, IngressConnector
+from despatch.interfaces import CAUGHT_UP, CaughtUp, Health, IngressConnector
+from despatch_connector_redis.examination import examine_group, examine_server, examine_stream
 from despatch_connector_redis.settings import RedisIngressSettings, connect
 
 __all__ = ["RedisIngress"]
@@ -105,6 +106,19 @@ class RedisIngress(IngressConnector):
         if client is not None:
             await client.aclose()
 
+    async def check(self) -> Health:
+        """Ask the server for its version and its role, and how the stream and the group stand.
+
+        Raises:
+            redis.exceptions.RedisError: It cannot be reached, refuses the user, is a replica or
+                is too old, or the stream's key holds something else.
+        """
+        async with connect(self.settings) as client:
+            server = await examine_server(client, since=(6, 2))
+            stream = await examine_stream(client, self._stream)
+            group = await examine_group(client, self._stream, self._group)
+        return Health([*server.findings, stream, *([group] if group else [])], server.warnings)
+
     @property
     def _connected(self) -> Redis:
         if self._client is None:
@@ -163,20 +177,20 @@ class RedisIngress(IngressConnector):
                 trimmed.append(entry_id)
             elif entry_id not in self._unacknowledged:
                 self._unacknowledged.add(entry_id)
-                commands.append(_command(self._stream, entry_id, fields))
+                commands.append(await self._command(entry_id, fields))
         if trimmed:
             await self._connected.xack(self._stream, self._group, *trimmed)
         return commands
 
-
-def _command(stream: str, entry_id: str, fields: _Fields) -> Command:
-    name = f"{stream}/{entry_id}"
-    whole = fields.get(_WHOLE_COMMAND)
-    try:
-        message = whole if whole is not None else _flat(fields)
-    except ValueError as error:
-        return Command(id=name, handle=entry_id, fault=f"entry {name}: {error}")
-    return Command.parse(message, id=name, handle=entry_id)
+    async def _command(self, entry_id: str, fields: _Fields) -> Command:
+        name = f"{self._stream}/{entry_id}"
+        whole = fields.get(_WHOLE_COMMAND)
+        if whole is not None:
+            return await self.parse(whole, id=name, handle=entry_id)
+        try:
+            return Command.parse(_flat(fields), id=name, handle=entry_id)
+        except ValueError as error:
+            return Command(id=name, handle=entry_id, fault=f"entry {name}: {error}")
 
 
 def _flat(fields: _Fields) -> dict[str, Any]:

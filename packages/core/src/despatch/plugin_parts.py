@@ -54,6 +54,8 @@ class PluginParts:
         """Tell the settings made of the same data which of the plugins' values may be shown."""
         for i, source in enumerate(settings.ingress):
             source.show(self._shown.get(("ingress", i), {}))
+            if source.serializer is not None:
+                source.serializer.show(self._shown.get(("ingress", i, "serializer"), {}))
         for i, sink in enumerate(settings.egress):
             sink.show(self._shown.get(("egress", i), {}))
             serializer: Location = ("egress", i, "serializer")
@@ -78,16 +80,23 @@ class PluginParts:
                 check((key, i), entry)
 
     def _check_ingress(self, where: Location, entry: Mapping[str, Any]) -> None:
-        self._check_connector(where, entry, Kind.INGRESS, IngressSettings)
+        connector = self._check_connector(where, entry, Kind.INGRESS, IngressSettings)
+        self._check_serializer(where, entry, connector)
 
     def _check_egress(self, where: Location, entry: Mapping[str, Any]) -> None:
         connector = self._check_connector(where, entry, Kind.EGRESS, EgressSettings)
+        if connector is not None:
+            entry = {"serializer": _DEFAULT_SERIALIZER, **entry}
+        self._check_serializer(where, entry, connector)
+
+    def _check_serializer(self, where: Location, entry: Mapping[str, Any], connector: Any) -> None:
+        given = entry.get("serializer")
+        if given is None:
+            return
         where = (*where, "serializer")
-        given = entry.get("serializer", _DEFAULT_SERIALIZER)
         serializer = {"name": given} if isinstance(given, str) else given
         if connector is None or connector.uses_serializer:
-            is_known = connector is not None or "serializer" in entry
-            if isinstance(serializer, Mapping) and is_known:
+            if isinstance(serializer, Mapping):
                 name = where if isinstance(given, str) else (*where, "name")
                 self._check_part(where, name, serializer, Kind.SERIALIZERS, SerializerSettings)
         elif serializer != _DEFAULT_SERIALIZER:

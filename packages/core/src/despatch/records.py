@@ -8,7 +8,7 @@ given, without gaps, so that a reader can tell loss from selection.
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 import msgspec
 
@@ -41,7 +41,7 @@ class Event(msgspec.Struct, tag_field="stream_type", tag="event"):
     sink_seq: int
 
     @property
-    def stream_type(self) -> str:
+    def stream_type(self) -> Literal["event"]:
         """``"event"``."""
         return "event"
 
@@ -64,7 +64,7 @@ class Telemetry(msgspec.Struct, tag_field="stream_type", tag="telemetry"):
     sink_seq: int
 
     @property
-    def stream_type(self) -> str:
+    def stream_type(self) -> Literal["telemetry"]:
         """``"telemetry"``."""
         return "telemetry"
 

@@ -103,6 +103,16 @@ class Selection(BaseModel):
         nested = [*(self.any or ()), *(self.all or ())]
         return bool(self.where) or any(each.reads_value for each in nested)
 
+    def may_select(self, stream_type: Literal["event", "telemetry"]) -> bool:
+        """Whether a record of this stream could be selected at all."""
+        if self.stream_type not in (None, stream_type):
+            return False
+        if (self.path if stream_type == "event" else self.key) is not None:
+            return False
+        return all(each.may_select(stream_type) for each in self.all or ()) and (
+            self.any is None or any(each.may_select(stream_type) for each in self.any)
+        )
+
     @cached_property
     def matches(self) -> Matches:
         """The function that says whether a record is selected; it never raises."""

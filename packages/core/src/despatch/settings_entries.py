@@ -139,7 +139,7 @@ class PluginPart(Part):
 
 
 class SerializerSettings(PluginPart):
-    """The serializer of a sink.
+    """The serializer of a sink or a source.
 
     Attributes:
         name: Which serializer.
@@ -182,6 +182,7 @@ class IngressSettings(_Entry):
         connector: The name of an ingress connector, or a live one (thread host only).
         name: What the source is called; by default as its connector.
         allow: Globs for the paths that it may write; None allows all.
+        serializer: What decodes its messages; None reads them as JSON.
     """
 
     connector: Annotated[
@@ -189,6 +190,7 @@ class IngressSettings(_Entry):
     ]
     name: Name = ""
     allow: list[str] | None = None
+    serializer: Annotated[SerializerSettings | None, BeforeValidator(_serializer)] = None
 
 
 class EgressSettings(_Entry):

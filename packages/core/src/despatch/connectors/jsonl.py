@@ -7,6 +7,7 @@ tore apart is cut off, and a record that comes again is recognised by `run_id` a
 from __future__ import annotations
 
 import asyncio
+import errno
 import hashlib
 import os
 import sys
@@ -21,6 +22,7 @@ import msgspec
 from pydantic import BaseModel, ConfigDict
 
 from despatch.interfaces.egress import Batch, EgressConnector, Guarantee, Receipt
+from despatch.interfaces.health import Health
 from despatch.records import Record
 from despatch.templates import Template
 
@@ -92,6 +94,16 @@ class JsonlEgress(EgressConnector):
         """Close the files, and with that unlock them."""
         await asyncio.to_thread(self._close)
 
+    async def check(self, targets: Sequence[str] = ()) -> Health:
+        """See that the files can be written, or made. None is made.
+
+        Raises:
+            OSError: One cannot.
+        """
+        # Where each record has a file of its own, all are below what comes before the first `{`.
+        paths = targets or [f"{self.settings.path.text.partition('{')[0]}…"]
+        return Health([await asyncio.to_thread(_writable, Path(path)) for path in paths])
+
     def _deliver(self, batch: Batch) -> Receipt:
         with self._lock:
             rejected: dict[int, str] = {}
@@ -124,6 +136,21 @@ class JsonlEgress(EgressConnector):
         with self._lock:
             while self._files:
                 self._files.popitem()[1].close()
+
+
+def _writable(path: Path) -> str:
+    """Where a file is or would be; an OSError where it cannot be written or made."""
+    if path.is_dir():
+        raise IsADirectoryError(errno.EISDIR, "expected a file, found a folder", str(path))
+    if path.exists():
+        found = path
+    else:
+        found = next(folder for folder in path.absolute().parents if folder.exists())
+        if not found.is_dir():
+            raise NotADirectoryError(errno.ENOTDIR, "expected a folder", str(found))
+    if not os.access(found, os.W_OK):
+        raise PermissionError(errno.EACCES, "may not be written", str(found))
+    return f"{found} may be written"
 
 
 class _Line(NamedTuple):

@@ -84,6 +84,7 @@ class ScheduleIngress(IngressConnector):
 
     Settings: ClassVar[type[BaseModel]] = ScheduleSettings
     brings_backlog: ClassVar[bool] = True
+    uses_serializer: ClassVar[bool] = False
 
     settings: ScheduleSettings
 

@@ -12,6 +12,7 @@ import logging
 import os
 from collections.abc import Mapping
 
+from despatch.courier.assembly import Assembly
 from despatch.courier.audit import AuditSync
 from despatch.courier.backoff import Backoff, describe
 from despatch.courier.batches import Cutter, Limits
@@ -21,7 +22,7 @@ from despatch.courier.ledger import Ledger
 from despatch.courier.progress import ProgressView
 from despatch.courier.states import States
 from despatch.courier.tasks import cancel_all
-from despatch.interfaces import EgressConnector, IngressConnector, Serializer
+from despatch.interfaces import EgressConnector
 from despatch.journal import JournalReader, remove_segments
 from despatch.link import (
     Drain,
@@ -35,7 +36,6 @@ from despatch.link import (
     StopNow,
     Written,
 )
-from despatch.plugins import Kind, Plugins
 from despatch.runs import RunFolder
 from despatch.settings import EgressSettings, IngressSettings, Settings
 
@@ -68,7 +68,7 @@ class Courier:
         self._settings = settings
         self._link = link
         self._progress = progress
-        self._plugins = Plugins(allowed=settings.plugins)
+        self._assembly = Assembly(settings)
         self._grace_s = settings.courier.grace.total_seconds()
         self._draining = asyncio.Event()
         self._stopping = asyncio.Event()
@@ -106,7 +106,7 @@ class Courier:
 
     def _prepare_ingress(self, ingress: IngressSettings, audit: AuditSync) -> None:
         try:
-            connector = self._ingress_connector(ingress)
+            connector = self._assembly.ingress(ingress)
         except Exception as error:
             # The boundary to the plugin: it cannot be made, and hinders nothing else.
             self.states.source(IngressState(ingress.name, "stopped", describe(error)))
@@ -117,7 +117,7 @@ class Courier:
 
     def _prepare_sink(self, sink: EgressSettings, ledger: Ledger) -> None:
         try:
-            connector, serializer = self._egress_connector(sink)
+            connector, serializer = self._assembly.egress(sink)
         except Exception as error:
             # As above: what this sink is to get stays owed.
             self.states.sink(SinkState(sink.name, "stopped", describe(error)))
@@ -142,27 +142,6 @@ class Courier:
             attempts=sink.retry.attempts,
             interval_s=sink.batch.interval.total_seconds(),
             timeout_s=sink.timeout.total_seconds(),
-        )
-
-    def _ingress_connector(self, ingress: IngressSettings) -> IngressConnector:
-        if isinstance(ingress.connector, IngressConnector):
-            return ingress.connector
-        cls: type[IngressConnector] = self._plugins.load(Kind.INGRESS, ingress.connector)
-        settings = cls.Settings.model_validate(ingress.plugin_settings)
-        return cls(settings, simulation=self._settings.name)
-
-    def _egress_connector(self, sink: EgressSettings) -> tuple[EgressConnector, Serializer | None]:
-        if isinstance(sink.connector, EgressConnector):
-            connector = sink.connector
-        else:
-            cls: type[EgressConnector] = self._plugins.load(Kind.EGRESS, sink.connector)
-            connector = cls(cls.Settings.model_validate(sink.plugin_settings))
-        if not connector.uses_serializer:
-            return connector, None
-        chosen = sink.serializer
-        serializer_cls: type[Serializer] = self._plugins.load(Kind.SERIALIZERS, chosen.name)
-        return connector, serializer_cls(
-            serializer_cls.Settings.model_validate(chosen.plugin_settings)
         )
 
     async def _serve(self) -> None:

@@ -22,7 +22,7 @@ from despatch.courier.batches import Cutter, Draft
 from despatch.courier.ledger import DeadLetter, Ledger
 from despatch.courier.states import States
 from despatch.courier.tasks import is_cancelled
-from despatch.interfaces import Batch, EgressConnector, Receipt, Serializer, Unencodable
+from despatch.interfaces import Batch, EgressConnector, Receipt, Serializer, Shape, Unencodable
 from despatch.link import SinkState
 from despatch.records import Record
 from despatch.value_types import ValueType
@@ -77,7 +77,7 @@ class Delivery:
         self._interval_s = interval_s
         self._timeout_s = timeout_s
         self._cursor = ledger.open_sink(name)
-        self._prepared: set[tuple[str, str]] = set()
+        self._prepared: set[tuple[type[Record], str | None, str]] = set()
         self._more = asyncio.Event()
         self._journal_ended = False
         self._is_open = False
@@ -208,11 +208,16 @@ class Delivery:
         encoded: list[bytes | Unencodable] = [b""] * len(records)
         for target, indexes in by_target.items():
             share = [records[i] for i in indexes]
-            names = {record.type for record in share if record.type is not None}
-            new = sorted(name for name in names if (name, target) not in self._prepared)
+            # One record of each kind stands for all of them.
+            kinds = {(type(record), record.type, target): record for record in share}
+            new = [kind for kind in kinds if kind not in self._prepared]
+            shapes = [
+                Shape(kinds[kind].stream_type, None if kind[1] is None else types[kind[1]])
+                for kind in new
+            ]
             async with asyncio.timeout(self._timeout_s):
-                await serializer.prepare([types[name] for name in new], target)
-            self._prepared.update((name, target) for name in new)
+                await serializer.prepare(shapes, target)
+            self._prepared.update(new)
             for index, payload in zip(indexes, serializer.encode(share, target), strict=True):
                 encoded[index] = payload
         return encoded
@@ -252,6 +257,8 @@ class Delivery:
         try:
             async with asyncio.timeout(self._timeout_s):
                 await self.connector.close()
+                if self._serializer is not None:
+                    await self._serializer.close()
         except Exception as error:
             self._tell("retrying", f"close: {describe(error)}")
 

@@ -151,6 +151,8 @@ class Intake:
         try:
             async with asyncio.timeout(self._timeout_s):
                 await self.connector.close()
+                if self.connector.serializer is not None:
+                    await self.connector.serializer.close()
         except Exception as error:
             self._tell("retrying", f"close: {describe(error)}")
 

@@ -62,9 +62,7 @@ class IngressConnector(ABC):
         (`parse` does that): it is refused, audited and acknowledged like any other.
         """
 
-    async def parse(
-        self, message: bytes, *, id: str | None = None, handle: Any = None
-    ) -> Command:
+    async def parse(self, message: bytes, *, id: str | None = None, handle: Any = None) -> Command:
         """Read a command from a message, by the serializer where there is one.
 
         Args:

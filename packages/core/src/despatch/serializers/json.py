@@ -50,7 +50,7 @@ class JsonSerializer(Serializer):
         """Encode records; `target` makes no difference."""
         return [_encode(record) for record in records]
 
-    def decode(self, payload: bytes) -> Mapping[str, Any]:
+    async def decode(self, payload: bytes) -> Mapping[str, Any]:
         """Decode one JSON object.
 
         Raises:

@@ -1,0 +1,147 @@
+"""The doctor: asks every source and sink of some settings whether it is there.
+
+Nothing is run and no record is written. All are asked at once, each under its own time limit, and
+what one of them raises is its finding.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Literal, TypeAlias
+
+from despatch.courier.assembly import Assembly
+from despatch.courier.backoff import describe
+from despatch.interfaces import EgressConnector, Health
+from despatch.records import Event, Record, Telemetry
+from despatch.selection import Selection
+from despatch.settings import EgressSettings, IngressSettings, Settings
+
+__all__ = ["Examination", "Role", "examine"]
+
+SOURCE_TIMEOUT_S = 30.0
+"""How long a source may take to answer, in wall seconds: as long as at the start of a run."""
+
+Role: TypeAlias = Literal["source", "sink"]
+
+
+@dataclass(frozen=True, slots=True)
+class Examination:
+    """What was found of one source or sink.
+
+    Attributes:
+        role: Which of the two it is.
+        name: Its name in the settings.
+        plugin: The connector's name, and the serializer's where it has one.
+        findings: What is in order, a sentence each.
+        warnings: What works and is yet doubtful.
+        fault: Why it cannot be used as it is; empty where it can.
+    """
+
+    role: Role
+    name: str
+    plugin: str
+    findings: Sequence[str] = ()
+    warnings: Sequence[str] = ()
+    fault: str = ""
+
+    @property
+    def is_in_order(self) -> bool:
+        """Whether a run could use it."""
+        return not self.fault
+
+
+async def examine(settings: Settings) -> Sequence[Examination]:
+    """Ask every source and sink, in the order of the settings.
+
+    Args:
+        settings: The settings, secrets included.
+    """
+    assembly = Assembly(settings)
+    sources = [_examine_source(assembly, source) for source in settings.ingress]
+    sinks = [_examine_sink(assembly, settings.name, sink) for sink in settings.egress]
+    return await asyncio.gather(*sources, *sinks)
+
+
+async def _examine_source(assembly: Assembly, source: IngressSettings) -> Examination:
+    async def check() -> list[Health]:
+        connector = assembly.ingress(source)
+        found = [await connector.check()]
+        if connector.serializer is not None:
+            try:
+                found.append(await connector.serializer.check())
+            finally:
+                await connector.serializer.close()
+        return found
+
+    serializer = None if source.serializer is None else source.serializer.name
+    plugin = _plugin(source.connector, serializer)
+    return await _examined("source", source.name, plugin, check, SOURCE_TIMEOUT_S)
+
+
+async def _examine_sink(assembly: Assembly, simulation: str, sink: EgressSettings) -> Examination:
+    async def check() -> list[Health]:
+        connector, serializer = assembly.egress(sink)
+        targets = _targets(connector, simulation, sink.select)
+        found = [await connector.check(targets)]
+        if serializer is not None:
+            try:
+                found.append(await serializer.check(targets))
+            finally:
+                await serializer.close()
+        return found
+
+    plugin = _plugin(sink.connector, sink.serializer.name)
+    return await _examined("sink", sink.name, plugin, check, sink.timeout.total_seconds())
+
+
+async def _examined(
+    role: Role,
+    name: str,
+    plugin: str,
+    check: Callable[[], Awaitable[list[Health]]],
+    timeout_s: float,
+) -> Examination:
+    try:
+        async with asyncio.timeout(timeout_s):
+            found = await check()
+    except TimeoutError as error:
+        fault = describe(error) if str(error) else f"no answer within {timeout_s:g} s"
+        return Examination(role, name, plugin, fault=fault)
+    except Exception as error:
+        # The boundary to the plugin: whatever it raises is what was to be found out.
+        return Examination(role, name, plugin, fault=describe(error))
+    findings = [finding for health in found for finding in health.findings]
+    warnings = [warning for health in found for warning in health.warnings]
+    return Examination(role, name, plugin, findings, warnings)
+
+
+def _plugin(connector: object, serializer: str | None) -> str:
+    name = connector if isinstance(connector, str) else type(connector).__name__
+    return name if serializer in (None, "json") else f"{name}, {serializer}"
+
+
+def _targets(
+    connector: EgressConnector, simulation: str, select: Selection | None
+) -> Sequence[str]:
+    """Where the records of each stream will go, unless that depends on the record."""
+    targets = []
+    for one, other in _samples(simulation):
+        if select is not None and not select.may_select(one.stream_type):
+            continue
+        target = connector.target(one)
+        if target == connector.target(other):
+            targets.append(target)
+    return list(dict.fromkeys(targets))
+
+
+def _samples(simulation: str) -> Iterator[tuple[Record, Record]]:
+    """For each stream, two records that have nothing in common but the simulation."""
+    one, other = (
+        (f"sample-{i}", f"Sample{i}", None, float(i), datetime.fromtimestamp(i, UTC), f"{i:032x}")
+        for i in (1, 2)
+    )
+    yield Event(simulation, *one, 1, 1), Event(simulation, *other, 2, 2)
+    yield Telemetry(simulation, *one, 1, 1), Telemetry(simulation, *other, 2, 2)

@@ -155,7 +155,7 @@ def test_a_frozen_server_can_be_closed():
 
 def test_a_server_that_cannot_start_says_what_it_said(redis_server):
     rival = RedisServer()
-    rival._port = redis_server.port
+    rival._ports = (redis_server.port,)
     try:
         with pytest.raises(ServiceError, match="Address already in use"):
             rival.start()

@@ -1,0 +1,68 @@
+"""The real servers that tests and benchmarks talk to, and where they come from.
+
+A server is looked for in this order: an address in the environment, a container where a Docker
+engine answers, a local process on a free loopback port. Where none is to be had the test is
+skipped, saying what to install; with ``DESPATCH_REQUIRE_SERVICES=1`` it fails.
+
+======== ========================= =================== ==================
+server   in the environment        shared fixture      the test's own
+======== ========================= =================== ==================
+Redis    ``DESPATCH_TEST_REDIS``   `redis_url`         `redis_server`
+Kafka    ``DESPATCH_TEST_KAFKA``   `kafka_bootstrap`   `kafka_server`
+======== ========================= =================== ==================
+
+A test may stop, freeze and kill a server of its own. In a shared one it uses names of its own
+(`unique_name`), save for Redis, which is emptied before each test.
+
+The package needs pytest and nothing else, so that it can be loaded where a package's own
+dependencies are all there is.
+"""
+
+from __future__ import annotations
+
+from services.finding import docker_answers, running, session_server, unavailable, unique_name
+from services.kafka import (
+    KafkaServer,
+    kafka_bootstrap,
+    kafka_container,
+    kafka_server,
+    shared_kafka_bootstrap,
+)
+from services.local import LocalServer, ServiceError, ServiceMissing, free_port
+from services.redis import (
+    REDIS_IMAGE,
+    REDIS_OPTIONS,
+    REDIS_PORT,
+    RedisServer,
+    redis_command,
+    redis_container,
+    redis_server,
+    redis_url,
+    shared_redis_url,
+)
+
+__all__ = [
+    "REDIS_IMAGE",
+    "REDIS_OPTIONS",
+    "REDIS_PORT",
+    "KafkaServer",
+    "LocalServer",
+    "RedisServer",
+    "ServiceError",
+    "ServiceMissing",
+    "docker_answers",
+    "free_port",
+    "kafka_bootstrap",
+    "kafka_container",
+    "kafka_server",
+    "redis_command",
+    "redis_container",
+    "redis_server",
+    "redis_url",
+    "running",
+    "session_server",
+    "shared_kafka_bootstrap",
+    "shared_redis_url",
+    "unavailable",
+    "unique_name",
+]

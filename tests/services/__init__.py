@@ -4,12 +4,14 @@ A server is looked for in this order: an address in the environment, a container
 engine answers, a local process on a free loopback port. Where none is to be had the test is
 skipped, saying what to install; with ``DESPATCH_REQUIRE_SERVICES=1`` it fails.
 
-======== ========================= =================== ==================
-server   in the environment        shared fixture      the test's own
-======== ========================= =================== ==================
-Redis    ``DESPATCH_TEST_REDIS``   `redis_url`         `redis_server`
-Kafka    ``DESPATCH_TEST_KAFKA``   `kafka_bootstrap`   `kafka_server`
-======== ========================= =================== ==================
+======== ========================= ======================= ==================
+server   in the environment        shared fixture          the test's own
+======== ========================= ======================= ==================
+Redis    ``DESPATCH_TEST_REDIS``   `redis_url`             `redis_server`
+Kafka    ``DESPATCH_TEST_KAFKA``   `kafka_bootstrap`       `kafka_server`
+S3       ``DESPATCH_TEST_S3``      `s3_url`, `s3_bucket`   `moto_server`
+Glue     ``DESPATCH_TEST_GLUE``    `glue_url`              `moto_server`
+======== ========================= ======================= ==================
 
 A test may stop, freeze and kill a server of its own. In a shared one it uses names of its own
 (`unique_name`), save for Redis, which is emptied before each test.
@@ -20,6 +22,17 @@ dependencies are all there is.
 
 from __future__ import annotations
 
+from services.aws import (
+    MotoServer,
+    aws_credentials,
+    glue_url,
+    moto_container,
+    moto_server,
+    s3_bucket,
+    s3_url,
+    shared_glue_url,
+    shared_s3_url,
+)
 from services.finding import docker_answers, running, session_server, unavailable, unique_name
 from services.kafka import (
     KafkaServer,
@@ -47,22 +60,31 @@ __all__ = [
     "REDIS_PORT",
     "KafkaServer",
     "LocalServer",
+    "MotoServer",
     "RedisServer",
     "ServiceError",
     "ServiceMissing",
+    "aws_credentials",
     "docker_answers",
     "free_port",
+    "glue_url",
     "kafka_bootstrap",
     "kafka_container",
     "kafka_server",
+    "moto_container",
+    "moto_server",
     "redis_command",
     "redis_container",
     "redis_server",
     "redis_url",
     "running",
+    "s3_bucket",
+    "s3_url",
     "session_server",
+    "shared_glue_url",
     "shared_kafka_bootstrap",
     "shared_redis_url",
+    "shared_s3_url",
     "unavailable",
     "unique_name",
 ]

@@ -58,6 +58,9 @@ class Source(IngressConnector):
     async def acknowledge(self, command, outcome): ...
     async def close(self): ...
 
+class Timer(Source):
+    uses_serializer = False
+
 class Text(Serializer):
     Settings = SinkSettings
     def encode(self, records, target): ...
@@ -66,6 +69,7 @@ class Text(Serializer):
 ENTRY_POINTS = """
 [despatch.ingress]
 source = acme_parts:Source
+timer = acme_parts:Timer
 [despatch.egress]
 sink = acme_parts:Sink
 plain = acme_parts:Plain
@@ -190,6 +194,24 @@ def test_a_serializers_part_is_held_against_the_serializer(problems):
     ]
 
 
+def test_the_serializer_of_a_source_is_held_against_its_plugin_too(problems):
+    found = problems(
+        ingress=[
+            {"connector": "source", "url": "x"},
+            {"connector": "source", "name": "b", "url": "x", "serializer": {"name": "text"}},
+            {"connector": "source", "name": "c", "url": "x", "serializer": "morse"},
+            {"connector": "timer", "url": "x", "serializer": "text"},
+        ]
+    )
+    assert [where for where, _ in found] == [
+        ("ingress", 1, "serializer", "url"),
+        ("ingress", 2, "serializer"),
+        ("ingress", 3, "serializer"),
+    ]
+    assert "'morse' is not installed" in found[1][1]
+    assert found[2][1] == "expected none: this connector uses no serializer"
+
+
 def test_a_connector_without_a_serializer_takes_none_but_the_default(problems):
     assert problems(egress=[{"connector": "plain", "serializer": {"name": "json"}}]) == []
     assert problems(egress=[{"connector": "plain", "serializer": "text"}]) == [
@@ -271,7 +293,13 @@ def test_settings_are_told_what_may_be_shown(problems, monkeypatch):
     monkeypatch.setenv("HOST", "db.internal")
     data, _ = substitute(
         {
-            "ingress": [{"connector": "source", "url": "x"}],
+            "ingress": [
+                {
+                    "connector": "source",
+                    "url": "x",
+                    "serializer": {"name": "text", "url": "y", "password": "hunter2"},
+                }
+            ],
             "egress": [
                 {
                     "connector": "sink",
@@ -289,11 +317,15 @@ def test_settings_are_told_what_may_be_shown(problems, monkeypatch):
     assert parts.problems == []
     parts.show_in(settings)
     shown = settings.model_dump()
-    assert shown["ingress"][0]["url"] == "x"
+    source = shown["ingress"][0]
+    assert source["url"] == "x"
+    assert source["serializer"] == {"name": "text", "url": "y", "password": HIDDEN}
     sink = shown["egress"][0]
     assert (sink["url"], sink["password"], sink["stream"]) == (HIDDEN, HIDDEN, "s")
     assert sink["options"] == {"a": [1]}
     assert sink["serializer"] == {"name": "text", "url": "y", "password": HIDDEN}
     assert "hunter2" not in f"{settings!r}{settings.model_dump_json()}"
     assert "db.internal" not in f"{settings!r}{settings.model_dump_json()}"
-    assert settings.reveal()["egress"][0]["password"] == "hunter2"
+    revealed = settings.reveal()
+    assert revealed["egress"][0]["password"] == "hunter2"
+    assert revealed["ingress"][0]["serializer"]["password"] == "hunter2"

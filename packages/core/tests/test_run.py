@@ -186,6 +186,23 @@ def test_live_commands_are_acknowledged_once_they_are_audited(configure, tmp_pat
     assert [o["id"] for o in audit_of(run)] == [str(n) for n in range(33)]
 
 
+def test_commands_are_decoded_by_the_serializer_of_their_source(configure, tmp_path):
+    inbox = tmp_path / "inbox"
+    inbox.write_bytes(b'{"path": "Desk.staff", "value": 3}\n[1, 2]')
+    source = {"connector": "faulty", "inbox": str(inbox), "acknowledged": str(tmp_path / "done")}
+    settings = configure(
+        clock={"factor": 0.001}, ingress=[{**source, "serializer": {"name": "json"}}]
+    )
+    with Run(settings, customers(10)) as run:
+        while run.commands.applied + run.commands.refused < 2:
+            run.env.run(until=run.env.now + 10)
+    applied, refused = audit_of(run)
+    assert applied["updates"] == [{"path": "Desk.staff", "old": 1, "new": 3}]
+    # The serializer's own words: `Command.parse` would say what came.
+    assert refused["reason"] == "expected a JSON object, got list"
+    assert (tmp_path / "done").read_text().splitlines() == ["0 change", "1 refusal"]
+
+
 def test_a_sink_that_is_down_at_the_end_is_owed_and_delivered_later(configure, tmp_path):
     down = tmp_path / "down"
     down.touch()

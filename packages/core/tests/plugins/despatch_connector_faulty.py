@@ -13,7 +13,6 @@ from pathlib import Path
 import msgspec
 from pydantic import BaseModel
 
-from despatch.commands import Command
 from despatch.interfaces import (
     CAUGHT_UP,
     EgressConnector,
@@ -117,7 +116,7 @@ class FaultyIngress(IngressConnector):
                     continue
                 brought.add(number)
                 self._count += 1
-                yield Command.parse(line, id=str(number), handle=number)
+                yield await self.parse(line, id=str(number), handle=number)
                 if self.settings.fail_every and self._count % self.settings.fail_every == 0:
                     raise ConnectionResetError("the source hung up")
             if not caught_up:

@@ -197,7 +197,7 @@ def test_commands_are_decoded_by_the_serializer_of_their_source(configure, tmp_p
         while run.commands.applied + run.commands.refused < 2:
             run.env.run(until=run.env.now + 10)
     applied, refused = audit_of(run)
-    assert applied["updates"] == [{"path": "Desk.staff", "old": 1, "new": 3}]
+    assert list(applied["updates"]) == [{"path": "Desk.staff", "old": 1, "new": 3}]
     # The serializer's own words: `Command.parse` would say what came.
     assert refused["reason"] == "expected a JSON object, got list"
     assert (tmp_path / "done").read_text().splitlines() == ["0 change", "1 refusal"]

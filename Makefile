@@ -6,6 +6,8 @@ PYTHON ?= $(firstword $(foreach name,python3.11 python3.12 python3.13 python3,$(
 	'import ensurepip, sys, venv; assert sys.version_info >= (3, 11); print(sys.executable)' 2>/dev/null)))
 HATCH := .venv/bin/hatch
 HATCH_REQUIREMENT := hatch>=1.18,<1.19
+# Where `make dist` builds to; a full path.
+DIST := $(CURDIR)/dist
 PACKAGES := $(patsubst packages/%/pyproject.toml,%,$(wildcard packages/*/pyproject.toml))
 
 export HATCH_DATA_DIR := $(CURDIR)/.hatch
@@ -89,11 +91,13 @@ bench: .venv/ready
 	@set -e; for script in $$(grep -l __main__ benchmarks/*.py); do \
 		printf '\n== bench: %s\n' "$$script"; PYTHONPATH=tests $(HATCH) run python "$$script"; done
 
-# hatch builds no workspace as a whole, so each package is built by itself.
+# hatch builds no workspace as a whole, so its builder is run in each package. What an earlier build
+# left is removed first: `pip --find-links` would take the newest version that lies there.
 dist: .venv/ready
+	@rm -f "$(DIST)"/despatch*.whl "$(DIST)"/despatch*.tar.gz
 	@set -e; for package in $(PACKAGES); do \
 		printf '\n== dist: %s\n' "$$package"; \
-		(cd packages/$$package && "$(CURDIR)/$(HATCH)" build "$(CURDIR)/dist"); done
+		(cd packages/$$package && "$(CURDIR)/.venv/bin/hatchling" build -d "$(DIST)"); done
 
 hooks: .venv/ready
 	@$(HATCH) run pre-commit install

@@ -1,0 +1,171 @@
+"""What comes with despatch alone, and what each extra brings: its plugin, its client, no other.
+
+boto3 is a client of two: Parquet files and Avro schemas both may lie at AWS.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+
+import pytest
+
+from clean_environments import CleanEnvironment
+from workspace import CLIENTS, CORE, EXTRAS
+
+EVERY_CLIENT = set().union(*CLIENTS.values())
+EVERY_PLUGIN = {package.name for package in EXTRAS.values()}
+PLUGINS = [(extra, *plugin) for extra, package in EXTRAS.items() for plugin in package.plugins]
+
+MODEL = """
+from decimal import Decimal
+
+def build(env):
+    for number in range(5):
+        env.publish_event(f"part-{number}", {"price": Decimal(number), "status": "made"})
+"""
+TO_A_FILE = """
+name: line
+model: model:build
+egress:
+  - {connector: jsonl, path: out.jsonl}
+"""
+
+
+@pytest.fixture
+def folder(tmp_path):
+    (tmp_path / "model.py").write_text(MODEL, encoding="utf-8")
+    return tmp_path
+
+
+def run(environment, settings, folder, command="run", **variables):
+    (folder / "settings.yaml").write_text(settings, encoding="utf-8")
+    return environment.despatch(command, "settings.yaml", cwd=folder, **variables)
+
+
+def settings_with(kind, name):
+    """Settings that ask for a plugin, and for nothing else that could be wrong."""
+    if kind == "serializers":
+        sink = f"{{connector: jsonl, path: x.jsonl, serializer: {name}}}"
+        return f"model: model:build\negress: [{sink}]\n"
+    return f"model: model:build\n{kind}: [{{connector: {name}}}]\n"
+
+
+def test_the_extras_are_those_that_the_issue_names():
+    assert set(EXTRAS) == {"kafka", "redis", "parquet", "avro"}
+    (requirement,) = CORE.project["optional-dependencies"]["all"]
+    assert set(re.fullmatch(r"despatch\[(.*)\]", requirement)[1].split(",")) == set(EXTRAS)
+    for extra, clients in {
+        "kafka": {"aiokafka"},
+        "redis": {"redis"},
+        "parquet": {"pyarrow", "boto3"},
+        "avro": {"fastavro", "boto3"},
+    }.items():
+        assert clients <= CLIENTS[extra]
+
+
+def test_the_core_alone_brings_no_plugin_and_no_client(environment):
+    installed = environment("despatch").installed()
+    assert installed["despatch"] == CORE.version
+    assert installed.keys().isdisjoint(EVERY_PLUGIN | EVERY_CLIENT)
+
+
+def test_the_core_alone_runs_a_model(environment, folder):
+    alone = environment("despatch")
+    assert alone.despatch("--help", cwd=folder).returncode == 0
+    finished = run(alone, TO_A_FILE, folder)
+    assert finished.returncode == 0, finished.stderr
+    assert len((folder / "out.jsonl").read_text(encoding="utf-8").splitlines()) == 5
+
+
+def test_the_core_alone_runs_the_demo(environment, folder):
+    finished = environment("despatch").despatch("demo", "--factor", "0", cwd=folder)
+    assert finished.returncode == 0, finished.stderr
+
+
+@pytest.mark.parametrize(("extra", "kind", "name"), PLUGINS)
+def test_asking_the_core_alone_for_a_plugin_says_what_brings_it(
+    environment, folder, extra, kind, name
+):
+    for command in ("check", "run"):
+        refused = run(environment("despatch"), settings_with(kind, name), folder, command)
+        assert refused.returncode == 2
+        said = " ".join(refused.stderr.split())
+        assert f"{name!r} is not installed" in said
+        assert f'pip install "despatch[{extra}]"' in said
+
+
+@pytest.mark.parametrize("extra", EXTRAS)
+def test_an_extra_brings_its_plugin_and_its_client_and_nothing_of_the_others(
+    environment, folder, extra
+):
+    installed = environment(f"despatch[{extra}]").installed()
+    assert installed.keys() & EVERY_PLUGIN == {EXTRAS[extra].name}
+    assert installed[EXTRAS[extra].name] == EXTRAS[extra].version
+    assert installed.keys() & EVERY_CLIENT == CLIENTS[extra]
+
+
+@pytest.mark.parametrize("extra", EXTRAS)
+def test_the_plugins_of_an_extra_are_ready(environment, folder, extra):
+    listed = environment(f"despatch[{extra}]").plugins(folder)
+    brought = {key: row for key, row in listed.items() if row["distribution"] != CORE.name}
+    assert sorted(brought) == sorted(EXTRAS[extra].plugins)
+    for row in brought.values():
+        assert (row["status"], row["reason"], row["warning"]) == ("ready", "", "")
+
+
+def test_all_brings_everything(environment, folder):
+    everything = environment("despatch[all]")
+    assert everything.installed().keys() >= EVERY_PLUGIN | EVERY_CLIENT
+    listed = everything.plugins(folder)
+    assert {row["distribution"] for row in listed.values()} == {CORE.name} | EVERY_PLUGIN
+    assert {row["status"] for row in listed.values()} == {"ready"}
+
+
+def test_what_is_installed_and_not_asked_for_is_not_imported(environment, folder):
+    # Python lists on standard error what it imports, in the simulator and in the courier.
+    finished = run(environment("despatch[all]"), TO_A_FILE, folder, PYTHONPROFILEIMPORTTIME="1")
+    assert finished.returncode == 0, finished.stderr
+    imported = re.findall(r"^import time: .*\| +([\w.]+)$", finished.stderr, re.MULTILINE)
+    packages = {name.partition(".")[0] for name in imported}
+    assert {"despatch.cli.run", "despatch.courier.courier"} <= set(imported)
+    assert packages.isdisjoint({name.replace("-", "_") for name in EVERY_PLUGIN | EVERY_CLIENT})
+
+
+def test_importing_despatch_and_its_help_import_no_plugin(environment, folder):
+    everything = environment("despatch[all]")
+    for arguments in (["--help"], ["plugins", "--help"], ["--version"]):
+        finished = everything.despatch(*arguments, cwd=folder, PYTHONPROFILEIMPORTTIME="1")
+        assert finished.returncode == 0, finished.stderr
+        for name in EVERY_PLUGIN | EVERY_CLIENT:
+            assert not re.search(rf"\| +{name.replace('-', '_')}$", finished.stderr, re.MULTILINE)
+
+
+def test_files_are_written_with_nothing_but_the_parquet_extra(environment, folder):
+    settings = """
+        name: line
+        model: model:build
+        egress:
+          - {connector: parquet, uri: lake}
+    """
+    parquet = environment("despatch[parquet]")
+    finished = run(parquet, settings, folder)
+    assert finished.returncode == 0, finished.stdout + finished.stderr
+    (file,) = (folder / "lake").rglob("*.parquet")
+    reading = (
+        f"import pyarrow.parquet as pq; print(pq.read_table({str(file)!r})['key'].to_pylist())"
+    )
+    keys = [f"part-{number}" for number in range(5)]
+    assert parquet.run_python("-c", reading, cwd=folder).strip() == str(keys)
+
+
+def test_pip_finds_an_extra_among_the_wheels(dist, tmp_path):
+    environment = CleanEnvironment(tmp_path / "environment")
+    environment.install("pip")
+    line = f"pip install --dry-run --report - --quiet --find-links {dist} despatch[redis]"
+    report = json.loads(environment.run_python("-m", *line.split(), cwd=tmp_path))
+    found = {each["metadata"]["name"]: each["download_info"]["url"] for each in report["install"]}
+    assert found.keys() & EVERY_PLUGIN == {EXTRAS["redis"].name}
+    assert {CORE.name, *CLIENTS["redis"]} <= found.keys()
+    for package in (CORE, EXTRAS["redis"]):
+        assert found[package.name].startswith((dist / package.stem).as_uri())

@@ -6,7 +6,12 @@ from typing import Any
 
 import pytest
 import redis
-from redis.exceptions import AuthenticationError, ReadOnlyError, ResponseError
+from redis.exceptions import (
+    AuthenticationError,
+    NoPermissionError,
+    ReadOnlyError,
+    ResponseError,
+)
 from redis.exceptions import ConnectionError as NotConnectedError
 
 from despatch.interfaces import Health
@@ -92,6 +97,33 @@ def test_a_wrong_password_is_told_and_not_shown(redis_server: RedisServer) -> No
     with pytest.raises(AuthenticationError) as raised:
         source_checked(redis_server.url.replace("//", "//:hunter3@"))
     assert "hunter" not in str(raised.value)
+
+
+@pytest.fixture
+def limited(redis_server: RedisServer) -> str:
+    """The URL of a user who may read streams, and neither add nor acknowledge."""
+    with redis.Redis.from_url(redis_server.url, protocol=2) as client:
+        rules = ["on", ">pw", "~*", "+@all", "-xadd", "-xack"]
+        client.execute_command("ACL", "SETUSER", "reader", *rules)
+        client.xadd(STREAM, {"path": "a.b", "value": 3})
+    return redis_server.url.replace("//", "//reader:pw@")
+
+
+def test_a_user_who_may_not_write_the_stream_is_found_out(limited: str) -> None:
+    with pytest.raises(NoPermissionError, match="xadd"):
+        sink_checked(limited, STREAM)
+
+
+def test_a_user_who_may_not_acknowledge_is_found_out(limited: str) -> None:
+    with pytest.raises(NoPermissionError, match="xack"):
+        source_checked(limited)
+
+
+def test_a_full_server_is_found_out(redis_server: RedisServer) -> None:
+    with redis.Redis.from_url(redis_server.url, protocol=2) as client:
+        client.config_set("maxmemory", "1")
+    with pytest.raises(ResponseError, match="maxmemory"):
+        sink_checked(redis_server.url, STREAM)
 
 
 def test_a_replica_takes_no_records(redis_server: RedisServer) -> None:

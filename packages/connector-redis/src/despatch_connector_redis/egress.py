@@ -17,7 +17,7 @@ from redis.exceptions import ResponseError
 
 from despatch.interfaces import Batch, EgressConnector, Guarantee, Health, Receipt
 from despatch.records import Record
-from despatch_connector_redis.examination import examine_server, examine_stream
+from despatch_connector_redis.examination import examine_server, examine_stream, see_that_allowed
 from despatch_connector_redis.settings import RedisEgressSettings, connect
 
 __all__ = ["RedisEgress"]
@@ -98,12 +98,17 @@ class RedisEgress(EgressConnector):
         """Ask the server for its version, its role and its memory policy, and for the streams.
 
         Raises:
-            redis.exceptions.RedisError: It cannot be reached, refuses the user, is a replica or
-                is too old, or a stream's key holds something else.
+            redis.exceptions.RedisError: It cannot be reached, refuses the user, is a replica,
+                full or too old, or a stream's key holds something else.
         """
         async with connect(self.settings) as client:
             server = await examine_server(client, since=(5, 0))
             streams = [await examine_stream(client, stream) for stream in targets]
+            await see_that_allowed(
+                client,
+                *(("XADD", stream, "*", "record", "") for stream in targets),
+                *(("XRANGE", stream, "-", "+") for stream in targets),
+            )
         return Health([*server.findings, *streams], server.warnings)
 
     @property

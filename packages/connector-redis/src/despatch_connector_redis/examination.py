@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
 from redis.asyncio import Redis
@@ -10,7 +10,7 @@ from redis.exceptions import ReadOnlyError, ResponseError
 
 from despatch.interfaces import Health
 
-__all__ = ["examine_group", "examine_server", "examine_stream"]
+__all__ = ["examine_group", "examine_server", "examine_stream", "see_that_allowed"]
 
 _KEEPS_ALL = "noeviction"
 
@@ -68,6 +68,28 @@ async def examine_group(client: Redis, stream: str, group: str) -> str | None:
         if found["name"] == group.encode():
             return f"group {group}: {found['pending']:,} entries not acknowledged"
     return f"group {group}: not there yet, will be made"
+
+
+async def see_that_allowed(client: Redis, *commands: Sequence[str]) -> None:
+    """See that the server would take these commands; none is run.
+
+    A server judges a command when it is queued in a transaction, and this one is discarded
+    (https://redis.io/docs/latest/develop/using-commands/transactions/).
+
+    Raises:
+        redis.exceptions.RedisError: It would not take one: the user may not run it, or not on
+            that key, the server is full, or a replica.
+    """
+    async with client.client() as connection:
+        # The answer to each is only that it is queued.
+        connection.response_callbacks.clear()
+        ask: Callable[..., Awaitable[Any]] = connection.execute_command
+        await ask("MULTI")
+        try:
+            for command in commands:
+                await ask(*command)
+        finally:
+            await ask("DISCARD")
 
 
 def _version(text: str) -> tuple[int, int]:

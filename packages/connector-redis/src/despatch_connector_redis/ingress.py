@@ -25,7 +25,12 @@ from redis.exceptions import ResponseError
 
 from despatch.commands import Command, Outcome
 from despatch.interfaces import CAUGHT_UP, CaughtUp, Health, IngressConnector
-from despatch_connector_redis.examination import examine_group, examine_server, examine_stream
+from despatch_connector_redis.examination import (
+    examine_group,
+    examine_server,
+    examine_stream,
+    see_that_allowed,
+)
 from despatch_connector_redis.settings import RedisIngressSettings, connect
 
 __all__ = ["RedisIngress"]
@@ -117,6 +122,12 @@ class RedisIngress(IngressConnector):
             server = await examine_server(client, since=(6, 2))
             stream = await examine_stream(client, self._stream)
             group = await examine_group(client, self._stream, self._group)
+            reader = ("GROUP", self._group, self._consumer)
+            await see_that_allowed(
+                client,
+                ("XREADGROUP", *reader, "STREAMS", self._stream, ">"),
+                ("XACK", self._stream, self._group, "0-0"),
+            )
         return Health([*server.findings, stream, *([group] if group else [])], server.warnings)
 
     @property

@@ -4,14 +4,15 @@ A server is looked for in this order: an address in the environment, a container
 engine answers, a local process on a free loopback port. Where none is to be had the test is
 skipped, saying what to install; with ``DESPATCH_REQUIRE_SERVICES=1`` it fails.
 
-======== ========================= ======================= ==================
-server   in the environment        shared fixture          the test's own
-======== ========================= ======================= ==================
-Redis    ``DESPATCH_TEST_REDIS``   `redis_url`             `redis_server`
-Kafka    ``DESPATCH_TEST_KAFKA``   `kafka_bootstrap`       `kafka_server`
-S3       ``DESPATCH_TEST_S3``      `s3_url`, `s3_bucket`   `moto_server`
-Glue     ``DESPATCH_TEST_GLUE``    `glue_url`              `moto_server`
-======== ========================= ======================= ==================
+=============== ========================== ===================== ========================
+server          in the environment         shared fixtures       the test's own
+=============== ========================== ===================== ========================
+Redis           ``DESPATCH_TEST_REDIS``    `redis_url`           `redis_server`
+Kafka           ``DESPATCH_TEST_KAFKA``    `kafka_bootstrap`     `kafka_server`
+schema registry ``DESPATCH_TEST_REGISTRY`` `schema_registry_url` `schema_registry_server`
+S3              ``DESPATCH_TEST_S3``       `s3_url`, `s3_bucket` `moto_server`
+Glue            ``DESPATCH_TEST_GLUE``     `glue_url`            `moto_server`
+=============== ========================== ===================== ========================
 
 A test may stop, freeze and kill a server of its own. In a shared one it uses names of its own
 (`unique_name`), save for Redis, which is emptied before each test.
@@ -53,6 +54,13 @@ from services.redis import (
     redis_url,
     shared_redis_url,
 )
+from services.registry import (
+    RegistryServer,
+    registry_container,
+    schema_registry_server,
+    schema_registry_url,
+    shared_schema_registry_url,
+)
 
 __all__ = [
     "REDIS_IMAGE",
@@ -62,6 +70,7 @@ __all__ = [
     "LocalServer",
     "MotoServer",
     "RedisServer",
+    "RegistryServer",
     "ServiceError",
     "ServiceMissing",
     "aws_credentials",
@@ -77,14 +86,18 @@ __all__ = [
     "redis_container",
     "redis_server",
     "redis_url",
+    "registry_container",
     "running",
     "s3_bucket",
     "s3_url",
+    "schema_registry_server",
+    "schema_registry_url",
     "session_server",
     "shared_glue_url",
     "shared_kafka_bootstrap",
     "shared_redis_url",
     "shared_s3_url",
+    "shared_schema_registry_url",
     "unavailable",
     "unique_name",
 ]

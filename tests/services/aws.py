@@ -129,17 +129,26 @@ def s3_url(shared_s3_url: str, aws_credentials: None) -> str:
     return shared_s3_url
 
 
+@contextmanager
+def own_bucket(url: str) -> Iterator[str]:
+    """A new bucket at `url`, deleted at the end with all that is in it."""
+    import boto3
+
+    bucket = boto3.resource("s3", endpoint_url=url).Bucket(unique_name("despatch"))
+    bucket.create()
+    try:
+        yield bucket.name
+    finally:
+        bucket.objects.all().delete()
+        bucket.delete()
+        bucket.meta.client.close()
+
+
 @pytest.fixture
 def s3_bucket(s3_url: str) -> Iterator[str]:
     """The name of an empty bucket at `s3_url`, which is gone after the test."""
-    import boto3
-
-    session = boto3.Session()
-    bucket = session.resource("s3", endpoint_url=s3_url).Bucket(unique_name("despatch"))
-    bucket.create()
-    yield bucket.name
-    bucket.objects.all().delete()
-    bucket.delete()
+    with own_bucket(s3_url) as bucket:
+        yield bucket
 
 
 @pytest.fixture

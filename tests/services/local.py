@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import socket
 import subprocess
@@ -78,6 +79,10 @@ class LocalServer(ABC):
     @abstractmethod
     def answers(self) -> bool:
         """Whether the server is ready for clients. Called until it is."""
+
+    def environment(self) -> dict[str, str]:
+        """What the process's environment has in addition to this one's."""
+        return {}
 
     @property
     def port(self) -> int:
@@ -175,6 +180,7 @@ class LocalServer(ABC):
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 cwd=self.folder,
+                env={**os.environ, **self.environment()},
                 # A Ctrl-C in the terminal is meant for the tests, which then end their servers.
                 start_new_session=True,
             )

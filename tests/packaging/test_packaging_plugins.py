@@ -1,0 +1,193 @@
+"""Plugins that fit and plugins that don't, as wheels and as editable installs of their sources."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import zipfile
+
+import pytest
+
+from clean_environments import CleanEnvironment, build_wheel
+from workspace import CORE, EXTRAS
+
+# Importing it leaves a trace beside the module.
+STRANGER = """
+from pathlib import Path
+
+Path(__file__).with_suffix(".imported").touch()
+
+from pydantic import BaseModel
+from despatch.interfaces import EgressConnector, Guarantee, Receipt
+
+class Settings(BaseModel):
+    pass
+
+class Sink(EgressConnector):
+    Settings = Settings
+    guarantee = Guarantee.AT_LEAST_ONCE
+    async def open(self): ...
+    async def deliver(self, batch): return Receipt()
+    async def close(self): ...
+"""
+MODEL = """
+def build(env):
+    env.publish_event("part-1", {"status": "made"})
+"""
+
+
+def make_wheel(folder, name, requirement):
+    """A plugin of a stranger's, of which nothing but the name and the requirement differs."""
+    module = name.replace("-", "_")
+    info = f"{module}-1.0.dist-info"
+    path = folder / f"{module}-1.0-py3-none-any.whl"
+    files = {
+        f"{module}.py": STRANGER,
+        f"{info}/METADATA": "Metadata-Version: 2.1\n"
+        f"Name: {name}\nVersion: 1.0\nRequires-Dist: {requirement}\n",
+        f"{info}/WHEEL": "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
+        f"{info}/entry_points.txt": f"[despatch.egress]\n{name} = {module}:Sink\n",
+    }
+    files[f"{info}/RECORD"] = "".join(f"{each},,\n" for each in [*files, f"{info}/RECORD"])
+    with zipfile.ZipFile(path, "w") as wheel:
+        for each, text in files.items():
+            wheel.writestr(each, text)
+    return path
+
+
+def traces(environment):
+    """The strangers' modules that were imported."""
+    return {path.stem for path in environment.folder.rglob("*.imported")}
+
+
+@pytest.fixture(scope="module")
+def misfit(dist, tmp_path_factory):
+    """An environment with a plugin that fits and one for another despatch, which pip refuses."""
+    folder = tmp_path_factory.mktemp("misfit")
+    made = CleanEnvironment(folder / "environment")
+    made.install("--find-links", dist, CORE.name, make_wheel(folder, "fits", "despatch>=0.1,<0.2"))
+    made.install("--no-deps", make_wheel(folder, "misfit", "despatch>=9,<10"))
+    return made
+
+
+@pytest.fixture
+def folder(tmp_path):
+    (tmp_path / "model.py").write_text(MODEL, encoding="utf-8")
+    for name, connectors in {"misfit": ["fits", "misfit"], "fits": ["fits"]}.items():
+        sinks = ", ".join(f"{{connector: {each}}}" for each in connectors)
+        settings = f"model: model:build\negress: [{sinks}]\n"
+        (tmp_path / f"{name}.yaml").write_text(settings, encoding="utf-8")
+    return tmp_path
+
+
+def test_a_plugin_for_another_despatch_is_incompatible_and_is_not_imported(misfit, folder):
+    listed = misfit.plugins(folder)
+    row = listed["egress", "misfit"]
+    assert row["status"] == "incompatible"
+    assert row["reason"] == f"it requires despatch<10,>=9, and despatch {CORE.version} is installed"
+    assert row["hint"] == "try: pip install --upgrade despatch misfit"
+    assert {row["status"] for name, row in listed.items() if name[1] != "misfit"} == {"ready"}
+    for command in ("check", "run", "doctor"):
+        refused = misfit.despatch(command, "misfit.yaml", cwd=folder)
+        assert refused.returncode == 2, command
+        assert "'misfit' (misfit 1.0) is incompatible" in " ".join(refused.stderr.split())
+    assert "misfit" not in traces(misfit)
+
+
+def test_a_plugin_for_another_despatch_hinders_no_run_without_it(misfit, folder):
+    finished = misfit.despatch("run", "fits.yaml", cwd=folder)
+    assert finished.returncode == 0, finished.stderr
+    assert misfit.despatch("--help", cwd=folder).returncode == 0
+    # The trace is one that an import does leave.
+    assert traces(misfit) == {"fits"}
+
+
+def source_tree(package, folder, *, version=None, requirement=None):
+    """A copy of a package's source tree, with another version or another range of despatch."""
+    copy = folder / package.folder.name
+    shutil.copytree(package.folder, copy, ignore=shutil.ignore_patterns("tests", "__pycache__"))
+    project = copy / "pyproject.toml"
+    text = project.read_text(encoding="utf-8")
+    if version is not None:
+        text, count = re.subn(r'(?m)^version = ".*"$', f'version = "{version}"', text)
+        assert count == 1
+    if requirement is not None:
+        text, count = re.subn(r'(?m)^  "despatch>=.*",$', f'  "{requirement}",', text)
+        assert count == 1
+    project.write_text(text, encoding="utf-8")
+    return copy
+
+
+@pytest.fixture(scope="module")
+def strangers(dist, tmp_path_factory):
+    """An environment with a plugin for 0.1 and one for 0.2, where a core can be put in."""
+    folder = tmp_path_factory.mktemp("strangers")
+    made = CleanEnvironment(folder / "environment")
+    made.install("--find-links", dist, CORE.name)
+    for name, requirement in {
+        "for-0-1": "despatch>=0.1,<0.2",
+        "for-0-2": "despatch>=0.2,<0.3",
+        "for-0-2-dev": "despatch>=0.2.dev0,<0.3",
+    }.items():
+        made.install("--no-deps", make_wheel(folder, name, requirement))
+    return made
+
+
+@pytest.mark.parametrize(
+    ("version", "ready"),
+    [
+        ("0.1.0+local", {"for-0-1"}),
+        ("0.1.0.post1", {"for-0-1"}),
+        ("0.1.1.dev1", {"for-0-1"}),
+        ("0.2.0rc1", {"for-0-2", "for-0-2-dev"}),
+    ],
+)
+def test_the_wheel_of_a_core_that_is_no_final_release_is_judged_right(
+    strangers, tmp_path, version, ready
+):
+    wheel = build_wheel(source_tree(CORE, tmp_path, version=version), tmp_path / "wheel")
+    strangers.install("--no-deps", wheel)
+    assert strangers.installed()["despatch"] == version
+    listed = strangers.plugins(tmp_path)
+    found = {
+        status: {name for (_, name), row in listed.items() if row["status"] == status}
+        for status in ("ready", "incompatible")
+    }
+    assert found["ready"] >= ready | {"jsonl"}
+    assert found["incompatible"] == {"for-0-1", "for-0-2", "for-0-2-dev"} - ready
+
+
+def test_an_editable_core_and_an_editable_plugin_of_a_version_in_the_making(tmp_path):
+    redis = EXTRAS["redis"]
+    made = CleanEnvironment(tmp_path / "environment")
+    core = source_tree(CORE, tmp_path, version="0.2.0.dev3")
+    (tmp_path / "old").mkdir()
+    (tmp_path / "new").mkdir()
+    old = source_tree(redis, tmp_path / "old", version="0.1.5.dev1")
+    new = source_tree(
+        redis, tmp_path / "new", version="0.2.0.dev1+g12", requirement="despatch>=0.2,<0.3"
+    )
+    made.install("--editable", core)
+    made.install("redis[hiredis]")
+
+    made.install("--no-deps", "--editable", old)
+    row = made.plugins(tmp_path)["egress", "redis"]
+    assert (row["version"], row["status"]) == ("0.1.5.dev1", "incompatible")
+    assert row["reason"] == "it requires despatch<0.2,>=0.1, and despatch 0.2.0.dev3 is installed"
+
+    made.install("--no-deps", "--editable", new)
+    row = made.plugins(tmp_path)["egress", "redis"]
+    assert (row["version"], row["status"]) == ("0.2.0.dev1+g12", "ready")
+    # It is the source tree that is imported, not a copy.
+    code = "import despatch_connector_redis as it; print(it.__file__)"
+    assert made.run_python("-c", code, cwd=tmp_path).startswith(str(new))
+
+
+def test_an_installer_takes_a_core_in_the_making_for_a_plugin_that_names_it(tmp_path):
+    """What the documentation tells the author of a plugin for a version that is not out yet."""
+    core = source_tree(CORE, tmp_path, version="0.2.0.dev3")
+    redis = source_tree(EXTRAS["redis"], tmp_path, requirement="despatch>=0.2.dev0,<0.3")
+    made = CleanEnvironment(tmp_path / "environment")
+    made.install("--editable", core, "--editable", redis)
+    row = made.plugins(tmp_path)["egress", "redis"]
+    assert (row["status"], row["reason"]) == ("ready", "")

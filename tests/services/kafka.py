@@ -6,6 +6,7 @@ import shutil
 import socket
 import struct
 import subprocess
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import cache
@@ -16,7 +17,7 @@ import pytest
 
 from services import jvm
 from services.finding import running, session_server
-from services.local import LocalServer, ServiceError, free_port
+from services.local import POLL_S, LocalServer, ServiceError, free_port
 
 if TYPE_CHECKING:
     from testcontainers.core.container import DockerContainer
@@ -107,12 +108,8 @@ class KafkaServer(LocalServer):
         return jvm.java(jvm.class_path("kafka"), "kafka.Kafka", settings)
 
     def answers(self) -> bool:
-        """Whether the broker is in its own metadata, with a controller: topics can be made."""
-        try:
-            said = metadata("127.0.0.1", self.port)
-        except (OSError, ServiceError):
-            return False
-        return said.broker_ports == [self.port] and said.controller == 1
+        """Whether topics can be made."""
+        return is_ready("127.0.0.1", self.port)
 
     def _launch(self) -> None:
         self._write_settings()
@@ -139,6 +136,15 @@ class KafkaServer(LocalServer):
             **self._settings,
         }
         (self.folder / "server.properties").write_text(as_properties(properties))
+
+
+def is_ready(host: str, port: int) -> bool:
+    """Whether the only broker is in its own metadata, with a controller."""
+    try:
+        said = metadata(host, port)
+    except (OSError, ServiceError):
+        return False
+    return said.broker_ports == [port] and said.controller == 1
 
 
 def listening(listeners: list[str], advertised: list[str]) -> dict[str, str]:
@@ -280,6 +286,11 @@ def kafka_in_container() -> Iterator[str]:
     port = free_port()
     with kafka_container(port) as container:
         host = container.get_docker_client().host()
+        deadline = time.monotonic() + KafkaServer.ready_within_s
+        while not is_ready(host, port):
+            if time.monotonic() > deadline:
+                raise ServiceError(f"{KAFKA_IMAGE} did not come up at {host}:{port}")
+            time.sleep(POLL_S)
         yield f"{host}:{port}"
 
 

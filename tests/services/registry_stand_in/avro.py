@@ -175,9 +175,9 @@ def why_unreadable(
             return None
         return f"no branch of the union reads {kind(writer)}"
     if isinstance(reader, str) or isinstance(writer, str):
-        if isinstance(reader, str) and isinstance(writer, str):
-            if reader == writer or reader in PROMOTIONS.get(writer, ()):
-                return None
+        names = isinstance(reader, str) and isinstance(writer, str)
+        if names and (reader == writer or reader in PROMOTIONS.get(writer, ())):
+            return None
         return f"{kind(writer)} cannot be read as {kind(reader)}"
     return why_complex_unreadable(reader, writer, assumed)
 

@@ -1,89 +1,13 @@
-"""The servers that other tests rely on."""
+"""Redis as the tests get it."""
 
 from __future__ import annotations
 
-import json
 import os
-import threading
-from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
 import services
 from services import RedisServer, ServiceError, redis_command
-
-
-class Engine(BaseHTTPRequestHandler):
-    """As much of a Docker engine as a container needs to be described."""
-
-    def do_GET(self) -> None:
-        body = b"OK" if self.path == "/_ping" or self.path.endswith("/_ping") else VERSION
-        self.send_response(200)
-        self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, *args: object) -> None:
-        pass
-
-
-VERSION = json.dumps({"ApiVersion": "1.43", "MinAPIVersion": "1.24", "Version": "24.0"}).encode()
-
-
-@pytest.fixture
-def docker_engine(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    pytest.importorskip("testcontainers")
-    with ThreadingHTTPServer(("127.0.0.1", 0), Engine) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        monkeypatch.setenv("DOCKER_HOST", f"tcp://127.0.0.1:{server.server_port}")
-        monkeypatch.delenv("DOCKER_TLS_VERIFY", raising=False)
-        monkeypatch.delenv("DOCKER_CONTEXT", raising=False)
-        yield
-        server.shutdown()
-        thread.join()
-
-
-@pytest.fixture
-def no_docker_engine(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("DOCKER_HOST", f"tcp://127.0.0.1:{services.free_port()}")
-
-
-@pytest.mark.usefixtures("docker_engine")
-def test_the_container_is_built_from_the_settings_of_the_local_process():
-    container = services.redis_container()
-    container.get_docker_client().client.close()
-    with RedisServer() as server:
-        local = server.command_line()
-
-    assert container.image == services.REDIS_IMAGE
-    assert list(container.ports) == [str(services.REDIS_PORT)]
-    assert container._command == ["redis-server", *services.REDIS_OPTIONS]
-    assert local[-len(services.REDIS_OPTIONS) :] == list(services.REDIS_OPTIONS)
-
-
-@pytest.mark.usefixtures("docker_engine")
-def test_an_engine_that_answers_is_noticed():
-    assert services.docker_answers()
-
-
-@pytest.mark.usefixtures("no_docker_engine")
-def test_an_engine_that_does_not_answer_is_noticed():
-    assert not services.docker_answers()
-
-
-def test_a_missing_service_skips(monkeypatch):
-    monkeypatch.delenv("DESPATCH_REQUIRE_SERVICES", raising=False)
-    with pytest.raises(pytest.skip.Exception, match="install it"):
-        services.unavailable("install it")
-
-
-def test_a_missing_service_fails_where_services_are_required(monkeypatch):
-    monkeypatch.setenv("DESPATCH_REQUIRE_SERVICES", "1")
-    with pytest.raises(pytest.fail.Exception, match="install it"):
-        services.unavailable("install it")
 
 
 def test_each_test_gets_an_empty_database(redis_url):

@@ -11,6 +11,7 @@ import re
 import pytest
 
 from clean_environments import CleanEnvironment
+from pages import ROOT
 from workspace import CLIENTS, CORE, EXTRAS
 
 EVERY_CLIENT = set().union(*CLIENTS.values())
@@ -62,6 +63,20 @@ def test_the_extras_are_those_that_the_issue_names():
         "avro": {"fastavro", "boto3"},
     }.items():
         assert clients <= CLIENTS[extra]
+
+
+def test_the_install_page_says_what_each_extra_brings():
+    page = (ROOT / "docs" / "install.md").read_text(encoding="utf-8")
+    rows = [line.split("|")[1:-1] for line in page.splitlines() if line.startswith("| `")]
+    shown = {
+        row[0].strip(" `"): [set(re.findall(r"`([\w-]+)`", cell)) for cell in row] for row in rows
+    }
+    assert set(shown) == {*EXTRAS, "all"}
+    for extra, package in EXTRAS.items():
+        _, distributions, plugins, clients, _ = shown[extra]
+        assert distributions == {package.name}
+        assert plugins == {name for _, name in package.plugins}
+        assert clients >= CLIENTS[extra]
 
 
 def test_the_core_alone_brings_no_plugin_and_no_client(environment):

@@ -155,7 +155,7 @@ class Handler(BaseHTTPRequestHandler):
             content = self.content()
             self.authenticate()
             reply, status = self.route(content), 200
-        except InvalidSchemaError as error:
+        except (InvalidSchemaError, RecursionError) as error:
             status = 422
             reply = {"error_code": 42201, "message": f"Invalid schema: {error}"}
         except RefusalError as error:
@@ -182,10 +182,14 @@ class Handler(BaseHTTPRequestHandler):
     def content(self) -> bytes:
         """The bytes that were sent."""
         length = self.headers.get("Content-Length", "0")
-        if not length.isdecimal() or int(length) > LARGEST_BODY:
+        if not length.isdecimal():
+            self.close_connection = True
+            raise RefusalError(400, f"Content-Length: a number was expected, got {length!r}")
+        content = self.rfile.read(min(int(length), LARGEST_BODY + 1))
+        if len(content) > LARGEST_BODY:
             self.close_connection = True
             raise RefusalError(413, f"at most {LARGEST_BODY} bytes were expected")
-        return self.rfile.read(int(length))
+        return content
 
     def route(self, content: bytes) -> Any:
         """Find what answers."""

@@ -43,6 +43,8 @@ def read_json(text: str) -> Any:
         return json.loads(text)
     except ValueError as error:
         raise InvalidSchemaError(f"not JSON: {error}") from error
+    except RecursionError as error:
+        raise InvalidSchemaError("too deep") from error
 
 
 def parse(text: str) -> Parsed:

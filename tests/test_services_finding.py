@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 
@@ -115,3 +117,17 @@ def test_names_are_unique_and_say_whose_they_are():
 
     assert len(names) == 100
     assert all(name.startswith("topic-") for name in names)
+
+
+def test_a_suite_needs_pytest_alone_to_load_the_servers():
+    loaded = subprocess.run(
+        [sys.executable, "-c", "import sys, services; print(*sys.modules)"],
+        env={"PYTHONPATH": str(Path(services.__file__).parents[1])},
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout.split()
+    clients = {"aiokafka", "boto3", "confluent_kafka", "docker", "moto", "redis", "testcontainers"}
+
+    assert "services.aws" in loaded
+    assert clients.isdisjoint(loaded)

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 
 import pytest
 
 from services import unavailable
+
+# The loan desk's tests import its modules, as its programs do, which run in its folder.
+sys.path.insert(0, str(Path(__file__).parents[1] / "examples" / "loan_desk"))
 
 
 @pytest.fixture(scope="session")

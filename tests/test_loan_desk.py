@@ -9,25 +9,22 @@ import os
 import random
 import signal
 import statistics
-import sys
 import time
 from datetime import date
 from pathlib import Path
 
 import pytest
 import redis
+from log import read_log
+from model import make_model
 
 from despatch import Run
 from despatch.journal import JournalReader
+from loan_desk_logs import LOAN_DESK
 from processes import CommandLines, courier_of, finish, is_alive, kill, wait_until
 from services import RedisServer
 
-LOAN_DESK = Path(__file__).parents[1] / "examples" / "loan_desk"
-sys.path.insert(0, str(LOAN_DESK))
-
-from log import read_log  # noqa: E402
-from model import make_model  # noqa: E402
-
+WEEK = date(2011, 11, 14)
 HOURS = 168
 
 
@@ -41,9 +38,8 @@ class Desk:
         self.lines = CommandLines(folder, LOAN_DESK_REDIS=server.url, LOAN_DESK_LOG=str(log))
 
     def start(self, factor=0.0):
-        return self.lines.start(
-            self.log, "--redis", self.server.url, "--factor", factor, program=[LOAN_DESK / "run.py"]
-        )
+        options = ("--week", WEEK, "--redis", self.server.url, "--factor", factor)
+        return self.lines.start(self.log, *options, program=[LOAN_DESK / "run.py"])
 
     @property
     def run_folder(self) -> Path:
@@ -95,7 +91,7 @@ class Desk:
     def hold_against_the_roster(self) -> None:
         """Every hour's command was applied, once, in order, and acknowledged."""
         changes = [o for o in self.outcomes() if o["type"] == "change" and o["source"] == "redis"]
-        assert [change["id"][-3:] for change in changes] == [f"{hour:03}" for hour in range(HOURS)]
+        assert [change["id"][-4:] for change in changes] == [f"{hour:04}" for hour in range(HOURS)]
         assert self.unacknowledged() == 0
 
 
@@ -174,7 +170,8 @@ def test_a_redis_that_stops_for_ten_seconds_holds_up_no_clock(desk):
     """
     factor, round_s = 0.0001, 10.0
     rounds: list[tuple[float, float]] = []
-    week = make_model(read_log(desk.log), date(2011, 11, 14))
+    log = read_log(desk.log)
+    week = make_model(log, log.week(WEEK).start)
 
     def build(env):
         week(env)

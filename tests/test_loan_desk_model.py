@@ -2,115 +2,36 @@
 
 from __future__ import annotations
 
-import gzip
-import json
-import random
-import sys
-import threading
-from collections import Counter, defaultdict
-from collections.abc import Iterable
-from datetime import date, datetime, timedelta
+from collections import defaultdict
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from uuid import UUID, uuid5
 
 import pytest
-import redis
-
-from despatch import Constant, DynamicEnvironment, Empirical, Run
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "examples" / "loan_desk"))
-
-from comparison import figures_of_log, figures_of_records, read_records, table
-from log import Log, read_log
-from model import build, desk_of, make_model
-from roster import COMMANDS, Roster
+from events import LOG, Loan, WorkItem, loan_of
+from log import Window, read_log
+from model import build, desk_of
 from staffing import heads_by_hour, pauses, service_times
 
-MONDAY = date(2011, 11, 14)
-HOUR_S = 3600.0
-LEADS, COMPLETION = "W_Afhandelen leads", "W_Completeren aanvraag"
-OFFERS, ASSESSMENT = "W_Nabellen offertes", "W_Valideren aanvraag"
-
-
-def moment(day: int, clock: str) -> datetime:
-    """A time in the week that begins on MONDAY; day 0 is the Monday."""
-    hour, minute = map(int, clock.split(":"))
-    at = datetime(2011, 11, 14, hour, minute) + timedelta(days=day)
-    return datetime.fromisoformat(f"{at.isoformat()}+01:00")
-
-
-def row(at: datetime, case: str, activity: str, lifecycle: str, staff: str = "") -> list[str]:
-    return [at.isoformat(), case, activity, lifecycle, staff, "5000"]
-
-
-def write_log(folder: Path, rows: Iterable[list[str]], name: str = "log.csv") -> Path:
-    lines = ["timestamp,case,activity,lifecycle,resource,amount"]
-    lines += [",".join(each) for each in sorted(rows)]
-    path, text = folder / name, "\n".join(lines) + "\n"
-    if path.suffix == ".gz":
-        path.write_bytes(gzip.compress(text.encode()))
-    else:
-        path.write_text(text, encoding="utf-8")
-    return path
-
-
-def one_application(case: str = "1") -> list[list[str]]:
-    return [
-        row(moment(0, "08:00"), case, "A_SUBMITTED", "COMPLETE", "112"),
-        row(moment(0, "08:01"), case, COMPLETION, "SCHEDULE", "112"),
-        row(moment(0, "09:00"), case, COMPLETION, "START", "ann"),
-        row(moment(0, "09:10"), case, COMPLETION, "COMPLETE", "ann"),
-        row(moment(0, "11:00"), case, COMPLETION, "START", "ann"),
-        row(moment(0, "11:05"), case, OFFERS, "SCHEDULE", "ann"),
-        row(moment(0, "11:06"), case, COMPLETION, "COMPLETE", "ann"),
-        row(moment(1, "09:00"), case, OFFERS, "START", "bob"),
-        row(moment(1, "09:03"), case, OFFERS, "COMPLETE", "bob"),
-    ]
-
-
-def busy_week(cases: int = 120) -> list[list[str]]:
-    """A week of applications at all hours, served by four people."""
-    numbers, rows = random.Random(1), []
-    for number in range(cases):
-        case = str(number)
-        arrived = moment(0, "00:00") + timedelta(minutes=numbers.randrange(5 * 24 * 60))
-        rows.append(row(arrived, case, "A_SUBMITTED", "COMPLETE", "112"))
-        due = arrived
-        for activity, team in ((LEADS, "ab"), (COMPLETION, "ab"), (ASSESSMENT, "cd")):
-            staff = numbers.choice(team)
-            start = due + timedelta(minutes=numbers.randrange(300))
-            end = start + timedelta(minutes=numbers.randrange(1, 30))
-            rows.append(row(due, case, activity, "SCHEDULE", "112"))
-            rows.append(row(start, case, activity, "START", staff))
-            rows.append(row(end, case, activity, "COMPLETE", staff))
-            due = end
-    return rows
-
-
-def run_week(log: Log, folder: Path, heads: list[dict[str, int]] | None = None) -> list[Any]:
-    """The records of one week, its staffing scheduled."""
-    week = log.week(MONDAY)
-    commands = [
-        {"at": hour * HOUR_S, "updates": {f"Desk.{t}.staff": n for t, n in count.items()}}
-        for hour, count in enumerate(heads or heads_by_hour(log, week))
-    ]
-    settings = {
-        "name": "loan_desk",
-        "seed": 1,
-        "clock": {"until": "168h", "start": week.start},
-        "runs": folder / "runs",
-        "courier": {"host": "thread"},
-        "ingress": [{"connector": "schedule", "commands": commands, "allow": ["Desk.*"]}],
-        "egress": [{"connector": "jsonl", "path": str(folder / "{run_id}.jsonl")}],
-    }
-    with Run(settings, make_model(log, MONDAY)) as run:
-        run.run()
-    assert run.report.exit_status == 0
-    return list(read_records(folder / f"{run.report.run_id}.jsonl"))
-
-
-def work_items(records: Iterable[Any]) -> list[Any]:
-    return [record for record in records if record["type"] == "WorkItem"]
+from despatch import Constant, DynamicEnvironment, Empirical
+from despatch.value_types import value_type_of
+from loan_desk_logs import (
+    ASSESSMENT,
+    COMPLETION,
+    HOUR_S,
+    LEADS,
+    MONDAY,
+    busy_week,
+    moment,
+    one_application,
+    read_records,
+    row,
+    run_days,
+    run_week,
+    work_items,
+    write_log,
+)
 
 
 class TestLog:
@@ -161,16 +82,45 @@ class TestLog:
         with pytest.raises(ValueError, match=r"other\.csv: expected a log with the columns"):
             read_log(path)
 
+    def test_a_log_without_amounts_is_refused(self, tmp_path: Path) -> None:
+        path = tmp_path / "old.csv"
+        path.write_text("timestamp,case,activity,lifecycle,resource\n", encoding="utf-8")
+        with pytest.raises(ValueError, match=r"old\.csv: .* the columns amount$"):
+            read_log(path)
+
+    def test_an_application_has_the_amount_it_is_for(self, tmp_path: Path) -> None:
+        (application,) = read_log(write_log(tmp_path, one_application())).applications
+        assert application.amount == Decimal(5000)
+
     def test_a_week_without_work_is_refused(self, tmp_path: Path) -> None:
         log = read_log(write_log(tmp_path, one_application()))
         with pytest.raises(ValueError, match="2011-11-21"):
             log.week(date(2011, 11, 21))
 
-    def test_simulated_time_begins_with_the_week(self, tmp_path: Path) -> None:
+    def test_days_begin_and_end_at_midnight(self, tmp_path: Path) -> None:
         week = read_log(write_log(tmp_path, one_application())).week(MONDAY)
-        assert week.seconds(moment(1, "01:00")) == 25 * HOUR_S
+        assert (week.start, week.end) == (moment(0, "00:00"), moment(7, "00:00"))
         assert moment(6, "23:59") in week
         assert moment(7, "00:00") not in week
+        assert week.hours == 168
+
+    def test_the_whole_log_is_from_its_first_application_to_its_last_turn(
+        self, tmp_path: Path
+    ) -> None:
+        log = read_log(write_log(tmp_path, one_application()))
+        assert log.window() == Window.of_days(MONDAY, MONDAY + timedelta(days=1))
+        assert log.window(MONDAY, MONDAY).end == moment(1, "00:00")
+
+    def test_a_log_without_work_has_no_window(self, tmp_path: Path) -> None:
+        log = read_log(write_log(tmp_path, []))
+        with pytest.raises(ValueError, match="no work"):
+            log.window()
+
+    def test_the_day_on_which_clocks_are_set_back_has_an_hour_more(self) -> None:
+        window = Window.of_days(date(2011, 10, 30), date(2011, 10, 30))
+        assert window.hours == 25
+        assert window.start == datetime(2011, 10, 29, 22, tzinfo=UTC)
+        assert window.end == datetime(2011, 10, 30, 23, tzinfo=UTC)
 
 
 class TestStaffing:
@@ -229,6 +179,34 @@ class TestStaffing:
         assert pauses(read_log(write_log(tmp_path, rows))) == {"calls": [14 * 60]}
 
 
+class TestEvents:
+    def test_a_loan_has_the_same_id_in_every_run(self, tmp_path: Path) -> None:
+        (application,) = read_log(write_log(tmp_path, one_application("173688"))).applications
+        loan = loan_of(application)
+        assert loan.id == uuid5(LOG, "173688") == UUID("16f54f76-9e02-5960-97de-08a4d3c38c41")
+        assert (loan.case, loan.amount) == ("173688", Decimal(5000))
+        assert loan.applied == moment(0, "08:00")
+
+    def test_their_types_are_those_of_the_records_values(self) -> None:
+        described = value_type_of(WorkItem)
+        assert described is not None
+        fields = {field.name: field for field in described.fields}
+        assert fields["loan"].type_name == "Loan"
+        loan = {field.name: field for field in fields["loan"].parts}
+        assert loan["id"].kind == "uuid"
+        assert (loan["amount"].kind, loan["amount"].precision, loan["amount"].scale) == (
+            "decimal",
+            10,
+            2,
+        )
+        for moment_of in (loan["applied"], fields["due"]):
+            assert (moment_of.kind, moment_of.zoned) == ("datetime", True)
+
+    def test_an_amount_of_more_digits_than_a_sink_is_told_of_is_refused(self) -> None:
+        with pytest.raises(ValueError, match="amount"):
+            Loan(id=LOG, case="1", amount=Decimal("0.001"), applied=moment(0, "08:00"))
+
+
 class TestModel:
     def test_service_times_and_pauses_are_those_of_the_log(self, tmp_path: Path) -> None:
         desk = desk_of(read_log(write_log(tmp_path, busy_week())))
@@ -265,9 +243,65 @@ class TestModel:
         log = read_log(write_log(tmp_path, rows))
         records = run_week(log, tmp_path)
         queued, started, _ = work_items(records)
-        assert (queued["sim_ts"], queued["value"]["due"]) == (0, -36 * HOUR_S)
+        assert queued["sim_ts"] == 0
+        assert datetime.fromisoformat(queued["value"]["due"]) == moment(-2, "12:00")
         assert started["sim_ts"] == 9 * HOUR_S
-        assert figures_of_records(records).waits == {"leads": [45 * HOUR_S]}
+
+    def test_a_turn_that_was_under_way_when_the_run_began_is_history(self, tmp_path: Path) -> None:
+        rows = [
+            row(moment(-1, "23:59"), "1", LEADS, "START", "ann"),
+            row(moment(0, "00:10"), "1", LEADS, "COMPLETE", "ann"),
+            row(moment(0, "09:00"), "1", COMPLETION, "START", "ann"),
+            row(moment(0, "09:10"), "1", COMPLETION, "COMPLETE", "ann"),
+        ]
+        log = read_log(write_log(tmp_path, rows))
+        records = run_week(log, tmp_path, [{"calls": 1, "assessment": 0}] * 168)
+        items = [item["value"] for item in work_items(records)]
+        assert {(item["turn"], item["activity"]) for item in items} == {(2, "completion")}
+
+    def test_what_is_due_while_the_turn_before_is_not_done_waits_from_then_on(
+        self, tmp_path: Path
+    ) -> None:
+        log = read_log(write_log(tmp_path, one_application()))
+        heads = [{"calls": int(hour >= 48), "assessment": 0} for hour in range(168)]
+        items = work_items(run_week(log, tmp_path, heads))
+        first, *others = [item for item in items if item["value"]["status"] == "queued"]
+        assert datetime.fromisoformat(first["value"]["due"]) == moment(0, "08:01")
+        finished = [item for item in items if item["value"]["status"] == "finished"]
+        for other, before in zip(others, finished, strict=False):
+            due = datetime.fromisoformat(other["value"]["due"])
+            assert due == datetime.fromisoformat(before["timestamp"])
+
+    def test_a_run_across_the_end_of_summer_time_keeps_to_the_hours_that_passed(
+        self, tmp_path: Path
+    ) -> None:
+        rows = [
+            row(datetime.fromisoformat(at) + timedelta(minutes=minute), case, LEADS, lifecycle)
+            for case, at in (("1", "2011-10-29T12:00:00+02:00"), ("2", "2011-10-30T12:00:00+01:00"))
+            for minute, lifecycle in enumerate(("SCHEDULE", "START", "COMPLETE"))
+        ]
+        log = read_log(write_log(tmp_path, rows))
+        window = log.window()
+        assert window.hours == 24 + 25
+        items = work_items(read_records(run_days(log, window, tmp_path)))
+        queued = [item["sim_ts"] for item in items if item["value"]["status"] == "queued"]
+        assert queued == [12 * HOUR_S, (24 + 13) * HOUR_S]
+
+    def test_half_a_year_is_one_run(self, tmp_path: Path) -> None:
+        later = timedelta(days=165)
+        rows = [
+            row(datetime.fromisoformat(at) + wait, case, *rest)
+            for wait in (timedelta(), later)
+            for at, _, *rest in (each[:5] for each in one_application())
+            for case in [str(wait.days)]
+        ]
+        log = read_log(write_log(tmp_path, rows))
+        window = log.window()
+        assert window.hours == 167 * 24 - 1, "the clocks were put forward in March"
+        items = work_items(read_records(run_days(log, window, tmp_path)))
+        assert [item["key"] for item in items] == ["0"] * 9 + ["165"] * 9
+        last = datetime.fromisoformat(items[-1]["timestamp"])
+        assert window.end - timedelta(days=1) < last < window.end
 
     def test_no_more_are_served_at_once_than_are_at_work_when_they_begin(
         self, tmp_path: Path
@@ -303,7 +337,7 @@ class TestModel:
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setenv("LOAN_DESK_LOG", str(write_log(tmp_path, one_application())))
-        monkeypatch.setenv("LOAN_DESK_WEEK", "2011-11-14")
+        monkeypatch.setenv("LOAN_DESK_START", "2011-11-14T00:00:00+01:00")
         env = DynamicEnvironment(seed=1)
         build(env)
         assert env.registry["Desk.calls.staff"] == 0
@@ -312,77 +346,3 @@ class TestModel:
         monkeypatch.delenv("LOAN_DESK_LOG", raising=False)
         with pytest.raises(ValueError, match="set LOAN_DESK_LOG"):
             build(DynamicEnvironment())
-
-
-class TestComparison:
-    def test_the_real_figures_are_those_of_the_log(self, tmp_path: Path) -> None:
-        rows = [
-            *one_application(),
-            row(moment(6, "12:00"), "2", LEADS, "SCHEDULE", "112"),
-            row(moment(7, "09:00"), "2", LEADS, "START", "ann"),
-            row(moment(7, "09:30"), "2", LEADS, "COMPLETE", "ann"),
-        ]
-        log = read_log(write_log(tmp_path, rows))
-        figures = figures_of_log(log, log.week(MONDAY))
-        assert figures.done == [2, 1, 0, 0, 0, 0, 0]
-        assert figures.waits == {"completion": [59 * 60]}
-        assert figures.still_waiting == 1
-
-    def test_the_models_figures_add_up_to_its_records(self, tmp_path: Path) -> None:
-        log = read_log(write_log(tmp_path, busy_week()))
-        records = run_week(log, tmp_path)
-        figures = figures_of_records(records)
-        count = Counter(item["value"]["status"] for item in work_items(records))
-        assert sum(figures.done) == count["finished"]
-        assert sum(map(len, figures.waits.values())) == count["started"]
-        assert figures.still_waiting == count["queued"] - count["started"]
-
-    def test_the_table_has_both_sides(self, tmp_path: Path) -> None:
-        log = read_log(write_log(tmp_path, busy_week()))
-        real = figures_of_log(log, log.week(MONDAY))
-        text = table(real, figures_of_records(run_week(log, tmp_path)))
-        assert f"  Mon{real.done[0]:>29}" in text
-        assert "leads" in text
-
-
-HEADS = [{"calls": hour % 3, "assessment": 1} for hour in range(168)]
-
-
-def sent(redis_url: str) -> list[Any]:
-    """The commands in the stream."""
-    with redis.Redis.from_url(redis_url) as server:
-        return [json.loads(entry[b"command"]) for _, entry in server.xrange(COMMANDS)]
-
-
-class TestRoster:
-    def test_a_command_changes_both_teams_and_has_an_id_and_its_time(self, redis_url: str) -> None:
-        with redis.Redis.from_url(redis_url) as server:
-            Roster(server, HEADS, "week").send_ahead()
-        commands = sent(redis_url)
-        assert len(commands) == 168
-        assert commands[5] == {
-            "id": "week-005",
-            "at": 5 * HOUR_S,
-            "updates": {"Desk.calls.staff": 2, "Desk.assessment.staff": 1},
-        }
-
-    def test_live_commands_come_one_an_hour_and_carry_no_time(self, redis_url: str) -> None:
-        with redis.Redis.from_url(redis_url) as server:
-            Roster(server, HEADS).send_live(1e-9, threading.Event())
-        commands = sent(redis_url)
-        assert [command["id"] for command in commands] == [f"roster-{h:03}" for h in range(168)]
-        assert not any("at" in command for command in commands)
-
-    def test_a_run_that_ends_early_ends_the_roster(self, redis_url: str) -> None:
-        stop = threading.Event()
-        stop.set()
-        with redis.Redis.from_url(redis_url) as server:
-            Roster(server, HEADS).send_live(1.0, stop)
-        assert sent(redis_url) == []
-
-    def test_what_an_earlier_run_left_is_taken_back(self, redis_url: str) -> None:
-        with redis.Redis.from_url(redis_url) as server:
-            roster = Roster(server, HEADS)
-            roster.send_ahead()
-            roster.clear()
-        assert sent(redis_url) == []

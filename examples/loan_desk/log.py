@@ -2,8 +2,8 @@
 
 The log is that of the BPI Challenge 2012 (Boudewijn van Dongen, 4TU.ResearchData,
 https://doi.org/10.4121/uuid:3926db30-f712-4394-aebc-75976070e91f) as a table: columns timestamp
-(with offset), case, activity, lifecycle and resource, sorted by time, gzipped or plain. Its
-activities that begin with ``W_`` are work done by people.
+(with offset), case, activity, lifecycle, resource and amount, sorted by time, gzipped or plain.
+Its activities that begin with ``W_`` are work done by people.
 """
 
 from __future__ import annotations
@@ -14,11 +14,13 @@ from collections import defaultdict, deque
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
+from decimal import Decimal
 from functools import cached_property
 from itertools import chain
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
-__all__ = ["ACTIVITIES", "DEFAULT_WEEK", "Application", "Log", "Turn", "Week", "read_log"]
+__all__ = ["ACTIVITIES", "HOUR", "Application", "Log", "Turn", "Window", "read_log"]
 
 ACTIVITIES: Mapping[str, str] = {
     "W_Afhandelen leads": "leads",
@@ -30,13 +32,15 @@ ACTIVITIES: Mapping[str, str] = {
 }
 """The log's names for work to ours. Others (12 rows of the real log) are left out."""
 
-DEFAULT_WEEK = date(2011, 11, 14)
-"""A Monday. An ordinary week: no holiday in it, and six weeks of work before it."""
-
 CALLS_BY_APPOINTMENT = {"offer_calls", "file_calls"}
 """Work that waits for the customer: an offer is followed up a week later, by design."""
 
-WEEK = timedelta(days=7)
+COLUMNS = {"timestamp", "case", "activity", "lifecycle", "resource", "amount"}
+
+ZONE = ZoneInfo("Europe/Amsterdam")
+"""Where the desk is: its days begin at this midnight."""
+
+HOUR = timedelta(hours=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,10 +79,18 @@ class Turn:
 
 @dataclass(frozen=True, slots=True)
 class Application:
-    """An application for a loan, with its turns in the order in which they were served."""
+    """An application for a loan.
+
+    Attributes:
+        case: Its number.
+        arrived: When it came.
+        amount: How much is asked for, in euros.
+        turns: Its turns at the desk, in the order in which they were served.
+    """
 
     case: str
     arrived: datetime
+    amount: Decimal
     turns: tuple[Turn, ...]
 
 
@@ -94,36 +106,58 @@ class Log:
         turns = chain.from_iterable(application.turns for application in self.applications)
         return tuple(sorted(turns, key=lambda turn: turn.start))
 
-    def week(self, monday: date) -> Week:
-        """The week that begins on this day.
+    def window(self, first: date | None = None, last: date | None = None) -> Window:
+        """The time from one day to another, both included; by default the whole log.
 
         Raises:
             ValueError: The log has no work in it.
         """
-        starts = (turn.start for turn in self.turns)
-        first = next((s for s in starts if timedelta() <= s.date() - monday < WEEK), None)
-        if first is None:
-            raise ValueError(f"the log has no work in the week that begins on {monday}")
-        return Week(datetime.combine(monday, time(), tzinfo=first.tzinfo))
+        if self.turns and first is None:
+            first = self.applications[0].arrived.date()
+        if self.turns and last is None:
+            last = max(turn.end for turn in self.turns).date()
+        window = Window.of_days(first, last) if first and last else None
+        if window is None or not any(turn.start in window for turn in self.turns):
+            raise ValueError(f"the log has no work in the days from {first} to {last}")
+        return window
+
+    def week(self, monday: date) -> Window:
+        """The seven days that begin with this one.
+
+        Raises:
+            ValueError: The log has no work in them.
+        """
+        return self.window(monday, monday + timedelta(days=6))
 
 
 @dataclass(frozen=True, slots=True)
-class Week:
-    """A week, and simulated time in it: seconds since its beginning."""
+class Window:
+    """Some days at the desk, and simulated time in them: seconds since they began.
+
+    Both ends have fixed offsets from UTC, so that what lies between them is the time that passed,
+    also when the clocks were changed meanwhile.
+    """
 
     start: datetime
+    end: datetime
+
+    @classmethod
+    def of_days(cls, first: date, last: date) -> Window:
+        """From the midnight before the first day to that after the last."""
+        return cls(_midnight(first), _midnight(last + timedelta(days=1)))
 
     @property
-    def end(self) -> datetime:
-        """The beginning of the next week."""
-        return self.start + WEEK
+    def hours(self) -> int:
+        """How long it is."""
+        return (self.end - self.start) // HOUR
 
     def __contains__(self, moment: datetime) -> bool:
         return self.start <= moment < self.end
 
-    def seconds(self, moment: datetime) -> float:
-        """Simulated time at a moment; negative before the week."""
-        return (moment - self.start).total_seconds()
+
+def _midnight(day: date) -> datetime:
+    local = datetime.combine(day, time(), tzinfo=ZONE)
+    return datetime.fromisoformat(local.isoformat())
 
 
 def read_log(path: Path) -> Log:
@@ -140,25 +174,24 @@ def read_log(path: Path) -> Log:
     read = gzip.open if path.suffix == ".gz" else open
     with read(path, "rt", encoding="utf-8", newline="") as file:
         rows = csv.DictReader(file)
-        missing = {"timestamp", "case", "activity", "lifecycle", "resource"} - {
-            *(rows.fieldnames or ())
-        }
-        if missing:
-            raise ValueError(f"{path}: expected a log with the columns {', '.join(missing)}")
+        if missing := COLUMNS - {*(rows.fieldnames or ())}:
+            named = ", ".join(sorted(missing))
+            raise ValueError(f"{path}: expected a log with the columns {named}")
         return Log(tuple(_applications(rows)))
 
 
 def _applications(rows: Iterable[Mapping[str, str]]) -> Iterator[Application]:
-    arrived: dict[str, datetime] = {}
+    came: dict[str, tuple[datetime, Decimal]] = {}
     work: defaultdict[str, list[tuple[str, str, datetime, str]]] = defaultdict(list)
     for row in rows:
         moment = datetime.fromisoformat(row["timestamp"])
-        arrived.setdefault(row["case"], moment)
+        if row["case"] not in came:
+            came[row["case"]] = moment, Decimal(row["amount"])
         if activity := ACTIVITIES.get(row["activity"]):
             work[row["case"]].append((activity, row["lifecycle"], moment, row["resource"]))
-    for case, moment in arrived.items():
+    for case, (moment, amount) in came.items():
         turns = sorted(_turns(case, work[case]), key=lambda turn: turn.start)
-        yield Application(case, moment, tuple(turns))
+        yield Application(case, moment, amount, tuple(turns))
 
 
 def _turns(case: str, events: list[tuple[str, str, datetime, str]]) -> Iterator[Turn]:

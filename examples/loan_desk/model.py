@@ -9,14 +9,15 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Generator, Sequence
-from datetime import date
+from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any, Literal, TypeAlias
+from typing import Any, TypeAlias
 
 import simpy
-from log import DEFAULT_WEEK, Application, Log, Turn, Week, read_log
-from pydantic import BaseModel, Field
-from staffing import HOUR, TEAMS, pauses, service_times, team_of
+from events import Loan, Status, WorkItem, loan_of
+from log import HOUR, Application, Log, Turn, read_log
+from pydantic import Field
+from staffing import TEAMS, pauses, service_times, team_of
 
 from despatch import (
     Constant,
@@ -27,7 +28,7 @@ from despatch import (
     SimParameter,
 )
 
-__all__ = ["Desk", "WorkItem", "build", "make_model"]
+__all__ = ["Desk", "build", "desk_of", "make_model"]
 
 Steps: TypeAlias = Generator[simpy.Event, Any, None]
 
@@ -62,44 +63,26 @@ class Desk(SimParameter):
     service: Service = Service()
 
 
-class WorkItem(BaseModel):
-    """An event: a turn of an application was queued, started or finished.
-
-    Attributes:
-        status: What happened.
-        activity: Which work it is.
-        is_call_back: Whether it waited for a customer before it waited for staff.
-        due: Since when it has been waiting for staff, in simulated seconds; negative for what
-            waited before the week began.
-    """
-
-    status: Literal["queued", "started", "finished"]
-    case: str
-    activity: str
-    is_call_back: bool
-    due: float
-
-
 def build(env: DynamicEnvironment) -> None:
-    """The model for a settings file: the log and the week come from the environment.
+    """The model for a settings file: the log and the start come from the environment.
 
     Raises:
-        ValueError: LOAN_DESK_LOG is not set, or LOAN_DESK_WEEK is no date.
+        ValueError: LOAN_DESK_LOG is not set, or LOAN_DESK_START is no date and time.
     """
     path = os.environ.get("LOAN_DESK_LOG")
     if not path:
         raise ValueError("set LOAN_DESK_LOG to the path of the event log (see README.md)")
-    week = os.environ.get("LOAN_DESK_WEEK")
-    make_model(read_log(Path(path)), date.fromisoformat(week) if week else DEFAULT_WEEK)(env)
+    log, start = read_log(Path(path)), os.environ.get("LOAN_DESK_START")
+    make_model(log, datetime.fromisoformat(start) if start else log.window().start)(env)
 
 
-def make_model(log: Log, monday: date) -> Callable[[DynamicEnvironment], None]:
-    """The model of one week of a log, which begins at simulated time 0."""
-    week, desk = log.week(monday), desk_of(log)
+def make_model(log: Log, start: datetime) -> Callable[[DynamicEnvironment], None]:
+    """The model of what is in a log from a moment on, which is simulated time 0."""
+    desk = desk_of(log)
 
     def model(env: DynamicEnvironment) -> None:
         env.registry.register("Desk", desk)
-        LoanDesk(env, week).open(log)
+        LoanDesk(env, start).open(log)
 
     return model
 
@@ -122,9 +105,9 @@ def _empirical(values: Sequence[float], size: int = 500) -> Empirical:
 class LoanDesk:
     """The desk: two teams, and the applications that come to them."""
 
-    def __init__(self, env: DynamicEnvironment, week: Week) -> None:
+    def __init__(self, env: DynamicEnvironment, start: datetime) -> None:
         self.env = env
-        self.week = week
+        self.start = start
         self.teams = {team: DynamicResource(env, f"Desk.{team}.staff") for team in TEAMS}
 
     def open(self, log: Log) -> None:
@@ -135,56 +118,61 @@ class LoanDesk:
     def arrivals(self, applications: Sequence[Application]) -> Steps:
         """Let applications in when they came; those already in hand, at the beginning."""
         for application in applications:
-            turns = [turn for turn in application.turns if self.is_ahead(turn)]
-            if not turns:
+            if all(turn.start < self.start for turn in application.turns):
                 continue
-            wait = self.week.seconds(application.arrived) - self.env.now
-            if wait > 0:
-                yield self.env.timeout(wait)
-            self.env.process(self.application(turns))
+            yield from self.until(application.arrived)
+            self.env.process(self.application(application))
 
-    def is_ahead(self, turn: Turn) -> bool:
-        """Whether a turn was still to be served when the week began, and due before its end."""
-        return turn.due < self.week.end and turn.start >= self.week.start
+    def application(self, application: Application) -> Steps:
+        """One application, from turn to turn; those begun before the start are history."""
+        loan = loan_of(application)
+        for number, turn in enumerate(application.turns, start=1):
+            if turn.start < self.start:
+                continue
+            yield from self.until(turn.due)
+            # What waited before the start has waited since then; what is due while the turn
+            # before it is not done waits from now on.
+            due = turn.due if turn.due < self.start and not self.env.now else self.moment
+            yield from self.serve(loan, number, turn, due)
 
-    def application(self, turns: Sequence[Turn]) -> Steps:
-        """One application, from turn to turn."""
-        for turn in turns:
-            due = self.week.seconds(turn.due)
-            if due > self.env.now:
-                yield self.env.timeout(due - self.env.now)
-            # What waited before the week began has waited since then; what is due while the
-            # turn before it is not done waits from now on.
-            yield from self.serve(turn, due if due < 0 and not self.env.now else self.env.now)
+    def until(self, moment: datetime) -> Steps:
+        """Wait for a moment, if it is still to come."""
+        wait = (moment - self.start).total_seconds() - self.env.now
+        if wait > 0:
+            yield self.env.timeout(wait)
 
-    def serve(self, turn: Turn, due: float) -> Steps:
+    @property
+    def moment(self) -> datetime:
+        """The date and time that it is now at the desk."""
+        return self.start + timedelta(seconds=self.env.now)
+
+    def serve(self, loan: Loan, number: int, turn: Turn, due: datetime) -> Steps:
         """One turn: wait for somebody, be served."""
-        self.publish("queued", turn, due)
+
+        def publish(status: Status) -> None:
+            item = WorkItem(
+                status=status,
+                loan=loan,
+                turn=number,
+                activity=turn.activity,
+                is_call_back=turn.is_call_back,
+                due=due,
+            )
+            self.env.publish_event(loan.case, item)
+
+        publish("queued")
         team = team_of(turn.activity)
         request = self.teams[team].request()
         yield request
-        self.publish("started", turn, due)
+        publish("started")
         yield self.env.timeout(self.env.sample(f"Desk.service.{turn.activity}"))
-        self.publish("finished", turn, due)
+        publish("finished")
         self.env.process(self.pause(team, request))
 
     def pause(self, team: str, request: simpy.resources.resource.Request) -> Steps:
         """Whoever has finished a turn is not free for the next one at once."""
         yield self.env.timeout(self.env.sample(f"Desk.{team}.pause"))
         self.teams[team].release(request)
-
-    def publish(
-        self, status: Literal["queued", "started", "finished"], turn: Turn, due: float
-    ) -> None:
-        """Publish what happens to a turn."""
-        item = WorkItem(
-            status=status,
-            case=turn.case,
-            activity=turn.activity,
-            is_call_back=turn.is_call_back,
-            due=due,
-        )
-        self.env.publish_event(turn.case, item)
 
     def hourly_figures(self) -> Steps:
         """Publish how long the queues are and how many people are at work, every hour."""

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from itertools import pairwise
 
-from log import Log, Turn, Week
+from log import HOUR, Log, Turn, Window
 
-__all__ = ["HOUR", "TEAMS", "heads_by_hour", "pauses", "service_times", "team_of"]
-
-HOUR = timedelta(hours=1)
+__all__ = ["TEAMS", "heads_by_hour", "pauses", "service_times", "team_of"]
 
 TEAMS: Mapping[str, frozenset[str]] = {
     "calls": frozenset({"leads", "completion", "offer_calls", "file_calls"}),
@@ -54,8 +52,8 @@ def pauses(log: Log) -> dict[str, list[float]]:
     return dict(seconds)
 
 
-def heads_by_hour(log: Log, week: Week) -> list[dict[str, int]]:
-    """For each hour of the week, how many people of each team worked in it.
+def heads_by_hour(log: Log, window: Window) -> list[dict[str, int]]:
+    """For each hour of the window, how many people of each team worked in it.
 
     A person counts in every hour in which they worked on a turn, as a member of the team whose
     work they mostly do. Turns by nobody in particular (a ninth of the real log) count for as
@@ -65,22 +63,22 @@ def heads_by_hour(log: Log, week: Week) -> list[dict[str, int]]:
     people: defaultdict[tuple[int, str], set[str]] = defaultdict(set)
     unnamed: defaultdict[tuple[int, str], list[Turn]] = defaultdict(list)
     for turn in log.turns:
-        if turn.start not in week:
+        if turn.start not in window:
             continue
         last = turn.start if turn.is_left_open else turn.end
-        for hour in range(_hour(week, turn.start), _hour(week, last) + 1):
+        for hour in range(_hour(window, turn.start), _hour(window, last) + 1):
             if turn.staff:
                 people[hour, team[turn.staff]].add(turn.staff)
             else:
                 unnamed[hour, team_of(turn.activity)].append(turn)
     return [
         {name: len(people[hour, name]) + _most_at_once(unnamed[hour, name]) for name in TEAMS}
-        for hour in range((week.end - week.start) // HOUR)
+        for hour in range(window.hours)
     ]
 
 
-def _hour(week: Week, moment: datetime) -> int:
-    return (moment - week.start) // HOUR
+def _hour(window: Window, moment: datetime) -> int:
+    return (moment - window.start) // HOUR
 
 
 def _most_at_once(turns: Sequence[Turn]) -> int:

@@ -68,6 +68,7 @@ def rows(annotation, *default):
         (dict[str, int], "mapping"),
         (Mapping[str, Any], "mapping"),
         (Annotated[int, Field(ge=1, lt=9)], "whole number, at least 1, less than 9"),
+        (Annotated[int, Field(le=67_108_864)], "whole number, at most 67108864"),
         (Annotated[str, Field(min_length=1, max_length=9)], "text, at most 9 long"),
         (complex, "complex"),
     ],

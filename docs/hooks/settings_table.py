@@ -137,7 +137,7 @@ def _limits(field: FieldInfo) -> Iterator[str]:
     for constraint in field.metadata:
         for name, words in _BOUNDS.items():
             if (bound := getattr(constraint, name, None)) is not None:
-                yield f"{words} {bound:g}"
+                yield f"{words} {bound}"
         for name, words in _LENGTHS.items():
             # One character is what everyone expects of a text.
             if (bound := getattr(constraint, name, None)) not in (None, 1):
@@ -156,7 +156,8 @@ def _default(field: FieldInfo) -> str:
         return "not shown"
     if isinstance(default, timedelta | ByteSize):
         return f"`{_shown(default)}`"
-    return f"`{_shown(TypeAdapter(field.annotation).dump_python(default, mode='json'))}`"
+    annotation: Any = field.annotation
+    return f"`{_shown(TypeAdapter(annotation).dump_python(default, mode='json'))}`"
 
 
 def _shown(value: Any) -> str:

@@ -28,7 +28,7 @@ __all__ = [
     "shared_schema_registry_url",
 ]
 
-APICURIO_IMAGE = "apicurio/apicurio-registry:3.0.9"
+APICURIO_IMAGE = "apicurio/apicurio-registry:3.3.0"
 APICURIO_PORT = 8080
 APICURIO_PATH = "/apis/ccompat/v7"
 

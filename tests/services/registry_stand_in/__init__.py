@@ -2,8 +2,7 @@
 
 It is no registry that anyone runs. It is here because none can be had without a Docker engine:
 Confluent's jars are not on Maven Central, and neither are those of Apicurio's application. Where an
-engine answers, the tests run on Apicurio Registry instead; what both say alike is what
-``tests/test_services_registry.py`` holds them to.
+engine answers, the tests run on Apicurio Registry instead.
 
 It is strict: it takes no schema that is none, no unknown field, no other content type, and it
 refuses a schema that may not follow the last (by default, one that could not read its data).

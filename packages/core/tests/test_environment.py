@@ -23,6 +23,7 @@ class Bell:
     def __init__(self, env, *, stop_after=None, interval_s=0.001, expects_commands=False):
         self.env = env
         self.calls = 0
+        self.pauses = 0
         self.stop_after = stop_after
         self.interval_s = interval_s
         self.expects_commands = expects_commands
@@ -32,6 +33,9 @@ class Bell:
         if self.calls == self.stop_after:
             self.env.stop("the test")
         return time.monotonic() + self.interval_s
+
+    def pause(self):
+        self.pauses += 1
 
 
 def trace_of(env, seed):
@@ -269,3 +273,25 @@ def test_sampling_from_nowhere_names_the_path():
 def test_sampling_from_what_is_no_distribution_says_so():
     with pytest.raises(TypeError, match=r"A\.capacity"):
         samples(42, "A.capacity")
+
+
+def test_who_attends_is_told_whenever_the_clock_comes_to_stand_still():
+    env = DynamicEnvironment()
+    bell = Bell(env)
+    env.attach(bell)
+    env.timeout(3)
+    env.run(until=1)
+    assert bell.pauses == 1
+    env.run(until=env.timeout(1))
+    assert bell.pauses == 2
+    env.run()
+    assert bell.pauses == 3
+
+    def failing():
+        yield env.timeout(1)
+        raise LookupError("the model's own")
+
+    env.process(failing())
+    with pytest.raises(LookupError, match="the model's own"):
+        env.run()
+    assert bell.pauses == 4

@@ -213,6 +213,19 @@ def test_what_is_published_is_written_and_the_courier_told(board):
     assert board.said(Written) == [Written(1)]
 
 
+def test_what_was_published_is_written_when_the_clock_comes_to_stand_still(make):
+    # The next flush is an hour away, and between two runs nobody would look at the time.
+    board = make(journal={"flush": {"interval": "1h"}})
+    board.env.timeout(2)
+    board.env.run(until=1)
+    board.env.publish_event("customer-1", {"status": "queued"})
+    board.switchboard.attend()
+    assert end_position(board.folder.records) == 0
+    board.env.run()
+    assert end_position(board.folder.records) == 1
+    assert board.said(Written)[-1].end == 1
+
+
 def test_between_two_flushes_nothing_is_written(board):
     next_at = board.switchboard.attend()
     assert next_at > time.monotonic() - 1

@@ -126,6 +126,8 @@ class DynamicEnvironment(IngressMixIn, EgressMixIn, simpy.Environment):
                 ) from None
         finally:
             self._disarm(event)
+            if self._attendant is not None:
+                self._attendant.pause()
         return None
 
     def _arm(self, until: float | simpy.Event | None) -> simpy.Event | None:

@@ -29,6 +29,9 @@ class Attendant(Protocol):
             The wall time (`time.monotonic`, in seconds) at which to be called again at the latest.
         """
 
+    def pause(self) -> None:
+        """Leave nothing undone: nobody knows when the environment runs again, if it does."""
+
 
 class IngressMixIn:
     """Gives an environment the way in for commands, other threads and requests to stop."""

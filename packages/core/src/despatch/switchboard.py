@@ -155,6 +155,11 @@ class Switchboard:
             self._start_courier()
         return min(self._flush_at, self._restart_at)
 
+    def pause(self) -> None:
+        """Write what was published: the sinks get it though the clock stands still."""
+        self._flush()
+        self._flush_at = time.monotonic() + self._flush_s
+
     def _receive(self, link: Link) -> None:
         link.flush()
         messages = link.receive()

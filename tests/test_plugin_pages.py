@@ -199,8 +199,12 @@ def config():
 
 
 def test_each_package_has_a_page_with_its_readme(config):
-    files = on_files(Files([]), config)
-    titles = {file.src_uri: file.content_string.partition("\n")[0] for file in files}
+    files = config.plugins.on_files(Files([]), config=config)
+    titles = {
+        file.src_uri: file.content_string.partition("\n")[0]
+        for file in files
+        if file.src_uri.startswith("plugins/")
+    }
     assert titles.pop("plugins/built-in.md") == "# Built in"
     assert titles == {
         f"plugins/{package.folder.name.partition('-')[2]}.md": f"# {package.name}"

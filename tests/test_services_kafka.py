@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import struct
 import threading
 
 import pytest
@@ -126,39 +127,45 @@ def test_a_server_takes_settings_of_its_own(guarded):
 
 
 def answering(content):
-    """Answers one request with these bytes, and hangs up; the port to ask."""
+    """Answers one request with the bytes made of its port, and hangs up; the port to ask."""
     listener = socket.create_server(("127.0.0.1", 0))
+    port = listener.getsockname()[1]
 
     def answer():
         with listener, listener.accept()[0] as connection:
             connection.recv(1000)
-            connection.sendall(content)
+            connection.sendall(content(port))
 
     threading.Thread(target=answer, daemon=True).start()
-    return listener.getsockname()[1]
+    return port
 
 
-def reply(body):
-    content = bytes(4) + body
-    return len(content).to_bytes(4) + content
-
-
-BROKER = (1).to_bytes(4) + (4).to_bytes(2) + b"host" + (9).to_bytes(4) + b"\xff\xff"
+def cluster(*ports, controller):
+    """A reply that names brokers and the controller."""
+    names = [struct.pack(">ih4sih", 1, 4, b"host", port, -1) for port in ports]
+    body = struct.pack(">ii", 0, len(ports)) + b"".join(names) + struct.pack(">ii", controller, 0)
+    return struct.pack(">i", len(body)) + body
 
 
 def test_metadata_names_the_brokers_and_the_controller():
-    port = answering(reply((2).to_bytes(4) + BROKER * 2 + (1).to_bytes(4) + bytes(4)))
+    port = answering(lambda port: cluster(9092, 9093, controller=2))
 
-    assert kafka.metadata("127.0.0.1", port) == ([9, 9], 1)
+    assert kafka.metadata("127.0.0.1", port) == ([9092, 9093], 2)
 
 
-def test_a_server_without_a_controller_is_not_ready():
-    port = answering(reply((1).to_bytes(4) + BROKER + b"\xff" * 4 + bytes(4)))
-
-    assert not kafka.is_ready("127.0.0.1", port)
+@pytest.mark.parametrize(
+    ("content", "ready"),
+    [
+        (lambda port: cluster(port, controller=1), True),
+        (lambda port: cluster(port, controller=-1), False),
+        (lambda port: cluster(controller=1), False),
+    ],
+)
+def test_a_server_is_ready_when_it_is_in_a_cluster_with_a_controller(content, ready):
+    assert kafka.is_ready("127.0.0.1", answering(content)) == ready
 
 
 def test_a_server_that_hangs_up_is_not_ready():
     with pytest.raises(ServiceError, match="closed the connection"):
-        kafka.metadata("127.0.0.1", answering(b""))
-    assert not kafka.is_ready("127.0.0.1", answering(b""))
+        kafka.metadata("127.0.0.1", answering(lambda port: b""))
+    assert not kafka.is_ready("127.0.0.1", answering(lambda port: b""))

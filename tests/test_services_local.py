@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import socket
 import sys
-import urllib.error
 import urllib.request
 
 import pytest
@@ -64,12 +63,24 @@ def test_a_server_gets_an_environment_in_addition_to_this_one(monkeypatch):
         PageServer().__enter__()
 
 
-def test_a_frozen_server_stops_when_it_is_asked_to():
+TIDY = """
+import pathlib, signal
+signal.signal(signal.SIGTERM, lambda *_: pathlib.Path("tidied").touch() or exit())
+pathlib.Path("ready").touch()
+while True:
+    signal.pause()
+"""
+
+
+def test_a_frozen_server_that_is_asked_to_stop_can_tidy_up(monkeypatch):
+    monkeypatch.setattr(PageServer, "command_line", lambda self: [sys.executable, "-c", TIDY])
+    monkeypatch.setattr(PageServer, "answers", lambda self: (self.folder / "ready").exists())
     with PageServer() as server:
         pid = server.pid
         server.pause()
         server.stop()
 
+        assert (server.folder / "tidied").exists()
         with pytest.raises(ProcessLookupError):
             os.kill(pid, 0)
 

@@ -20,7 +20,7 @@ say = @printf '\n== %s\n' "$(1)"
 
 help:
 	@echo "make demo         a small factory for half a minute, no server needed"
-	@echo "make loan-desk    a real week at a loan desk: LOG=bpic2012.csv.gz [ARGS='--factor 0.0001']"
+	@echo "make loan-desk    a real half year at a loan desk: LOG=bpic2012.csv.gz [ARGS='--week 2011-11-14']"
 	@echo "make test         lint, types, docs, every package's suite, the cross-package suite"
 	@echo "make lint | format | types | docs | suite-core | integration   one step of it"
 	@echo "make test-matrix  every suite on every supported Python that is installed"
@@ -42,7 +42,7 @@ help:
 demo: .venv/ready
 	@$(HATCH) run demo:despatch demo
 
-# A real week at a loan desk: LOG=bpic2012.csv.gz, and a Redis server on its default port.
+# A real half year at a loan desk: LOG=bpic2012.csv.gz, and a Redis server on its default port.
 loan-desk: .venv/ready
 	@test -n "$(LOG)" || { echo "make loan-desk LOG=bpic2012.csv.gz: where the event log is"; exit 1; }
 	@$(HATCH) run python examples/loan_desk/run.py "$(LOG)" $(ARGS)

@@ -16,6 +16,7 @@ from log import Log, Window, read_log
 
 from loan_desk_logs import (
     LEADS,
+    LOAN_DESK,
     MONDAY,
     busy_week,
     moment,
@@ -26,6 +27,7 @@ from loan_desk_logs import (
     work_items,
     write_log,
 )
+from pages import blocks
 
 WEEK = Window(moment(0, "00:00"), moment(7, "00:00"))
 
@@ -281,3 +283,8 @@ class TestShow:
         out = capsys.readouterr().out
         assert "2011-11-20" not in out
         assert "2011-11-28" in out
+
+
+def test_the_page_shows_the_query_as_it_is() -> None:
+    (shown,) = (block.code for block in blocks(LOAN_DESK / "README.md") if block.language == "sql")
+    assert shown == (LOAN_DESK / "comparison.sql").read_text(encoding="utf-8")

@@ -139,9 +139,13 @@ class KafkaEgress(EgressConnector):
     async def _deliver(self, batch: Batch) -> Receipt:
         if self._producer is None:
             raise KafkaFailure("not connected")
-        rejected = _impossible(batch)
-        left: Sequence[int] = [index for index in range(len(batch)) if index not in rejected]
-        partitions = await self._partitions({batch.targets[index] for index in left})
+        topics = set(batch.targets)
+        rejected = _impossible(batch, topics)
+        left: Sequence[int] = range(len(batch))
+        if rejected:
+            left = [index for index in left if index not in rejected]
+            topics = {batch.targets[index] for index in left}
+        partitions = await self._partitions(topics)
         while left:
             lanes = pack(
                 batch,
@@ -222,17 +226,19 @@ class KafkaEgress(EgressConnector):
         return sorted(left)
 
 
-def _impossible(batch: Batch) -> dict[int, str]:
+def _impossible(batch: Batch, topics: Iterable[str]) -> dict[int, str]:
     """The records that no cluster takes."""
-    faults = {topic: fault_of_topic(topic) for topic in set(batch.targets)}
+    faults = {topic: fault for topic in topics if (fault := fault_of_topic(topic)) is not None}
     rejected = {}
-    for index, (topic, payload) in enumerate(zip(batch.targets, batch.payloads, strict=True)):
-        if len(payload) > LARGEST_PAYLOAD_BYTES:
-            rejected[index] = (
-                f"a message of {len(payload):,} bytes: at most {LARGEST_PAYLOAD_BYTES:,} are sent"
-            )
-        elif (fault := faults[topic]) is not None:
-            rejected[index] = fault
+    if faults:
+        rejected = {i: faults[topic] for i, topic in enumerate(batch.targets) if topic in faults}
+    if max(map(len, batch.payloads), default=0) > LARGEST_PAYLOAD_BYTES:
+        for index, payload in enumerate(batch.payloads):
+            if len(payload) > LARGEST_PAYLOAD_BYTES:
+                rejected[index] = (
+                    f"a message of {len(payload):,} bytes, and no more than "
+                    f"{LARGEST_PAYLOAD_BYTES:,} are sent in one"
+                )
     return rejected
 
 

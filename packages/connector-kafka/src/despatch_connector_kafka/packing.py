@@ -104,7 +104,9 @@ def pack(
             run_id, run_header = record.run_id, ("run_id", record.run_id.encode())
         headers = [run_header, ("seq", b"%d" % record.seq)]
         if with_timestamps:
-            timestamp = max(0, (record.timestamp - _EPOCH) // _MILLISECOND)
+            timestamp = (record.timestamp - _EPOCH) // _MILLISECOND
+            if timestamp < 0:
+                timestamp = 0
         parcel = lane.parcels[-1]
         taken = parcel.builder.append(timestamp=timestamp, key=key, value=payload, headers=headers)
         if taken is None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from operator import attrgetter
 from typing import Final
 
 import msgspec
@@ -29,7 +30,8 @@ from despatch_connector_parquet.tables import tabulate
 __all__ = ["File", "Lines", "Tables", "write_file"]
 
 _NAMES: Final = 16
-_IDENTITIES: Final = msgspec.msgpack.Encoder()
+_IDENTITY: Final = attrgetter("run_id", "seq", "sink_seq")
+_PACKED: Final = msgspec.msgpack.Encoder()
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +133,7 @@ def write_file(store: Store, file: File) -> int:
     Raises:
         OSError: It could not be written, or all of its names are taken.
     """
-    identity = _IDENTITIES.encode(file.identities)
+    identity = _PACKED.encode(file.identities)
     extension = extension_of(file.format, file.compression)
     folder = f"{file.place.folder}/" if file.place.folder else ""
     for salt in range(_NAMES):
@@ -154,4 +156,4 @@ def _is_same(found: pa.Buffer, file: File) -> bool:
 
 
 def _identities(records: Sequence[Record]) -> list[Identity]:
-    return [Identity(record.run_id, record.seq, record.sink_seq) for record in records]
+    return list(map(_IDENTITY, records))

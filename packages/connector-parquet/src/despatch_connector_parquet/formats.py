@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Final, Literal, NamedTuple, TypeAlias
+from typing import Any, Final, Literal, TypeAlias
 
 import msgspec
 import pyarrow as pa
@@ -26,15 +26,10 @@ COMPRESSIONS: Final[dict[Format, tuple[Compression, ...]]] = {
 _SUFFIXES: Final[dict[Compression, str]] = {"gzip": ".gz", "zstd": ".zst"}
 
 
-class Identity(NamedTuple):
-    """Which record it is, and which of the sink's."""
+Identity: TypeAlias = tuple[str, int, int]
+"""Which record it is, and which of the sink's: run_id, seq and sink_seq."""
 
-    run_id: str
-    seq: int
-    sink_seq: int
-
-
-_IDENTITY: Final[list[str]] = list(Identity._fields)
+_IDENTITY: Final = ["run_id", "seq", "sink_seq"]
 
 
 class _Line(msgspec.Struct):
@@ -97,7 +92,7 @@ def _read_table(data: pa.Buffer, file_format: Format) -> pa.Table:
 
 def _of_table(table: pa.Table) -> list[Identity]:
     columns: Any = (table.column(name).to_pylist() for name in _IDENTITY)
-    return [Identity(*each) for each in zip(*columns, strict=True)]
+    return list(zip(*columns, strict=True))
 
 
 def _of_lines(data: pa.Buffer, compression: Compression) -> list[Identity]:
@@ -106,4 +101,4 @@ def _of_lines(data: pa.Buffer, compression: Compression) -> list[Identity]:
         source = pa.CompressedInputStream(source, compression)
     lines = source.read().splitlines()
     found = (msgspec.json.decode(line, type=_Line) for line in lines)
-    return [Identity(each.run_id, each.seq, each.sink_seq) for each in found]
+    return [(each.run_id, each.seq, each.sink_seq) for each in found]

@@ -10,8 +10,8 @@ from typing import Any, Final
 import pyarrow as pa
 
 from despatch.records import Event, Record
-from despatch_connector_parquet.arrays import Built, instants, json_text
 from despatch_connector_parquet.datasets import VALUE, DataSet
+from despatch_connector_parquet.scalars import Built, instants, json_text
 
 __all__ = ["Tabulated", "tabulate"]
 

@@ -81,9 +81,13 @@ def busy_week(cases: int = 120) -> list[list[str]]:
 
 
 def run_days(
-    log: Log, window: Window, folder: Path, heads: list[dict[str, int]] | None = None
+    log: Log,
+    window: Window,
+    folder: Path,
+    heads: list[dict[str, int]] | None = None,
+    *also: dict[str, Any],
 ) -> Path:
-    """Run some days, their staffing scheduled; the file of the records."""
+    """Run some days, their staffing scheduled and other sinks there; the file of the records."""
     commands = [
         {"at": hour * HOUR_S, "updates": {f"Desk.{t}.staff": n for t, n in count.items()}}
         for hour, count in enumerate(heads or heads_by_hour(log, window))
@@ -95,7 +99,7 @@ def run_days(
         "runs": folder / "runs",
         "courier": {"host": "thread"},
         "ingress": [{"connector": "schedule", "commands": commands, "allow": ["Desk.*"]}],
-        "egress": [{"connector": "jsonl", "path": str(folder / "{run_id}.jsonl")}],
+        "egress": [{"connector": "jsonl", "path": str(folder / "{run_id}.jsonl")}, *also],
     }
     with Run(settings, make_model(log, window.start)) as run:
         run.run()

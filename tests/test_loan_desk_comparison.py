@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
+from decimal import Decimal
 from pathlib import Path
 from statistics import median
 from typing import Any
+from uuid import UUID
 
 import duckdb
 import pytest
@@ -215,6 +217,10 @@ class TestFigures:
         assert waits == len(at["queued"]) - len(at["started"])
 
 
+def loan_id(records: list[dict[str, Any]]) -> UUID:
+    return UUID(work_items(records)[0]["value"]["loan"]["id"])
+
+
 def wait(item: dict[str, Any]) -> float:
     due, at = (datetime.fromisoformat(each) for each in (item["value"]["due"], item["timestamp"]))
     return (at - due) / timedelta(hours=1)
@@ -234,11 +240,38 @@ class TestRecords:
         )
         assert plain == gzipped
 
-    def test_the_settings_say_where_they_are(self) -> None:
-        settings = {
-            "egress": [{"connector": "redis"}, {"connector": "jsonl", "path": "{run_id}.x"}]
-        }
-        assert records_of(settings, "7") == "7.x"
+    def test_parquet_keeps_their_types_and_gives_the_same(self, tmp_path: Path) -> None:
+        path = write_log(tmp_path, busy_week())
+        log = read_log(path)
+        week = log.week(MONDAY)
+        lake = {"connector": "parquet", "uri": str(tmp_path / "lake")}
+        lines = run_days(log, week, tmp_path, None, lake)
+        columns = compare(path, records_of({"egress": [lake]}, lines.stem), week)
+        views = ["throughput_by_day", "throughput_by_week", "waiting", "still_waiting"]
+        for view in views:
+            assert fetch(columns, f"FROM {view}") == fetch(
+                compare(path, lines, week), f"FROM {view}"
+            )
+        types = fetch(columns, "SELECT DISTINCT typeof(value) FROM records")
+        assert types == [
+            (
+                'STRUCT(status VARCHAR, loan STRUCT(id UUID, "case" VARCHAR, '
+                "amount DECIMAL(10,2), applied TIMESTAMP WITH TIME ZONE), turn BIGINT, "
+                "activity VARCHAR, is_call_back BOOLEAN, due TIMESTAMP WITH TIME ZONE)",
+            )
+        ]
+        (first,) = fetch(
+            columns, "SELECT value.loan.id, value.loan.amount FROM records ORDER BY seq LIMIT 1"
+        )
+        assert first == (loan_id(read_records(lines)), Decimal("5000.00"))
+
+    def test_the_settings_say_where_they_are(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        file = {"connector": "jsonl", "path": "out/{run_id}.jsonl"}
+        assert records_of({"egress": [{"connector": "redis"}, file]}, "7") == "out/7.jsonl"
+        monkeypatch.setenv("LAKE", "/lake/")
+        lake = {"connector": "parquet", "uri": "${LAKE}"}
+        found = records_of({"egress": [{"connector": "kafka"}, lake, file]}, "7")
+        assert found == "/lake/event/WorkItem/run=7/*.parquet"
 
     def test_without_files_there_is_nothing_to_compare(self) -> None:
         with pytest.raises(ValueError, match="nothing to compare"):

@@ -14,6 +14,8 @@ import duckdb
 from arguments import window_arguments, window_of
 from log import Log, Window, read_log
 
+from despatch.settings_file import resolve
+
 __all__ = ["compare", "records_of", "settled_at", "show"]
 
 QUERY = Path(__file__).with_suffix(".sql")
@@ -77,16 +79,18 @@ def show(database: duckdb.DuckDBPyConnection) -> None:
 
 
 def records_of(settings: Mapping[str, Any], run_id: str) -> str:
-    """Where a run of these settings has its records, for `compare`.
+    """Where a run of these settings has its events, for `compare`: a file, or a glob for several.
 
     Raises:
         ValueError: Nowhere that can be read as files.
     """
-    for egress in settings["egress"]:
+    for egress in resolve(settings)["egress"]:
         match egress:
+            case {"connector": "parquet", "uri": uri}:
+                return f"{uri.rstrip('/')}/event/WorkItem/run={run_id}/*.parquet"
             case {"connector": "jsonl", "path": path}:
-                return str(path).replace("{run_id}", run_id)
-    raise ValueError("the settings have no egress to jsonl, so there is nothing to compare")
+                return str(path.replace("{run_id}", run_id))
+    raise ValueError("the settings have no egress to parquet or jsonl: nothing to compare")
 
 
 def main() -> None:

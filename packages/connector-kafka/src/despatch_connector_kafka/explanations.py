@@ -52,7 +52,8 @@ def explain(error: BaseException) -> str:
     if isinstance(error, ssl.SSLCertVerificationError):
         return f"the certificate is not trusted: {error.verify_message}"
     if isinstance(error, ssl.SSLError):
-        return f"no TLS connection ({error.reason or 'SSL'}): is this port encrypted?"
+        reason = getattr(error, "reason", None) or "SSL"
+        return f"no TLS connection ({reason}): is this port encrypted?"
     if isinstance(error, ConnectionRefusedError):
         return "connection refused"
     if isinstance(error, TimeoutError):

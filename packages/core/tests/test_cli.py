@@ -267,6 +267,8 @@ def test_the_demo_runs_without_a_server(folder):
     (written,) = (folder / "despatch-demo").glob("*.jsonl")
     records = read(written)
     assert f"tail -n 2 despatch-demo/{written.name}" in out
+    assert "No Parquet files this time" in out
+    assert 'pip install "despatch[parquet]"' in out
     capacities = [
         record["value"] for record in records if record.get("path_id") == "Line_A.lathe.capacity"
     ]

@@ -32,7 +32,9 @@ _LAST: Final = datetime.max.replace(tzinfo=UTC) - _EPOCH
 # Every whole number up to here is a double (RFC 7493, I-JSON, section 2.2).
 _LARGEST_INT: Final = 2**53
 _LONGEST_SHOWN: Final = 60
-_JSON: Final = msgspec.json.Encoder(order="deterministic")
+_JSON: Final = msgspec.json.Encoder()
+_SORTED_JSON: Final = msgspec.json.Encoder(order="deterministic")
+_NO_JSON: Final = (TypeError, OverflowError, RecursionError, ValueError, msgspec.MsgspecError)
 _MISFITS: Final = (
     pa.ArrowException,
     ArithmeticError,
@@ -68,19 +70,37 @@ class Builder(Protocol):
 
 
 def json_text(value: Any) -> str:
-    """A value as JSON, as the serializer `json` writes it, with the keys sorted.
+    """A value as JSON, as the serializer `json` writes it.
 
     Raises:
-        ValueError: It has no JSON, such as NaN.
+        ValueError: It has no JSON, such as NaN, or its JSON would lose a part of it.
     """
     try:
-        text = _JSON.encode(value)
-    except (TypeError, OverflowError, RecursionError, msgspec.MsgspecError) as error:
-        raise ValueError(find_unencodable(value) or str(error)) from error
+        text = _SORTED_JSON.encode(value)
+    except _NO_JSON:
+        text = _unsorted_json(value)
     # The encoder writes NaN as null.
     if b"null" in text and (reason := find_unencodable(value)) is not None:
         raise ValueError(reason)
     return text.decode()
+
+
+def _unsorted_json(value: Any) -> bytes:
+    """JSON where keys are no text, and so cannot be sorted."""
+    try:
+        text = _JSON.encode(value)
+    except _NO_JSON as error:
+        raise ValueError(find_unencodable(value) or str(error)) from error
+    if _has_keys_alike(value):
+        raise ValueError("keys that are the same in JSON, such as 1 and '1'")
+    return text
+
+
+def _has_keys_alike(value: Any) -> bool:
+    if isinstance(value, dict):
+        is_alike = len(set(map(str, value))) < len(value)
+        return is_alike or any(map(_has_keys_alike, value.values()))
+    return isinstance(value, list | tuple) and any(map(_has_keys_alike, value))
 
 
 def shown(value: Any) -> str:

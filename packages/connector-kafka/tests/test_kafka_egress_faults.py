@@ -171,7 +171,8 @@ def test_a_killed_broker_comes_back_and_nothing_is_missing(
 
 
 def test_a_topic_that_is_deleted_between_batches_is_told(server: KafkaServer, topic: str) -> None:
-    sink = sink_at(server)
+    # Longer than a topic that is being made may take to appear.
+    sink = sink_at(server, delivery_timeout="6s")
 
     async def run() -> None:
         await sink.open()

@@ -29,6 +29,7 @@ def test_every_error_without_a_text_gets_one(kind: type[Exception]) -> None:
         (errors.for_code(13)(), "disconnected"),
         (socket.gaierror(-2, "Name or service not known"), "no such host"),
         (ConnectionRefusedError(111, "Connect call failed"), "connection refused"),
+        (ConnectionResetError(), "does security_protocol fit this port?"),
         (TimeoutError(), "no answer in time"),
         (ssl.SSLError(1, "[SSL: WRONG_VERSION_NUMBER] wrong"), "is this port encrypted?"),
         (errors.KafkaConnectionError("Connection at a:1 closed"), "security_protocol"),

@@ -58,6 +58,8 @@ def explain(error: BaseException) -> str:
         return "connection refused"
     if isinstance(error, TimeoutError):
         return "no answer in time"
+    if isinstance(error, ConnectionResetError | EOFError):
+        return "the server hung up: does security_protocol fit this port?"
     if isinstance(error, errors.KafkaConnectionError):
         return f"{_text(error)}: does security_protocol fit this port?"
     return _text(error)

@@ -102,6 +102,14 @@ class TestRealTurns:
         assert found == [(None, "08:00", True), ("08:20", "08:40", False), (None, "09:00", True)]
         assert real_turns(database) == turns_of(read_log(path))
 
+    def test_schedules_are_answered_in_their_order(self, tmp_path: Path) -> None:
+        clocks = [("SCHEDULE", "08:10"), ("SCHEDULE", "08:20"), ("START", "08:30")]
+        clocks += [("COMPLETE", "08:35"), ("START", "08:40"), ("COMPLETE", "08:45")]
+        path = write_log(tmp_path, [row(moment(0, at), "1", LEADS, what) for what, at in clocks])
+        database = compare(path, write_records(tmp_path / "none.jsonl", NOTHING), WEEK)
+        query = "SELECT strftime(due, '%H:%M'), strftime(started, '%H:%M') FROM real_turns"
+        assert sorted(fetch(database, query)) == [("08:10", "08:30"), ("08:20", "08:40")]
+
     def test_of_the_real_log_they_are_those_that_the_model_is_driven_by(
         self, tmp_path: Path, loan_desk_log: Path
     ) -> None:
@@ -144,6 +152,9 @@ class TestFigures:
             row(moment(6, "12:00"), "4", LEADS, "SCHEDULE", "112"),
             row(moment(7, "09:00"), "4", LEADS, "START", "ann"),  # after it
             row(moment(7, "09:30"), "4", LEADS, "COMPLETE", "ann"),
+            row(moment(7, "08:00"), "5", LEADS, "SCHEDULE", "112"),  # no waiting in the week
+            row(moment(7, "09:00"), "5", LEADS, "START", "bob"),
+            row(moment(7, "09:30"), "5", LEADS, "COMPLETE", "bob"),
         ]
         log = write_log(tmp_path, rows)
         return compare(log, write_records(tmp_path / "run.jsonl", MODEL), WEEK)

@@ -121,6 +121,9 @@ def main() -> int:
     if report.exit_status or report.stopped_by:
         print(f"\nWhat is in {records} is not complete: nothing to compare yet.")
         return report.exit_status
+    if "://" in records:
+        print(f"\nTo compare, give comparison.sql a DuckDB that can read {records}.")
+        return 0
     last = (window.end - timedelta(days=1)).date()
     print(f"\nThe desk from {window.start.date()} to {last}, and the model by {records}:\n")
     show(compare(chosen.log, records, window, settled_at(log, window)))

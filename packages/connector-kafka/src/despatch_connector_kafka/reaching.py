@@ -95,6 +95,9 @@ async def connected(settings: KafkaServerSettings, server: str) -> AsyncIterator
     Args:
         settings: How to connect.
         server: One that answers, as `reach` found it.
+
+    Raises:
+        KafkaFailure: It no longer does, or no broker is ready.
     """
     client = AIOKafkaClient(
         bootstrap_servers=server, retry_backoff_ms=RETRY_BACKOFF_MS, **client_options(settings)
@@ -104,6 +107,8 @@ async def connected(settings: KafkaServerSettings, server: str) -> AsyncIterator
             await client.bootstrap()
         except KafkaError as error:
             raise KafkaFailure(f"{server}: {explain(error)}") from error
+        if not client.cluster.brokers():
+            raise KafkaFailure(f"{server} names no broker that is ready: it may be starting")
         yield client
     finally:
         await client.close()

@@ -21,6 +21,7 @@ from pydantic import AwareDatetime, BaseModel, Field, create_model
 from despatch import DynamicEnvironment, Run
 from despatch.run import Model
 from despatch.value_types import Kind
+from despatch_serializer_avro import schema_of
 from pages import ROOT, Block, blocks, walk
 
 PAGE = ROOT / "docs" / "sinks-and-formats.md"
@@ -64,6 +65,12 @@ def test_kafka_messages_look_as_the_page_shows(tmp_path, kafka_bootstrap):
     walk_section("Kafka", tmp_path, **instead)
 
 
+def test_avro_messages_look_as_the_page_shows(tmp_path, kafka_bootstrap, schema_registry_url):
+    name = f"line_{uuid4().hex}"
+    servers = {"localhost:9092": kafka_bootstrap, "http://localhost:8081": schema_registry_url}
+    walk_section("Avro", tmp_path, **servers, line_a=name, **{'"reader"': f'"{name}"'})
+
+
 def test_parquet_files_look_as_the_page_shows(tmp_path):
     walk_section("Parquet", tmp_path)
 
@@ -90,6 +97,11 @@ class Figures:
     at: datetime = datetime(2026, 1, 5, tzinfo=UTC)
 
 
+@dataclass
+class Declared(Figures):
+    at: AwareDatetime = datetime(2026, 1, 5, tzinfo=UTC)
+
+
 def dead_letters(folder: Path, sink: dict[str, object], values: list[object]) -> set[int]:
     """Which of some values a sink does not take."""
 
@@ -114,6 +126,21 @@ def test_what_has_no_json_becomes_a_dead_letter_alone(tmp_path):
     values = [{"x": 1}, {"x": math.nan}, {"x": math.inf}, {"x": "\ud800"}, {(1, 2): 1}, {"x": 2}]
     sink = {"connector": "jsonl", "path": str(tmp_path / "records.jsonl")}
     assert dead_letters(tmp_path, sink, values) == {1, 2, 3, 4}
+
+
+def test_what_a_class_does_not_declare_becomes_a_dead_letter_of_avro_alone(tmp_path, redis_url):
+    values = [
+        Declared(),
+        Declared(whole=2.5),
+        Declared(whole=True),
+        Declared(whole=2**63),
+        Declared(amount=Decimal("123.45")),
+        Declared(amount=Decimal("1.234")),
+        Declared(at=datetime(2026, 1, 5)),
+        Declared(number=2, amount=Decimal("99.9")),
+    ]
+    sink = {"connector": "redis", "url": redis_url, "serializer": "avro"}
+    assert dead_letters(tmp_path, sink, values) == {1, 2, 3, 4, 5, 6}
 
 
 def test_what_a_column_cannot_hold_becomes_a_dead_letter_alone(tmp_path):
@@ -165,20 +192,24 @@ KINDS: dict[str, tuple[Any, Any]] = {
 
 @pytest.fixture
 def kept_types() -> dict[str, list[str]]:
-    """The rows of the page's table of types: in the model, JSON, Parquet."""
+    """The rows of the page's table of types: in the model, JSON, Avro, Parquet."""
     text = PAGE.read_text(encoding="utf-8")
     table = text.partition("## How types are kept")[2].partition("\n## ")[0]
     rows = [line.strip("| ").split(" | ") for line in table.splitlines() if line.startswith("| `")]
     return {kind.strip("`"): cells for kind, *cells in rows}
 
 
+def all_kinds() -> type[BaseModel]:
+    return create_model("Kinds", **KINDS)
+
+
 def every_kind(env: DynamicEnvironment) -> None:
-    env.publish_event("part-17", create_model("Kinds", **KINDS)())
+    env.publish_event("part-17", all_kinds()())
 
 
 def test_the_table_of_types_has_every_kind(kept_types):
     assert kept_types.keys() == set(get_args(Kind)) == {*KINDS, "ref"}
-    assert {len(cells) for cells in kept_types.values()} == {3}
+    assert {len(cells) for cells in kept_types.values()} == {4}
 
 
 def test_json_keeps_types_as_the_page_says(tmp_path, kept_types):
@@ -194,6 +225,20 @@ def test_json_keeps_types_as_the_page_says(tmp_path, kept_types):
             assert isinstance(value[kind], python[word]), kind
         else:
             assert said in ("its value", "as the value"), kind
+
+
+def test_avro_keeps_types_as_the_page_says(kept_types):
+    fields = {field["name"]: field["type"] for field in schema_of(all_kinds())["fields"]}
+    kept = {field["name"]: field["type"] for field in fields["value"]["fields"]}
+    (kept["ref"],) = (each["type"] for each in kept["struct"]["fields"] if each["name"] == "ref")
+
+    assert kept.pop("ref") == ["null", kept["struct"]["name"]]
+    assert isinstance(kept.pop("union"), list)
+    assert isinstance(kept.pop("any"), list)
+    for kind, node in kept.items():
+        said = kept_types[kind][2].partition(",")[0].partition(";")[0].partition(" ")[0]
+        node = {"type": node} if isinstance(node, str) else node
+        assert said in (node["type"], node.get("logicalType")), kind
 
 
 def test_parquet_keeps_types_as_the_page_says(tmp_path, kept_types):

@@ -29,6 +29,8 @@ _S3_OPTIONS: Final = (
     "secret_access_key",
     "session_token",
 )
+_RETRY_LIMIT: Final = "retry_limit_seconds"
+_RETRY_LIMIT_S: Final = 15
 # A reader that takes a folder `key=…` for a partition cannot have a column `key` as well.
 _COLUMNS: Final = frozenset(
     {"stream_type", "sim", "key", "path_id", "type", "sim_ts", "timestamp"}
@@ -150,8 +152,13 @@ def _store(settings: ParquetSettings) -> Store:
 
 def _pyarrow_store(settings: ParquetSettings) -> Store:
     secret = settings.uri_options.get_secret_value() if settings.uri_options else ""
+    options = [secret] if secret else []
+    if _scheme(settings.uri) in ("gs", "gcs") and _RETRY_LIMIT not in secret:
+        # Google's client would try for 15 minutes, in a thread that nothing can end.
+        options.append(f"{_RETRY_LIMIT}={_RETRY_LIMIT_S}")
     try:
-        filesystem, root = FileSystem.from_uri(f"{settings.uri}?{secret}".rstrip("?"))
+        query = "&".join(options)
+        filesystem, root = FileSystem.from_uri(f"{settings.uri}?{query}" if query else settings.uri)
     except (ArrowException, OSError, ValueError) as error:
         # pyarrow quotes the URI that it was given.
         said = str(error).replace(secret, "…") if secret else str(error)

@@ -86,11 +86,9 @@ def test_leftovers_are_removed_once_no_attempt_can_still_be_at_them(tmp_path: Pa
     assert [path.name for path in unfinished.iterdir()] == ["new.tmp"]
 
 
-def test_a_move_that_fails_leaves_only_what_readers_pass_over(tmp_path: Path) -> None:
-    # The final name is a folder's: there is no file of that name, and none can be put there.
-    store = FileSystemStore(LocalFileSystem(), str(tmp_path / "x" / ".."), "here")
+def test_what_cannot_be_written_leaves_nothing_that_readers_see(tmp_path: Path) -> None:
     (tmp_path / "a").write_bytes(b"")
     with pytest.raises(OSError, match="a"):
-        store.create("a/x", CONTENT)
+        FileSystemStore(LocalFileSystem(), str(tmp_path), "here").create("a/x", CONTENT)
     seen = [path for path in tmp_path.rglob("*") if path.is_file()]
     assert seen == [tmp_path / "a"]

@@ -119,7 +119,7 @@ class _Sink:
             rejected.update((indexes[position], reason) for position, reason in unfit.items())
             if file is not None:
                 files.append(file)
-        return Receipt(rejected, bytes=sum(self._write(files)))
+        return Receipt(dict(sorted(rejected.items())), bytes=sum(self._write(files)))
 
     def _file(
         self, batch: Batch, place: Place, records: Sequence[Record], groups: _Groups

@@ -10,7 +10,7 @@ import sys
 import time
 from pathlib import Path
 
-DEADLINE_S = 60.0
+DEADLINE_S = 100.0
 
 
 def wait_until(condition, what):

@@ -54,18 +54,22 @@ def test_an_idle_producer_is_ended_at_once(kafka_bootstrap: str) -> None:
     asyncio.run(run())
 
 
-def test_what_was_not_sent_is_given_up(kafka_bootstrap: str) -> None:
+def test_what_is_not_sent_yet_is_given_up(kafka_bootstrap: str) -> None:
     topic = unique_name("ending")
     admin = AdminClient({"bootstrap.servers": kafka_bootstrap})
     admin.create_topics([NewTopic(topic, 1, 1)])[topic].result()
 
     async def run() -> None:
-        producer = producer_at(kafka_bootstrap, linger_ms=60_000)
+        producer = producer_at(kafka_bootstrap)
         await producer.start()
-        waiting = await producer.send(topic, b"value", key=b"key")
+        await producer.partitions_for(topic)
+        batch = producer.create_batch()
+        batch.append(timestamp=None, key=b"key", value=b"value")
+        confirmed = await producer.send_batch(batch, topic, partition=0)
         async with asyncio.timeout(2):
             await end_producer(producer)
-        waiting.cancel()
+        await asyncio.wait([confirmed])
+        assert confirmed.cancelled()
         assert nothing_is_left()
 
     asyncio.run(run())

@@ -108,7 +108,7 @@ def failure(
 
 def test_records_arrive_with_key_value_headers_and_time(reader: Reader, topic: str) -> None:
     at = NOON + timedelta(milliseconds=250)
-    sink = sink_at(reader.bootstrap)
+    sink = sink_at(reader.bootstrap, timestamp="simulated")
     figure = Telemetry(topic, "lathe.load", None, 0.5, 0.0, at, RUN, 8, 8)
     (receipt,) = deliver(sink, batch_of(sink, [event(7, topic, "Teil ä"), figure]))
     assert receipt == Receipt(bytes=2)
@@ -288,10 +288,11 @@ def test_a_timestamp_that_the_broker_refuses_is_told_with_what_to_do(
         await sink.open()
         await sink.deliver(batch_of(sink, [event(0, topic, timestamp=ahead)]))
 
-    reason = failure(sink_at(reader.bootstrap), act, KafkaFailure)
+    simulated = sink_at(reader.bootstrap, timestamp="simulated")
+    reason = failure(simulated, act, KafkaFailure)
     assert f"topic {topic}, partition 0 at {reader.bootstrap}" in reason
     assert "message.timestamp.after.max.ms" in reason
-    sink = sink_at(reader.bootstrap, timestamp="delivery")
+    sink = sink_at(reader.bootstrap)
     deliver(sink, batch_of(sink, [event(0, topic, timestamp=ahead)]))
     (message,) = reader.read(topic)
     assert abs(message.timestamp()[1] / 1000 - datetime.now(UTC).timestamp()) < 60

@@ -88,7 +88,7 @@ def test_a_consumer_that_was_never_started_is_ended() -> None:
 def test_clients_that_wait_for_a_frozen_broker_are_ended_in_time(
     kafka_server: KafkaServer,
 ) -> None:
-    options = {"bootstrap_servers": kafka_server.bootstrap_servers, "request_timeout_ms": 2000}
+    options = {"bootstrap_servers": kafka_server.bootstrap_servers, "request_timeout_ms": 40_000}
 
     async def run() -> None:
         producer = AIOKafkaProducer(enable_idempotence=True, **options)

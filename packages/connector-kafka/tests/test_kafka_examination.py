@@ -69,7 +69,7 @@ def source_checked(source: KafkaIngress) -> Health:
 
 def test_a_sink_finds_the_cluster_and_its_topics(kafka_bootstrap: str, admin: AdminClient) -> None:
     one, other = make(admin, 1), make(admin, 3)
-    found = sink_checked(kafka_bootstrap, one, other, timestamp="delivery")
+    found = sink_checked(kafka_bootstrap, one, other)
     assert found.findings == [
         f"Kafka at {kafka_bootstrap}: 1 broker",
         f"topic {one}: 1 partitions",
@@ -143,10 +143,10 @@ def test_what_kafka_does_to_simulated_times_is_warned_of(
 ) -> None:
     hour, day = "3600000", "86400000"
     topic = make(admin, 1, **{"message.timestamp.after.max.ms": hour, "retention.ms": day})
-    ahead, kept = sink_checked(kafka_bootstrap, topic).warnings
+    ahead, kept = sink_checked(kafka_bootstrap, topic, timestamp="simulated").warnings
     assert ahead.startswith(f"topic {topic} refuses timestamps of more than 1h ahead")
     assert kept.startswith(f"topic {topic} deletes what is older than 1d")
-    assert sink_checked(kafka_bootstrap, topic, timestamp="delivery").warnings == []
+    assert sink_checked(kafka_bootstrap, topic).warnings == []
 
 
 @pytest.mark.parametrize(
@@ -159,7 +159,7 @@ def test_a_topic_that_takes_any_time_is_not_warned_of(
 ) -> None:
     any_time = {"message.timestamp.after.max.ms": str(2**63 - 1)}
     topic = make(admin, 1, **any_time, **config)
-    assert sink_checked(kafka_bootstrap, topic).warnings == []
+    assert sink_checked(kafka_bootstrap, topic, timestamp="simulated").warnings == []
 
 
 def test_a_source_finds_how_far_its_group_has_come_and_takes_nothing(

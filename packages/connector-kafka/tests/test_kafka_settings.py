@@ -45,7 +45,7 @@ def test_defaults_lose_nothing() -> None:
     out = egress()
     assert (out.topic.text, out.timestamp, out.compression) == (
         "{sim}.{stream_type}",
-        "simulated",
+        "delivery",
         "none",
     )
     assert out.create_topics is None

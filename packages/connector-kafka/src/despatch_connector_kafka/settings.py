@@ -119,9 +119,9 @@ class KafkaEgressSettings(KafkaServerSettings):
 
     Attributes:
         topic: Where a record goes, a template.
-        timestamp: What a message's timestamp says: the record's own, which is simulated, or
-            when it was delivered. Kafka counts retention by it, and refuses what lies far in the
-            future.
+        timestamp: What a message's timestamp says: when it was delivered, or the record's own,
+            which is simulated. Kafka counts retention by it, and refuses what lies far in the
+            future, so simulated times are for simulations of the present.
         compression: How batches are compressed. ``lz4``, ``snappy`` and ``zstd`` need cramjam.
         max_batch_bytes: How large a batch for one partition is before it is compressed. A
             broker takes 1,048,588 bytes (``message.max.bytes``) unless told otherwise.
@@ -130,7 +130,7 @@ class KafkaEgressSettings(KafkaServerSettings):
     """
 
     topic: Template = Template("{sim}.{stream_type}")
-    timestamp: Literal["simulated", "delivery"] = "simulated"
+    timestamp: Literal["delivery", "simulated"] = "delivery"
     compression: Compression = "none"
     max_batch_bytes: int = Field(1_000_000, ge=1024, le=64 * 1024 * 1024)
     delivery_timeout: PositiveDuration = timedelta(seconds=25)

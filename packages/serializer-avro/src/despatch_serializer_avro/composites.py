@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from despatch_serializer_avro.anything import ordered
 from despatch_serializer_avro.faults import Fault, unexpected
@@ -30,8 +30,7 @@ SEQUENCES: Final = (list, tuple, set, frozenset)
 _NULL: Final = ("null", None)
 
 
-@dataclass(frozen=True, slots=True)
-class Field:
+class Field(NamedTuple):
     """A field of a record: what it is called in Python and in Avro."""
 
     name: str
@@ -166,9 +165,8 @@ def lower_struct(
         lowered = {}
         name = ""
         try:
-            for field in fields:
-                name = field.name
-                lowered[field.avro_name] = field.lower(value[name])
+            for name, avro_name, lower_field, _ in fields:
+                lowered[avro_name] = lower_field(value[name])
         except KeyError:
             return uneven(value)
         except Fault as fault:

@@ -159,9 +159,7 @@ def writer_of_decimal(precision: int, scale: int, size: int | None) -> Callable[
 
     def write(value: Any) -> bytes:
         unscaled = decimal_to_unscaled(value, precision, scale)
-        needed = (
-            (unscaled.bit_length() + 8) // 8 if unscaled >= 0 else unscaled.bit_length() // 8 + 1
-        )
+        needed = (unscaled if unscaled >= 0 else ~unscaled).bit_length() // 8 + 1
         if size is not None and needed > size:
             raise unexpected(f"a Decimal that fits {size} bytes", value)
         return unscaled.to_bytes(size or needed, "big", signed=True)

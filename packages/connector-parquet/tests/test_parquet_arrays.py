@@ -123,11 +123,9 @@ def test_a_set_has_one_order_whatever_order_it_was_made_in() -> None:
 
 def test_maps_keep_their_keys() -> None:
     built = build(BY_NAME, {"a": 1.0, "": None}, {}, None)
-    assert built.array.to_pylist(maps_as_pydicts="strict") == [{"a": 1.0, "": None}, {}, None]
+    assert built.array.to_pylist() == [[("a", 1.0), ("", None)], [], None]
     built = build(BY_NUMBER, {-1: {"mm": 1.0, "unit": "m"}, 2: None})
-    assert built.array.to_pylist(maps_as_pydicts="strict") == [
-        {-1: {"mm": 1.0, "unit": "m"}, 2: None}
-    ]
+    assert built.array.to_pylist() == [[(-1, {"mm": 1.0, "unit": "m"}), (2, None)]]
 
 
 def test_tuples_become_structs() -> None:

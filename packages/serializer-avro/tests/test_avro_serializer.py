@@ -18,7 +18,11 @@ from uuid import UUID, uuid4
 import boto3
 import fastavro
 import pytest
-from confluent_kafka.schema_registry import Schema, SchemaRegistryClient
+from confluent_kafka.schema_registry import (
+    Schema,
+    SchemaRegistryClient,
+    topic_subject_name_strategy,
+)
 from confluent_kafka.schema_registry.avro import AvroDeserializer
 from confluent_kafka.schema_registry.avro import AvroSerializer as ConfluentSerializer
 from confluent_kafka.serialization import MessageField, SerializationContext
@@ -193,7 +197,7 @@ def test_confluents_client_reads_what_is_written(
 def test_a_command_of_confluents_client_is_decoded(
     schema_registry_url: str, client: SchemaRegistryClient, topic: str
 ) -> None:
-    config = {"subject.name.strategy.type": "TOPIC"}
+    config = {"subject.name.strategy": topic_subject_name_strategy}
     context = SerializationContext(topic, MessageField.VALUE)
     write = ConfluentSerializer(client, json.dumps(COMMAND), conf=config)
     payload = write({"path": "Line_A.lathe.capacity", "value": 3, "at": 3600.0}, context)

@@ -19,13 +19,13 @@ import msgspec
 
 from despatch.courier.backoff import Backoff, describe
 from despatch.courier.batches import Cutter, Draft
+from despatch.courier.encoding import Encoding
 from despatch.courier.ledger import DeadLetter, Ledger
 from despatch.courier.states import States
 from despatch.courier.tasks import is_cancelled
-from despatch.interfaces import Batch, EgressConnector, Receipt, Serializer, Shape, Unencodable
+from despatch.interfaces import Batch, EgressConnector, Receipt, Serializer, Unencodable
 from despatch.link import SinkState
 from despatch.records import Record
-from despatch.value_types import ValueType
 from despatch.values import pack
 
 __all__ = ["Delivery"]
@@ -68,7 +68,7 @@ class Delivery:
     ) -> None:
         self.name = name
         self.connector = connector
-        self._serializer = serializer
+        self._encoding = None if serializer is None else Encoding(serializer, timeout_s=timeout_s)
         self._cutter = cutter
         self._ledger = ledger
         self._states = states
@@ -77,7 +77,6 @@ class Delivery:
         self._interval_s = interval_s
         self._timeout_s = timeout_s
         self._cursor = ledger.open_sink(name)
-        self._prepared: set[tuple[type[Record], str | None, str]] = set()
         self._more = asyncio.Event()
         self._journal_ended = False
         self._is_open = False
@@ -181,8 +180,8 @@ class Delivery:
         types = {t.name: t for t in self._cutter.types.values()}
         targets = [self.connector.target(record) for record in records]
         payloads: list[bytes] = []
-        if self._serializer is not None:
-            encoded = await self._serialize(self._serializer, records, targets, types)
+        if self._encoding is not None:
+            encoded = await self._encoding.encode(records, targets, types)
             kept = [i for i, payload in enumerate(encoded) if isinstance(payload, bytes)]
             if len(kept) < len(records):
                 rejected += [
@@ -194,33 +193,6 @@ class Delivery:
                 targets = [targets[i] for i in kept]
             payloads = [payload for payload in encoded if isinstance(payload, bytes)]
         return Batch(draft.first, draft.end, records, payloads, targets, types)
-
-    async def _serialize(
-        self,
-        serializer: Serializer,
-        records: Sequence[Record],
-        targets: Sequence[str],
-        types: dict[str, ValueType],
-    ) -> Sequence[bytes | Unencodable]:
-        by_target: dict[str, list[int]] = {}
-        for index, target in enumerate(targets):
-            by_target.setdefault(target, []).append(index)
-        encoded: list[bytes | Unencodable] = [b""] * len(records)
-        for target, indexes in by_target.items():
-            share = [records[i] for i in indexes]
-            # One record of each kind stands for all of them.
-            kinds = {(type(record), record.type, target): record for record in share}
-            new = [kind for kind in kinds if kind not in self._prepared]
-            shapes = [
-                Shape(kinds[kind].stream_type, None if kind[1] is None else types[kind[1]])
-                for kind in new
-            ]
-            async with asyncio.timeout(self._timeout_s):
-                await serializer.prepare(shapes, target)
-            self._prepared.update(new)
-            for index, payload in zip(indexes, serializer.encode(share, target), strict=True):
-                encoded[index] = payload
-        return encoded
 
     async def _open(self) -> Receipt:
         async with asyncio.timeout(self._timeout_s):
@@ -257,8 +229,8 @@ class Delivery:
         try:
             async with asyncio.timeout(self._timeout_s):
                 await self.connector.close()
-                if self._serializer is not None:
-                    await self._serializer.close()
+                if self._encoding is not None:
+                    await self._encoding.close()
         except Exception as error:
             self._tell("retrying", f"close: {describe(error)}")
 

@@ -88,22 +88,34 @@ def test_a_consumer_that_was_never_started_is_ended() -> None:
 def test_clients_that_wait_for_a_frozen_broker_are_ended_in_time(
     kafka_server: KafkaServer,
 ) -> None:
-    options = {"bootstrap_servers": kafka_server.bootstrap_servers, "request_timeout_ms": 40_000}
+    topic = unique_name("ending")
+    admin = AdminClient({"bootstrap.servers": kafka_server.bootstrap_servers})
+    admin.create_topics([NewTopic(topic, 1, 1)])[topic].result()
+    # Long: what is left to itself would not end within this test.
+    options = {"bootstrap_servers": kafka_server.bootstrap_servers, "request_timeout_ms": 60_000}
 
     async def run() -> None:
         producer = AIOKafkaProducer(enable_idempotence=True, **options)
-        consumer = AIOKafkaConsumer(group_id="g", enable_auto_commit=False, **options)
-        await producer.start()
-        await consumer.start()
+        earliest = {"auto_offset_reset": "earliest", "enable_auto_commit": False}
+        consumer = AIOKafkaConsumer(topic, group_id="g", **earliest, **options)
+        other = AIOKafkaConsumer(group_id="h", enable_auto_commit=False, **options)
+        for client in (producer, consumer, other):
+            await client.start()
+        await producer.send_and_wait(topic, b"value")
+        await consumer.getone()
         kafka_server.pause()
-        # Both get into the midst of what they cannot do.
-        sending = asyncio.ensure_future(producer.send_and_wait("t", b"value"))
-        consumer.subscribe(["t"])
-        await asyncio.wait([sending], timeout=1)
-        sending.cancel()
-        async with asyncio.timeout(10):
-            await asyncio.gather(end_producer(producer), end_consumer(consumer))
-            await asyncio.wait([sending])
-        assert nothing_is_left()
+        # All of them get into the midst of what they cannot do.
+        sending = asyncio.create_task(producer.send_and_wait(topic, b"value"))
+        committing = asyncio.create_task(consumer.commit())
+        other.subscribe([topic])
+        await asyncio.wait([sending, committing], timeout=1)
+        for task in (sending, committing):
+            task.cancel()
+        async with asyncio.timeout(8):
+            await asyncio.gather(
+                end_producer(producer), end_consumer(consumer), end_consumer(other)
+            )
+            while not nothing_is_left():
+                await asyncio.sleep(0.01)
 
     asyncio.run(run())

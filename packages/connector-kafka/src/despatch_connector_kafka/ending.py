@@ -36,7 +36,7 @@ async def end_producer(producer: Any) -> None:
 
 
 async def end_consumer(consumer: Any) -> None:
-    """End a consumer: in good order where its group's broker answers, else as a producer."""
+    """End a consumer: in good order where its group's broker answers, else at once."""
     await _to_the_end(_end_consumer(consumer))
 
 
@@ -59,14 +59,11 @@ async def _end_producer(producer: Any) -> None:
 
 async def _end_consumer(consumer: Any) -> None:
     stopping = asyncio.create_task(consumer.stop())
-    done, _ = await asyncio.wait([stopping], timeout=LEAVE_WITHIN_S)
-    if not done:
-        await _release_metadata(consumer._client)
-        await _disconnect_until_done(stopping, consumer._client)
+    await asyncio.wait([stopping], timeout=LEAVE_WITHIN_S)
+    # `stop` also ends early, and leaves the rest, where a task that it cancelled says so.
+    await _cancel([stopping, *_tasks_of(consumer)])
     if not stopping.cancelled() and (error := stopping.exception()) is not None:
         _log.warning("a Kafka consumer was not closed in good order: %r", error)
-    # `stop` ends early where a task that it cancelled says so, and leaves the rest.
-    await _cancel(_tasks_of(consumer))
     await consumer._client.close()
 
 
@@ -92,10 +89,16 @@ def _tasks_of(consumer: Any) -> list[asyncio.Task[Any] | None]:
 
 
 async def _cancel(tasks: Iterable[asyncio.Task[Any] | None]) -> None:
-    left = [task for task in tasks if task is not None and not task.done()]
-    for task in left:
-        task.cancel()
-    await asyncio.gather(*left, return_exceptions=True)
+    left = {task for task in tasks if task is not None and not task.done()}
+    while left:
+        # Again and again: one may take it for that of a task which it waits for.
+        for task in left:
+            task.cancel()
+        done, left = await asyncio.wait(left, timeout=_LOOK_AGAIN_AFTER_S)
+        for task in done:
+            if not task.cancelled():
+                # What it was asked for matters no more; unseen, asyncio would log it.
+                task.exception()
 
 
 async def _release_metadata(client: Any) -> None:

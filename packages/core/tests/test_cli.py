@@ -259,6 +259,17 @@ def test_no_command_shows_the_commands(despatch):
         assert command in result.output
 
 
+def test_client_libraries_are_heard_when_they_warn_and_not_before(folder, settings):
+    lines = CommandLines(folder)
+    status, _, err = lines.run(
+        "run", settings(DOWN.replace("down_while: down, ", ""), host="process")
+    )
+    lines.close()
+    assert status == 0, err
+    assert "a client library's warning" in err
+    assert "chatter" not in err
+
+
 def test_the_demo_runs_without_a_server(folder):
     lines = CommandLines(folder)
     status, out, err = lines.run("demo", "--factor", "0")

@@ -6,6 +6,7 @@ What they are told lies in files, so that it holds across the processes of a run
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import signal
 from pathlib import Path
@@ -20,6 +21,9 @@ from despatch.interfaces import (
     IngressConnector,
     Receipt,
 )
+
+
+_client_log = logging.getLogger("faulty_client")
 
 
 class EgressFaults(BaseModel):
@@ -41,6 +45,8 @@ class FaultyEgress(EgressConnector):
         self._count = 0
 
     async def open(self):
+        _client_log.info("chatter of a client library")
+        _client_log.warning("a client library's warning")
         self._refuse()
 
     async def deliver(self, batch):

@@ -23,7 +23,9 @@ def main() -> None:
     # The simulator decides when to end, and says so over the wire.
     for ignored in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(ignored, signal.SIG_IGN)
-    logging.basicConfig(format="despatch: %(message)s", level=logging.INFO)
+    # What client libraries tell of their own accord is theirs, unless it is a warning.
+    logging.basicConfig(format="despatch: %(message)s", level=logging.WARNING)
+    logging.getLogger("despatch").setLevel(logging.INFO)
     link = Link(socket.socket(fileno=int(sys.argv[1])))
     configure = _configure(link)
     if configure is None:

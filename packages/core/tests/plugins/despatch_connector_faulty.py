@@ -22,7 +22,6 @@ from despatch.interfaces import (
     Receipt,
 )
 
-
 _client_log = logging.getLogger("faulty_client")
 
 

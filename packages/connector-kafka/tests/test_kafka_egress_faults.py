@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from confluent_kafka import Consumer, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic
 
 from despatch.interfaces import Batch
@@ -62,11 +63,25 @@ def batch_of(topic: str, *seqs: int, size: int = 0) -> Batch:
     return Batch(0, len(records), records, payloads, [topic] * len(records))
 
 
+def bounds_of(consumer: Consumer, place: TopicPartition) -> tuple[int, int]:
+    """The first offset and the end; a broker that was started again has to find its role first."""
+    deadline = time.monotonic() + 20
+    while True:
+        try:
+            low, high = consumer.get_watermark_offsets(place, timeout=10)
+        except KafkaException as error:
+            code = error.args[0].code()
+            if code != KafkaError.NOT_LEADER_FOR_PARTITION or time.monotonic() > deadline:
+                raise
+        else:
+            return low, high
+
+
 def first_arrivals(server: KafkaServer, topic: str) -> dict[str, list[int]]:
     """For each key the `seq` of its messages, repetitions left out."""
     consumer = Consumer({"bootstrap.servers": server.bootstrap_servers, "group.id": "reader"})
     places = [TopicPartition(topic, n, 0) for n in range(PARTITIONS)]
-    bounds = [consumer.get_watermark_offsets(place, timeout=10) for place in places]
+    bounds = [bounds_of(consumer, place) for place in places]
     consumer.assign(places)
     found: dict[str, dict[int, None]] = {}
     for _ in range(sum(high - low for low, high in bounds)):

@@ -20,7 +20,7 @@ import boto3
 import duckdb
 import pytest
 import redis
-from confluent_kafka import Consumer, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 from confluent_kafka.schema_registry import SchemaRegistryClient
 from confluent_kafka.schema_registry.avro import AvroDeserializer
 from confluent_kafka.serialization import MessageField, SerializationContext
@@ -129,7 +129,7 @@ class WholeDesk:
                 for topic in TOPICS
                 for partition in consumer.list_topics(topic, timeout=20).topics[topic].partitions
             ]
-            total = sum(consumer.get_watermark_offsets(each, timeout=20)[1] for each in starts)
+            total = sum(_end_of(consumer, each) for each in starts)
             consumer.assign(starts)
             messages = []
             while len(messages) < total:
@@ -165,7 +165,7 @@ class WholeDesk:
         try:
             topic = consumer.list_topics(TOPICS[0], timeout=20).topics[TOPICS[0]]
             partitions = [TopicPartition(TOPICS[0], partition) for partition in topic.partitions]
-            return sum(consumer.get_watermark_offsets(each, timeout=20)[1] for each in partitions)
+            return sum(_end_of(consumer, each) for each in partitions)
         finally:
             consumer.close()
 
@@ -180,6 +180,20 @@ class WholeDesk:
 
     def _reader(self, group):
         return {"bootstrap.servers": self.kafka.bootstrap_servers, "group.id": group}
+
+
+def _end_of(consumer: Consumer, partition: TopicPartition) -> int:
+    """How many messages a partition has, once a broker that has just started knows its role."""
+
+    def bounds():
+        try:
+            return consumer.get_watermark_offsets(partition, timeout=20)
+        except KafkaException as error:
+            if error.args[0].code() != KafkaError.NOT_LEADER_FOR_PARTITION:
+                raise
+            return None
+
+    return wait_until(bounds, f"the end of {partition}")[1]
 
 
 def _record_of(message, decode) -> dict:

@@ -53,6 +53,12 @@ def test_keys_without_a_field_are_left_over(others: dict[str, Any]) -> None:
     assert built.more == {1: {"new": [1], "none": None}, 2: {"b": 2}}
 
 
+def test_a_key_is_left_over_where_every_field_is_there_too() -> None:
+    built = build(SIZE, {"mm": 1.0, "unit": "m"}, {"mm": 2.0, "unit": "m", "new": 1})
+    assert built.more == {1: {"new": 1}}
+    assert built.array.field("mm").to_pylist() == [1.0, 2.0]
+
+
 def test_left_over_keys_have_their_whole_path() -> None:
     built = build(PART, {}, {"size": {"mm": 1.0, "new": 5}, "top": 6})
     assert built.more == {1: {"top": 6, "size": {"new": 5}}}

@@ -380,10 +380,13 @@ def test_a_store_that_hangs_holds_neither_the_loop_nor_other_sinks(
         for sink in sinks:
             await sink.close()
 
-    try:
-        asyncio.run(run())
-    finally:
-        hangs.set()
+    async def run_and_let_go() -> None:
+        try:
+            await run()
+        finally:
+            hangs.set()
+
+    asyncio.run(run_and_let_go())
 
 
 def test_a_probe_tells_where_records_would_go(tmp_path: Path) -> None:

@@ -144,6 +144,29 @@ def test_leftovers_are_removed_once_no_attempt_can_still_be_at_them(
     assert files(root) == [f"{UNFINISHED}/new.tmp"]
 
 
+def test_a_file_that_is_finished_while_leftovers_are_looked_for_is_none(
+    store: LocalStore, root: Path
+) -> None:
+    stop = threading.Event()
+
+    def write() -> None:
+        number = 0
+        while not stop.is_set():
+            LocalStore(root).create(f"a/{number}", CONTENT)
+            number += 1
+
+    with ThreadPoolExecutor(2) as pool:
+        writers = [pool.submit(write) for _ in range(2)]
+        try:
+            for _ in range(300):
+                store.open()
+        finally:
+            stop.set()
+        for writer in writers:
+            writer.result()
+    assert list((root / UNFINISHED).iterdir()) == []
+
+
 def test_a_file_system_without_links_gets_files_by_renaming(
     store: LocalStore, root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -40,9 +40,12 @@ class LocalStore(Store):
         if not unfinished.is_dir():
             return
         oldest = time.time() - LEFTOVER_AGE.total_seconds()
-        for leftover in list(unfinished.iterdir()):
-            if leftover.stat().st_mtime < oldest:
-                leftover.unlink(missing_ok=True)
+        for found in os.scandir(unfinished):
+            try:
+                if found.stat().st_mtime < oldest:
+                    os.unlink(found)
+            except FileNotFoundError:  # finished meanwhile, by another sink of this root
+                continue
 
     def create(self, path: str, content: Content) -> bool:
         """Write beside, sync, and link: the name appears with the whole of its content."""

@@ -70,7 +70,7 @@ def despatch(folder):
     lines.close()
 
 
-def settings(folder, model="build", clock="{factor: 0.001, until: 1000s}", faults="", grace="30s"):
+def settings(folder, model="build", clock="{factor: 0.001, until: 4000s}", faults="", grace="30s"):
     path = folder / "ticking.yaml"
     path.write_text(
         textwrap.dedent(f"""
@@ -216,8 +216,8 @@ def test_a_stopped_courier_holds_up_no_clock(folder, despatch):
     os.kill(courier, signal.SIGCONT)
     status, _, err = finish(process)
     assert status == 0, err
-    assert seqs(folder / "a.jsonl") == list(range(1000))
-    assert seqs(folder / "f") == list(range(1000))
+    assert seqs(folder / "a.jsonl") == list(range(4000))
+    assert seqs(folder / "f") == list(range(4000))
 
 
 def test_a_model_that_raises_shows_its_own_traceback(folder, despatch):

@@ -12,7 +12,7 @@ from uuid import uuid4
 import pytest
 
 from despatch.interfaces import Health
-from despatch_serializer_avro import ConfluentSettings, RegistryError
+from despatch_serializer_avro import ConfluentSettings, SchemaRegistryError
 from despatch_serializer_avro.avro_schema import AvroSchema, SchemaError
 from despatch_serializer_avro.confluent import ConfluentRegistry
 from despatch_serializer_avro.registry import Entry
@@ -138,7 +138,7 @@ def test_an_incompatible_schema_is_refused_with_the_reason(
     schema_registry_url: str, topic: str
 ) -> None:
     enter(registry(schema_registry_url), SIZE, topic)
-    with pytest.raises(RegistryError) as caught:
+    with pytest.raises(SchemaRegistryError) as caught:
         enter(registry(schema_registry_url), TEXT, topic)
     said = str(caught.value)
     assert f"{schema_registry_url}: subject '{topic}-despatch.event.Part': HTTP 409" in said
@@ -155,12 +155,12 @@ def test_the_latest_version_is_encoded_by(schema_registry_url: str, topic: str) 
 
 def test_a_latest_version_without_room_is_refused(schema_registry_url: str, topic: str) -> None:
     enter(registry(schema_registry_url), SIZE, topic)
-    with pytest.raises(RegistryError, match=r"no room for .*: record: .* no field note"):
+    with pytest.raises(SchemaRegistryError, match=r"no room for .*: record: .* no field note"):
         enter(registry(schema_registry_url, schema="latest"), SIZE_AND_NOTE, topic)
 
 
 def test_a_latest_version_that_is_not_there(schema_registry_url: str, topic: str) -> None:
-    with pytest.raises(RegistryError, match=r"404.*40401.*register a schema there"):
+    with pytest.raises(SchemaRegistryError, match=r"404.*40401.*register a schema there"):
         enter(registry(schema_registry_url, schema="latest"), SIZE, topic)
 
 
@@ -178,7 +178,7 @@ def test_a_user_who_may_not_log_in_is_told(guarded: str, login: Any, topic: str)
         lambda: take_apart(registry(guarded, **login), b"\x00\x00\x00\x00\x01"),
         lambda: check(registry(guarded, **login), [topic]),
     ):
-        with pytest.raises(RegistryError, match="401: it wants another") as caught:
+        with pytest.raises(SchemaRegistryError, match="401: it wants another") as caught:
             attempt()
         assert "secret-but-wrong" not in str(caught.value)
 
@@ -195,7 +195,7 @@ def test_a_registry_that_is_down_is_passing(topic: str) -> None:
             lambda: take_apart(registry(server.url), payload),
             lambda: check(registry(server.url), []),
         ):
-            with pytest.raises(RegistryError, match="out of reach"):
+            with pytest.raises(SchemaRegistryError, match="out of reach"):
                 attempt()
         # What was asked for lately is read all the same.
         assert take_apart(known, payload)[1] == b"datum"
@@ -246,12 +246,12 @@ def test_a_schema_of_another_kind_is_refused(anything_server: Any, answer: Any, 
     url = anything_server(200, json.dumps(answer).encode())
     with pytest.raises(SchemaError, match=said):
         take_apart(registry(url), b"\x00\x00\x00\x00\x05a")
-    with pytest.raises(RegistryError, match=said):
+    with pytest.raises(SchemaRegistryError, match=said):
         enter(registry(url, schema="latest"), SIZE, "t")
 
 
 @pytest.mark.parametrize("answer", [{}, {"id": "5"}, {"id": -1}, {"id": 2**32}, []])
 def test_an_id_that_is_none_is_refused(anything_server: Any, answer: Any) -> None:
     url = anything_server(200, json.dumps(answer).encode())
-    with pytest.raises(RegistryError, match="expected a schema's id, got"):
+    with pytest.raises(SchemaRegistryError, match="expected a schema's id, got"):
         enter(registry(url), SIZE, "t")

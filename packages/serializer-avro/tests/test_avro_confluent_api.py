@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from despatch_serializer_avro import ConfluentSettings, RegistryError
+from despatch_serializer_avro import ConfluentSettings, SchemaRegistryError
 from despatch_serializer_avro.confluent_api import (
     LARGEST_ANSWER_BYTES,
     ConfluentApi,
@@ -50,7 +50,7 @@ def test_what_went_wrong_is_said(
     anything_server: Any, status: int, content: bytes, said: str
 ) -> None:
     url = anything_server(status, content)
-    with pytest.raises(RegistryError) as caught:
+    with pytest.raises(SchemaRegistryError) as caught:
         get(url)
     assert said in str(caught.value)
     assert str(caught.value).startswith(f"schema registry {url}: subject 'a/b': ")
@@ -65,27 +65,27 @@ def test_a_refusal_has_its_code(anything_server: Any) -> None:
 
 
 def test_a_registry_that_does_not_answer_is_waited_for_no_longer(anything_server: Any) -> None:
-    with pytest.raises(RegistryError, match="no answer in time"):
+    with pytest.raises(SchemaRegistryError, match="no answer in time"):
         get(anything_server(None, b""), timeout="200ms")
 
 
 def test_a_host_that_is_not_there() -> None:
-    with pytest.raises(RegistryError, match=r"out of reach: ."):
+    with pytest.raises(SchemaRegistryError, match=r"out of reach: ."):
         get("http://127.0.0.1:9")
 
 
 def test_a_file_of_certificates_that_is_none(tmp_path: Path) -> None:
     for file in (tmp_path / "missing.pem", tmp_path):
-        with pytest.raises(RegistryError, match="`ca_file`"):
+        with pytest.raises(SchemaRegistryError, match="`ca_file`"):
             get("https://127.0.0.1:9", ca_file=file)
     empty = tmp_path / "empty.pem"
     empty.touch()
-    with pytest.raises(RegistryError, match="`ca_file`"):
+    with pytest.raises(SchemaRegistryError, match="`ca_file`"):
         get("https://127.0.0.1:9", ca_file=empty)
 
 
 def test_https_is_checked_unless_told_otherwise(anything_server: Any) -> None:
     url = anything_server(200, b"[1]").replace("http://", "https://")
     for verify in (True, False):
-        with pytest.raises(RegistryError, match=r"out of reach: .*SSL"):
+        with pytest.raises(SchemaRegistryError, match=r"out of reach: .*SSL"):
             get(url, verify=verify)

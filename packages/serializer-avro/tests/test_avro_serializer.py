@@ -33,7 +33,7 @@ from despatch.interfaces import Shape, Unencodable
 from despatch.records import Event, Record
 from despatch.value_types import FieldType, ValueType, value_type_of
 from despatch.values import pack, unpack
-from despatch_serializer_avro import AvroSerializer, AvroSettings, RegistryError, schema_of
+from despatch_serializer_avro import AvroSerializer, AvroSettings, SchemaRegistryError, schema_of
 
 NOON = datetime(2026, 1, 5, 12, tzinfo=UTC)
 COMMAND = {
@@ -339,11 +339,11 @@ def test_a_message_that_is_no_mapping_is_refused(tmp_path: Path) -> None:
 
 def test_a_registry_out_of_reach_is_passing() -> None:
     away = serializer(registry={"url": "http://127.0.0.1:9"})
-    with pytest.raises(RegistryError):
+    with pytest.raises(SchemaRegistryError):
         encode(away, [DONE], "t")
-    with pytest.raises(RegistryError):
+    with pytest.raises(SchemaRegistryError):
         decode(away, b"\x00\x00\x00\x00\x01")
-    with pytest.raises(RegistryError):
+    with pytest.raises(SchemaRegistryError):
         asyncio.run(away.check(["t"]))
 
 

@@ -8,7 +8,7 @@ from confluent_kafka.schema_registry import (
 )
 from confluent_kafka.serialization import MessageField, SerializationContext
 
-from despatch_serializer_avro import RegistryError
+from despatch_serializer_avro import SchemaRegistryError
 from despatch_serializer_avro.subjects import SubjectStrategy, prefix_of, subject_of
 
 NAME = "despatch.event.PartDone"
@@ -32,7 +32,7 @@ def test_subjects_are_confluents(strategy: SubjectStrategy, confluents: str) -> 
 def test_without_a_target_the_record_names_the_subject() -> None:
     assert subject_of("topic_record", "", NAME) == NAME
     assert NAME.startswith(prefix_of("topic_record", ""))
-    with pytest.raises(RegistryError, match="set `subject` to record or topic_record"):
+    with pytest.raises(SchemaRegistryError, match="set `subject` to record or topic_record"):
         subject_of("topic", "", NAME)
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from despatch_serializer_avro import AvroSettings, RegistryError, schema_of
+from despatch_serializer_avro import AvroSettings, SchemaRegistryError, schema_of
 from despatch_serializer_avro.avro_schema import AvroSchema
 from despatch_serializer_avro.unregistered import Unregistered
 
@@ -46,9 +46,9 @@ def test_a_folder_has_the_schemas_for_whoever_reads(tmp_path: Path) -> None:
 def test_a_folder_that_cannot_be_written_is_passing(tmp_path: Path) -> None:
     file = tmp_path / "file"
     file.touch()
-    with pytest.raises(RegistryError, match="schemas in"):
+    with pytest.raises(SchemaRegistryError, match="schemas in"):
         asyncio.run(alone(schemas=file).enter(SCHEMA, "t"))
-    with pytest.raises(RegistryError, match="expected a folder that may be written"):
+    with pytest.raises(SchemaRegistryError, match="expected a folder that may be written"):
         asyncio.run(alone(schemas=file).check([]))
 
 
@@ -84,10 +84,10 @@ def test_a_bare_datum_without_a_schema_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="set `schema_file`"):
         take_apart(alone(frame="bare"), b"datum")
     file = tmp_path / "command.avsc"
-    with pytest.raises(RegistryError, match="No such file"):
+    with pytest.raises(SchemaRegistryError, match="No such file"):
         take_apart(alone(frame="bare", schema_file=file), b"datum")
     file.write_text("{")
-    with pytest.raises(RegistryError, match="expected a schema in JSON"):
+    with pytest.raises(SchemaRegistryError, match="expected a schema in JSON"):
         asyncio.run(alone(frame="bare", schema_file=file).check([]))
 
 

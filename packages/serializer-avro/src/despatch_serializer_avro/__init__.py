@@ -1,6 +1,6 @@
 """Avro for despatch: with a schema registry of Confluent's kind, with AWS Glue, or alone."""
 
-from despatch_serializer_avro.registry import RegistryError
+from despatch_serializer_avro.registry import SchemaRegistryError
 from despatch_serializer_avro.schemas import schema_of
 from despatch_serializer_avro.serializer import AvroSerializer
 from despatch_serializer_avro.settings import AvroSettings, ConfluentSettings, GlueSettings
@@ -10,6 +10,6 @@ __all__ = [
     "AvroSettings",
     "ConfluentSettings",
     "GlueSettings",
-    "RegistryError",
+    "SchemaRegistryError",
     "schema_of",
 ]

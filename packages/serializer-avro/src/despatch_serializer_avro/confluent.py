@@ -16,7 +16,7 @@ from despatch_serializer_avro.avro_schema import AvroSchema, SchemaError
 from despatch_serializer_avro.compatibility import find_obstacle
 from despatch_serializer_avro.confluent_api import ConfluentApi, RefusedError
 from despatch_serializer_avro.encoder import Frame
-from despatch_serializer_avro.registry import Entry, RecentSchemas, Registry, RegistryError
+from despatch_serializer_avro.registry import Entry, RecentSchemas, Registry, SchemaRegistryError
 from despatch_serializer_avro.settings import ConfluentSettings
 from despatch_serializer_avro.subjects import prefix_of, subject_of
 
@@ -39,8 +39,8 @@ class ConfluentRegistry(Registry):
         """Register a schema under its subject, or find the subject's latest.
 
         Raises:
-            RegistryError: The registry refuses it, as incompatible (409) or invalid (422); the
-                latest version has no room for it; or the registry is out of reach.
+            SchemaRegistryError: The registry refuses it, as incompatible (409) or invalid (422);
+                the latest version has no room for it; or the registry is out of reach.
         """
         subject = subject_of(self._settings.subject, target, schema.name)
         if self._settings.schema_ == "latest":
@@ -94,14 +94,16 @@ class ConfluentRegistry(Registry):
             if error.status != 404:
                 raise
             hint = "register a schema there, or set `schema: register`"
-            raise RegistryError(f"{error}: {hint}") from error
+            raise SchemaRegistryError(f"{error}: {hint}") from error
         try:
             latest = _schema_in(answer)
         except SchemaError as error:
-            raise RegistryError(f"{self._where(about)}: the latest version: {error}") from error
+            raise SchemaRegistryError(
+                f"{self._where(about)}: the latest version: {error}"
+            ) from error
         obstacle = find_obstacle(schema, latest)
         if obstacle is not None:
-            raise RegistryError(
+            raise SchemaRegistryError(
                 f"{self._where(about)}: the latest version has no room for {schema.name}: "
                 f"{obstacle}"
             )
@@ -137,7 +139,7 @@ class ConfluentRegistry(Registry):
     def _frame(self, answer: Any, about: str) -> Frame:
         schema_id = answer.get("id") if isinstance(answer, Mapping) else None
         if type(schema_id) is not int or not 0 <= schema_id < 2**32:
-            raise RegistryError(
+            raise SchemaRegistryError(
                 f"{self._where(about)}: expected a schema's id, got {answer!r:.100}"
             )
         return Frame(_HEAD.pack(_MAGIC, schema_id))

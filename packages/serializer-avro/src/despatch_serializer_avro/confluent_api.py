@@ -13,7 +13,7 @@ from urllib.parse import quote
 
 import httpx
 
-from despatch_serializer_avro.registry import RegistryError
+from despatch_serializer_avro.registry import SchemaRegistryError
 from despatch_serializer_avro.settings import ConfluentSettings
 
 __all__ = ["LARGEST_ANSWER_BYTES", "ConfluentApi", "RefusedError"]
@@ -23,7 +23,7 @@ _JSON: Final = "application/vnd.schemaregistry.v1+json"
 _LONGEST_REASON: Final = 500
 
 
-class RefusedError(RegistryError):
+class RefusedError(SchemaRegistryError):
     """The registry answered, and not with what it was asked for.
 
     Attributes:
@@ -54,7 +54,7 @@ class ConfluentApi:
 
         Raises:
             RefusedError: The registry does not give it.
-            RegistryError: It is out of reach, or does not speak the API.
+            SchemaRegistryError: It is out of reach, or does not speak the API.
         """
         return await self._ask("GET", path, about, query=query)
 
@@ -90,7 +90,7 @@ class ConfluentApi:
             ) as response:
                 answer = await _bounded(response, where)
         except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
-            raise RegistryError(f"{where}: {_told(error)}") from error
+            raise SchemaRegistryError(f"{where}: {_told(error)}") from error
         return _read(response, answer, where)
 
     def _connected(self) -> httpx.AsyncClient:
@@ -114,7 +114,7 @@ def _verification(settings: ConfluentSettings) -> ssl.SSLContext | bool:
         return ssl.create_default_context(cafile=str(settings.ca_file))
     except OSError as error:  # an SSLError is one too
         message = f"schema registry {settings.url}: `ca_file` {settings.ca_file}: {error}"
-        raise RegistryError(message) from error
+        raise SchemaRegistryError(message) from error
 
 
 async def _bounded(response: httpx.Response, where: str) -> bytes:
@@ -122,7 +122,9 @@ async def _bounded(response: httpx.Response, where: str) -> bytes:
     async for chunk in response.aiter_bytes():
         answer += chunk
         if len(answer) > LARGEST_ANSWER_BYTES:
-            raise RegistryError(f"{where}: the answer has more than {LARGEST_ANSWER_BYTES} bytes")
+            raise SchemaRegistryError(
+                f"{where}: the answer has more than {LARGEST_ANSWER_BYTES} bytes"
+            )
     return bytes(answer)
 
 
@@ -135,7 +137,7 @@ def _read(response: httpx.Response, answer: bytes, where: str) -> Any:
     if response.is_success and said is not None:
         return said
     if response.is_success or response.is_redirect:
-        raise RegistryError(
+        raise SchemaRegistryError(
             f"{where}: HTTP {status} and no JSON: is this a registry with Confluent's API? "
             "Apicurio's is under /apis/ccompat/v7"
         )

@@ -19,7 +19,7 @@ from despatch.interfaces import Health
 from despatch_serializer_avro.avro_schema import AvroSchema, SchemaError
 from despatch_serializer_avro.encoder import Frame
 from despatch_serializer_avro.glue_api import GlueApi, GlueRefusedError
-from despatch_serializer_avro.registry import Entry, RecentSchemas, Registry, RegistryError
+from despatch_serializer_avro.registry import Entry, RecentSchemas, Registry, SchemaRegistryError
 from despatch_serializer_avro.settings import GlueSettings
 from despatch_serializer_avro.subjects import prefix_of, subject_of
 
@@ -49,12 +49,12 @@ class GlueRegistry(Registry):
         """Find the version that a schema is, or create it, and wait until it is available.
 
         Raises:
-            RegistryError: Glue refuses it, holds it to be incompatible, takes longer than
+            SchemaRegistryError: Glue refuses it, holds it to be incompatible, takes longer than
                 `timeout`, or is out of reach.
         """
         name = subject_of(self._settings.schema_name, target, schema.name, value_suffix="")
         if not _NAME.fullmatch(name):
-            raise RegistryError(
+            raise SchemaRegistryError(
                 f"Glue takes no schema's name {name!r:.300}: at most 255 letters, digits and -_$#. "
                 "(set `schema_name: record`, or name the target otherwise)"
             )
@@ -87,7 +87,7 @@ class GlueRegistry(Registry):
             if error.code != _NOT_FOUND:
                 raise
             if settings.registry_name != _DEFAULT_REGISTRY:
-                raise RegistryError(f"{error}: create it, or set `registry_name`") from error
+                raise SchemaRegistryError(f"{error}: create it, or set `registry_name`") from error
             # Glue makes this one with the first schema.
             return Health([f"Glue registry {settings.registry_name}: not there yet, will be made"])
         findings = [f"Glue registry {settings.registry_name}: is there"]
@@ -146,9 +146,9 @@ class GlueRegistry(Registry):
                     )
         except TimeoutError:
             message = f"Glue: {about}: still pending after {timeout_s:g} s"
-            raise RegistryError(message) from None
+            raise SchemaRegistryError(message) from None
         if version.get("Status") != "AVAILABLE":
-            raise RegistryError(
+            raise SchemaRegistryError(
                 f"Glue registry {self._settings.registry_name}: {about}: the version's status is "
                 f"{version.get('Status')}: is it compatible with the earlier ones?"
             )

@@ -16,7 +16,7 @@ import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
-from despatch_serializer_avro.registry import RegistryError
+from despatch_serializer_avro.registry import SchemaRegistryError
 from despatch_serializer_avro.settings import GlueSettings
 
 __all__ = ["GlueApi", "GlueRefusedError"]
@@ -28,7 +28,7 @@ _DENIED: Final = (
 )
 
 
-class GlueRefusedError(RegistryError):
+class GlueRefusedError(SchemaRegistryError):
     """Glue answered, and not with what it was asked for.
 
     Attributes:
@@ -57,7 +57,7 @@ class GlueApi:
 
         Raises:
             GlueRefusedError: Glue says no.
-            RegistryError: It is out of reach, or boto3 has no region or credentials.
+            SchemaRegistryError: It is out of reach, or boto3 has no region or credentials.
         """
         where = f"Glue registry {self._settings.registry_name}: {about}"
         try:
@@ -72,7 +72,7 @@ class GlueApi:
             message = f"{where}: {code}: {said.get('Message', '')}{hint}"
             raise GlueRefusedError(message, code) from error
         except (BotoCoreError, ValueError) as error:
-            raise RegistryError(f"{where}: {error}") from error
+            raise SchemaRegistryError(f"{where}: {error}") from error
         return answer
 
     async def close(self) -> None:

@@ -12,12 +12,12 @@ from despatch.interfaces import Health
 from despatch_serializer_avro.avro_schema import AvroSchema
 from despatch_serializer_avro.encoder import Frame
 
-__all__ = ["Entry", "RecentSchemas", "Registry", "RegistryError"]
+__all__ = ["Entry", "RecentSchemas", "Registry", "SchemaRegistryError"]
 
 _MOST_SCHEMAS: Final = 256
 
 
-class RegistryError(Exception):
+class SchemaRegistryError(Exception):
     """A registry is out of reach or does not take a schema. Nothing is wrong with a record."""
 
 
@@ -42,7 +42,7 @@ class Registry(ABC):
         """See that a schema is known to those who read a target.
 
         Raises:
-            RegistryError: It is not, and why.
+            SchemaRegistryError: It is not, and why.
         """
 
     @abstractmethod
@@ -51,7 +51,7 @@ class Registry(ABC):
 
         Raises:
             ValueError: The payload has another frame, or names no schema.
-            RegistryError: The registry is out of reach.
+            SchemaRegistryError: The registry is out of reach.
         """
 
     @abstractmethod
@@ -59,7 +59,7 @@ class Registry(ABC):
         """Find out whether `enter` and `take_apart` could do their work; write nothing.
 
         Raises:
-            RegistryError: Why not.
+            SchemaRegistryError: Why not.
         """
 
     async def close(self) -> None:  # noqa: B027

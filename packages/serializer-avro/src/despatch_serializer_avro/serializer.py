@@ -44,7 +44,7 @@ class AvroSerializer(Serializer):
         """Make the schemas of shapes, and enter them into the registry.
 
         Raises:
-            RegistryError: The registry is out of reach, or takes a schema not at all. Records
+            SchemaRegistryError: The registry is out of reach, or takes a schema not at all. Records
                 wait until it does.
         """
         for shape in shapes:
@@ -68,7 +68,7 @@ class AvroSerializer(Serializer):
         Raises:
             ValueError: The payload has another frame, its schema is not known, it is no datum
                 of it or no mapping, or it is out of bounds.
-            RegistryError: The registry is out of reach.
+            SchemaRegistryError: The registry is out of reach.
         """
         schema, datum = await self._registry.take_apart(payload)
         message = read(schema, datum)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal, TypeAlias
 
-from despatch_serializer_avro.registry import RegistryError
+from despatch_serializer_avro.registry import SchemaRegistryError
 
 __all__ = ["SubjectStrategy", "prefix_of", "subject_of"]
 
@@ -28,11 +28,11 @@ def subject_of(
         value_suffix: What follows the topic where the topic alone names the subject.
 
     Raises:
-        RegistryError: The strategy needs a target, and there is none.
+        SchemaRegistryError: The strategy needs a target, and there is none.
     """
     if strategy == "topic":
         if not target:
-            raise RegistryError(
+            raise SchemaRegistryError(
                 "this sink has no topics to name subjects after: "
                 "set `subject` to record or topic_record"
             )

@@ -19,7 +19,7 @@ from typing import Final
 from despatch.interfaces import Health
 from despatch_serializer_avro.avro_schema import LARGEST_SCHEMA_BYTES, AvroSchema, SchemaError
 from despatch_serializer_avro.encoder import Frame
-from despatch_serializer_avro.registry import Entry, RecentSchemas, Registry, RegistryError
+from despatch_serializer_avro.registry import Entry, RecentSchemas, Registry, SchemaRegistryError
 from despatch_serializer_avro.settings import AvroSettings
 
 __all__ = ["Unregistered"]
@@ -41,7 +41,7 @@ class Unregistered(Registry):
         """Put a schema into the folder, where there is one.
 
         Raises:
-            RegistryError: It cannot be written there.
+            SchemaRegistryError: It cannot be written there.
         """
         if self._settings.schemas is not None:
             await asyncio.to_thread(_write, self._settings.schemas, schema)
@@ -83,7 +83,7 @@ class Unregistered(Registry):
         try:
             return self._recent.keep(path, await asyncio.to_thread(_read, path))
         except (OSError, SchemaError) as error:
-            raise RegistryError(f"schema file {path}: {error}") from error
+            raise SchemaRegistryError(f"schema file {path}: {error}") from error
 
     async def _by_fingerprint(self, fingerprint: bytes) -> AvroSchema:
         known = self._recent.get(fingerprint)
@@ -98,7 +98,7 @@ class Unregistered(Registry):
         try:
             found = await asyncio.to_thread(_find, folder, fingerprint)
         except OSError as error:
-            raise RegistryError(f"schemas in {folder}: {error}") from error
+            raise SchemaRegistryError(f"schemas in {folder}: {error}") from error
         if found is None:
             raise ValueError(f"no schema in {folder} has the fingerprint {fingerprint.hex()}")
         return self._recent.keep(fingerprint, found)
@@ -120,7 +120,7 @@ def _write(folder: Path, schema: AvroSchema) -> None:
                 os.unlink(file.name)
                 raise
     except OSError as error:
-        raise RegistryError(f"schemas in {folder}: {error}") from error
+        raise SchemaRegistryError(f"schemas in {folder}: {error}") from error
 
 
 def _read(path: Path) -> AvroSchema:
@@ -145,5 +145,5 @@ def _examine(folder: Path) -> str:
     if not folder.exists():
         return f"schemas in {folder}: not there yet, will be made"
     if not folder.is_dir() or not os.access(folder, os.R_OK | os.W_OK | os.X_OK):
-        raise RegistryError(f"schemas in {folder}: expected a folder that may be written")
+        raise SchemaRegistryError(f"schemas in {folder}: expected a folder that may be written")
     return f"schemas in {folder}: {sum(1 for _ in folder.glob('*.avsc'))} files"

@@ -63,7 +63,7 @@ def test_the_queries_find_what_they_ask_for() -> None:
 
 @pytest.mark.usefixtures("lake")
 def test_the_code_reads_all_parts() -> None:
-    (code,) = blocks("python")
+    (code,) = blocks("py")
     names: dict[str, Any] = {}
     exec(code, names)
     assert names["parts"].num_rows == 2

@@ -78,46 +78,35 @@ def test_every_record_is_encoded_for_its_target_in_the_order_of_publishing(count
     assert all(0 < size <= SLICE for _, size in serializer.slices)
 
 
-def test_a_slow_serializer_lets_the_others_have_their_turns():
-    # A slice takes a turn, so that ten slices take ten.
-    serializer = Marking(record_s=TURN_S / SLICE)
+def turns_of_another(serializer, count):
+    """How many turns of the event loop another task has while records are encoded."""
     turns = 0
 
-    async def count_turns():
+    async def take_turns():
         nonlocal turns
         while True:
             turns += 1
             await asyncio.sleep(0)
 
     async def run():
-        other = asyncio.create_task(count_turns())
-        records = [event(seq) for seq in range(10 * SLICE)]
-        await Encoding(serializer, timeout_s=5.0).encode(records, ["t"] * len(records), {})
+        other = asyncio.create_task(take_turns())
+        records = [event(seq) for seq in range(count)]
+        await Encoding(serializer, timeout_s=5.0).encode(records, ["t"] * count, {})
         other.cancel()
 
     asyncio.run(run())
-    assert turns >= 9
+    return turns
+
+
+def test_a_slow_serializer_lets_the_others_have_their_turns():
+    # A slice takes a turn, so that ten slices take ten.
+    assert turns_of_another(Marking(record_s=TURN_S / SLICE), 10 * SLICE) >= 9
 
 
 def test_a_quick_serializer_does_not_give_its_turn_away_for_nothing(monkeypatch):
     # Whatever the machine does meanwhile.
     monkeypatch.setattr(module, "TURN_S", 3600.0)
-    turns = 0
-
-    async def count_turns():
-        nonlocal turns
-        while True:
-            turns += 1
-            await asyncio.sleep(0)
-
-    async def run():
-        other = asyncio.create_task(count_turns())
-        records = [event(seq) for seq in range(10 * SLICE)]
-        await Encoding(Marking(), timeout_s=5.0).encode(records, ["t"] * len(records), {})
-        other.cancel()
-
-    asyncio.run(run())
-    assert turns == 0
+    assert turns_of_another(Marking(), 10 * SLICE) == 0
 
 
 def test_each_shape_is_prepared_once_for_each_target():

@@ -94,6 +94,13 @@ def test_a_schema_without_room(ours: Any, theirs: Any, said: str) -> None:
     assert said in (obstacle(ours, theirs) or "")
 
 
+def test_what_was_assumed_on_a_branch_that_does_not_fit_is_forgotten() -> None:
+    inner = record(("a", "long"), name="Inner")
+    wrong = record(("a", "string"), name="Wrong")
+    both = [record(("p", wrong), name="One"), record(("p", "Wrong"), name="Other")]
+    assert "no branch" in (obstacle(record(("p", inner)), both) or "")
+
+
 NODES = st.recursive(
     st.sampled_from(["null", "boolean", "int", "long", "float", "double", "string", "bytes"]),
     lambda inner: (

@@ -82,6 +82,11 @@ def test_sequences_are_arrays() -> None:
     assert fault(schema, {1, "a"}) == "[1]: expected an integer of at most 64 bits, got str 'a'"
 
 
+def test_a_set_is_written_in_an_order_of_its_own() -> None:
+    names = [f"part-{i:02}" for i in range(50)]
+    assert lower({"type": "array", "items": "string"}, set(names)) == names
+
+
 def test_a_map_has_keys_of_text() -> None:
     schema = {"type": "map", "values": "long"}
     assert lower(schema, {"a": 1}) == {"a": 1}

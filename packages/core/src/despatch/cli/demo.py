@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+import sys
 from importlib.resources import as_file, files
 from typing import Annotated, Any, Final
 
@@ -65,5 +67,7 @@ def _show_where(console: Console, report: Report) -> None:
         parts = f"{LAKE['uri']}/event/PartDone"
         console.print(f"And in {LAKE['uri']}, as Parquet. Read the first two finished parts:")
         read = f"pyarrow.dataset.dataset('{parts}').head(2).to_pylist()"
-        console.print(f'  python -c "import pyarrow.dataset; print({read})"', style="bold")
+        # The plain `python` may be another than the one that has the plugin, as with make.
+        python = shlex.quote(sys.executable)
+        console.print(f'  {python} -c "import pyarrow.dataset; print({read})"', style="bold")
     console.print(f"The run's own folder, with its journals and its report, is {report.folder}.")

@@ -10,6 +10,8 @@ import sys
 import time
 from pathlib import Path
 
+from despatch.journal import JournalReader
+
 DEADLINE_S = 100.0
 
 
@@ -73,6 +75,17 @@ def courier_of(pid):
         if parent == pid and b"despatch.courier" in command:
             return int(entry.name)
     return None
+
+
+def outcomes_of(run_folder):
+    """What a run's audit journal says became of its commands, in order."""
+    outcomes = []
+    with JournalReader(run_folder / "audit") as reader:
+        reader.finish()
+        while (frame := reader.read()) is not None:
+            assert frame.damage is None
+            outcomes += [entry[3] for entry in frame.entries]
+    return outcomes
 
 
 def resident_bytes(pid):

@@ -23,9 +23,8 @@ from log import read_log
 from model import make_model
 
 from despatch import Run
-from despatch.journal import JournalReader
 from loan_desk_logs import LOAN_DESK
-from processes import CommandLines, courier_of, finish, is_alive, kill, wait_until
+from processes import CommandLines, courier_of, finish, is_alive, kill, outcomes_of, wait_until
 from services import RedisServer
 
 WEEK = date(2011, 11, 14)
@@ -72,16 +71,6 @@ class Desk:
         with redis.Redis.from_url(self.server.url) as client:
             return client.xpending("loan_desk.commands", "loan_desk")["pending"]
 
-    def outcomes(self) -> list[dict]:
-        """What the audit journal says became of the commands."""
-        with JournalReader(self.run_folder / "audit") as reader:
-            reader.finish()
-            entries = []
-            while (frame := reader.read()) is not None:
-                assert frame.damage is None
-                entries += [entry[3] for entry in frame.entries]
-        return entries
-
     def report(self) -> dict:
         return json.loads((self.run_folder / "report.json").read_bytes())
 
@@ -94,7 +83,11 @@ class Desk:
 
     def hold_against_the_roster(self) -> None:
         """Every hour's command was applied, once, in order, and acknowledged."""
-        changes = [o for o in self.outcomes() if o["type"] == "change" and o["source"] == "redis"]
+        changes = [
+            o
+            for o in outcomes_of(self.run_folder)
+            if o["type"] == "change" and o["source"] == "redis"
+        ]
         assert [change["id"][-4:] for change in changes] == [f"{hour:04}" for hour in range(HOURS)]
         assert self.unacknowledged() == 0
 

@@ -25,8 +25,7 @@ from confluent_kafka.schema_registry import SchemaRegistryClient
 from confluent_kafka.schema_registry.avro import AvroDeserializer
 from confluent_kafka.serialization import MessageField, SerializationContext
 
-from despatch.journal import JournalReader
-from processes import CommandLines, finish, wait_until
+from processes import CommandLines, finish, outcomes_of, wait_until
 from services import KafkaServer, MotoServer, RedisServer
 
 LOAN_DESK = Path(__file__).parents[1] / "examples" / "loan_desk"
@@ -109,16 +108,6 @@ class WholeDesk:
 
     def report(self) -> dict:
         return json.loads((self.run_folder / "report.json").read_bytes())
-
-    def outcomes(self) -> list[dict]:
-        """What the audit journal says became of the commands."""
-        with JournalReader(self.run_folder / "audit") as reader:
-            reader.finish()
-            entries = []
-            while (frame := reader.read()) is not None:
-                assert frame.damage is None
-                entries += [entry[3] for entry in frame.entries]
-        return entries
 
     def from_kafka(self) -> list[dict]:
         """What Confluent's client makes of both topics."""
@@ -237,7 +226,7 @@ def read_back(desk: WholeDesk, *, may_repeat: bool):
 
 def hold_against_the_roster(desk: WholeDesk) -> None:
     """Every hour's command was applied once, and its offset committed."""
-    changes = [outcome for outcome in desk.outcomes() if outcome["type"] == "change"]
+    changes = [outcome for outcome in outcomes_of(desk.run_folder) if outcome["type"] == "change"]
     ids = [change["id"][-4:] for change in changes if change["source"] == "kafka"]
     assert ids == [f"{hour:04}" for hour in range(HOURS)]
     assert desk.committed() == HOURS

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -17,27 +16,11 @@ from despatch.interfaces import Batch
 from despatch.records import Event
 from despatch_connector_kafka import KafkaEgress, KafkaEgressSettings
 from despatch_connector_kafka.explanations import KafkaFailure
-from services import KafkaServer, running, unique_name
+from services import KafkaServer, unique_name
 
 NOON = datetime.now(UTC) - timedelta(hours=1)
 RUN = "0198c000000070008000000000000001"
 PARTITIONS = 3
-
-
-@pytest.fixture(scope="module")
-def module_server() -> Iterator[KafkaServer]:
-    with running(KafkaServer()) as server:
-        yield server
-
-
-@pytest.fixture
-def server(module_server: KafkaServer) -> Iterator[KafkaServer]:
-    """A broker that is there again after each test."""
-    yield module_server
-    try:
-        module_server.resume()
-    except Exception:
-        module_server.start()
 
 
 @pytest.fixture

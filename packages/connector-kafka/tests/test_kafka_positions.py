@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -15,27 +15,11 @@ from despatch.commands import Change, Command
 from despatch.interfaces import CAUGHT_UP
 from despatch_connector_kafka import KafkaIngress, KafkaIngressSettings
 from despatch_connector_kafka.explanations import KafkaFailure
-from services import KafkaServer, running, unique_name
+from services import KafkaServer, unique_name
 
 DONE = Change(updates=(), sim_time=0.0, source="kafka")
 SET = b'{"path": "a.b", "value": 3}'
 PARTITIONS = 4
-
-
-@pytest.fixture(scope="module")
-def module_server() -> Iterator[KafkaServer]:
-    with running(KafkaServer()) as server:
-        yield server
-
-
-@pytest.fixture
-def server(module_server: KafkaServer) -> Iterator[KafkaServer]:
-    """A broker that is there again after each test."""
-    yield module_server
-    try:
-        module_server.resume()
-    except Exception:
-        module_server.start()
 
 
 class Source:

@@ -34,7 +34,15 @@ from despatch.parameters import (
 from despatch.records import Event, Record, Telemetry
 from despatch.registry import Registry
 from despatch.report import Report
-from despatch.resources import DynamicContainer, DynamicResource, DynamicStore
+from despatch.resources import (
+    DynamicContainer,
+    DynamicFilterStore,
+    DynamicPreemptiveResource,
+    DynamicPriorityResource,
+    DynamicPriorityStore,
+    DynamicResource,
+    DynamicStore,
+)
 from despatch.run import Run
 from despatch.settings import Settings
 from despatch.signals import Signal
@@ -51,6 +59,10 @@ __all__ = [
     "Distribution",
     "DynamicContainer",
     "DynamicEnvironment",
+    "DynamicFilterStore",
+    "DynamicPreemptiveResource",
+    "DynamicPriorityResource",
+    "DynamicPriorityStore",
     "DynamicResource",
     "DynamicStore",
     "Empirical",

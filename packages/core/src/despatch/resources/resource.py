@@ -8,7 +8,7 @@ import simpy
 
 from despatch.resources.capacity import Capacity, LiveCapacity, capacity_signal, whole_places
 
-__all__ = ["DynamicResource"]
+__all__ = ["DynamicPreemptiveResource", "DynamicPriorityResource", "DynamicResource"]
 
 
 class DynamicResource(LiveCapacity, simpy.Resource):
@@ -56,3 +56,11 @@ class DynamicResource(LiveCapacity, simpy.Resource):
 
     def _fitted(self, capacity: int | float) -> int | float:
         return whole_places(capacity)
+
+
+class DynamicPriorityResource(DynamicResource, simpy.PriorityResource):
+    """A `simpy.PriorityResource` whose capacity is a number, a path in the registry, or a signal."""
+
+
+class DynamicPreemptiveResource(DynamicPriorityResource, simpy.PreemptiveResource):
+    """A `simpy.PreemptiveResource` whose capacity may follow a parameter."""

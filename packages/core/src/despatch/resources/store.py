@@ -9,7 +9,7 @@ import simpy
 
 from despatch.resources.capacity import Capacity, LiveCapacity, capacity_signal, whole_places
 
-__all__ = ["DynamicStore"]
+__all__ = ["DynamicFilterStore", "DynamicPriorityStore", "DynamicStore"]
 
 
 class DynamicStore(LiveCapacity, simpy.Store):
@@ -42,3 +42,11 @@ class DynamicStore(LiveCapacity, simpy.Store):
 
     def _fitted(self, capacity: int | float) -> int | float:
         return whole_places(capacity)
+
+
+class DynamicPriorityStore(DynamicStore, simpy.PriorityStore):
+    """A `simpy.PriorityStore` whose capacity is a number, a path in the registry, or a signal."""
+
+
+class DynamicFilterStore(DynamicStore, simpy.FilterStore):
+    """A `simpy.FilterStore` whose capacity is a number, a path in the registry, or a signal."""

@@ -22,6 +22,7 @@ from simpy.events import URGENT
 from despatch.clock import Clock
 from despatch.egress import EgressMixIn
 from despatch.ingress import IngressMixIn
+from despatch.kernel import Kernel
 from despatch.registry import Registry
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ EVENTS_BETWEEN_LOOKS = 256
 """How many events pass at factor 0 between two looks at the doorbell."""
 
 
-class DynamicEnvironment(IngressMixIn, EgressMixIn, simpy.Environment):
+class DynamicEnvironment(IngressMixIn, EgressMixIn, Kernel):
     """A SimPy environment with a registry, a clock and a way out for records.
 
     Args:
@@ -74,6 +75,12 @@ class DynamicEnvironment(IngressMixIn, EgressMixIn, simpy.Environment):
     @factor.setter
     def factor(self, factor: float) -> None:
         self.clock.change(factor, self._now)
+        self._halt()
+
+    def stop(self, reason: str) -> None:
+        """Let `run` return before the next event, now and whenever it is called again."""
+        super().stop(reason)
+        self._halt()
 
     def sample(self, path: str) -> float:
         """Draw from the distribution that the registry has at `path` now.
@@ -152,22 +159,17 @@ class DynamicEnvironment(IngressMixIn, EgressMixIn, simpy.Environment):
             event.callbacks = [c for c in event.callbacks if c != StopSimulation.callback]
 
     def _run_attentively(self) -> None:
-        clock, doorbell, step = self.clock, self.doorbell, self.step
-        countdown = EVENTS_BETWEEN_LOOKS
+        clock, doorbell = self.clock, self.doorbell
         self._attend()
-        while True:
+        while self._stop_reason is None:
             if clock.factor:
                 self._wait_until_due()
-                countdown = 0
-            elif countdown == 0:
+                if self._stop_reason is None:
+                    self.step()
+            else:
+                self._advance(EVENTS_BETWEEN_LOOKS)
                 if doorbell.is_rung or time.monotonic() >= self._attend_at:
                     self._attend()
-                countdown = EVENTS_BETWEEN_LOOKS
-            else:
-                countdown -= 1
-            if self._stop_reason is not None:
-                return
-            step()
 
     def _wait_until_due(self) -> None:
         clock, doorbell = self.clock, self.doorbell

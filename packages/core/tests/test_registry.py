@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import Field, model_validator
 
+from despatch import known_commands
 from despatch import registry as registry_module
 from despatch.commands import Change, Command, Refusal, Scheduled, Update
 from despatch.errors import InvalidUpdateError, RegistryError, UnknownPathError
@@ -296,7 +297,7 @@ def test_whatever_is_wrong_with_a_command_it_is_refused_and_audited(
 def test_a_fault_is_the_reason(registry) -> None:
     command = Command(fault="not JSON: 'x'", id="0-1", source="redis")
     assert registry.apply(command) == Refusal(
-        reason="not JSON: 'x'", sim_time=5.0, source="redis", id="0-1"
+        reason="not JSON: 'x'", sim_time=5.0, source="redis", id="0-1", is_final=False
     )
 
 
@@ -381,7 +382,7 @@ def test_each_source_has_ids_of_its_own_and_no_id_is_never_repeated(registry, ou
 
 
 def test_the_oldest_ids_are_forgotten_beyond_the_bound(registry, outcomes, monkeypatch) -> None:
-    monkeypatch.setattr(registry_module, "REMEMBERED_IDS", 3)
+    monkeypatch.setattr(known_commands, "REMEMBERED_IDS", 3)
     for name in ("1", "2", "3", "4"):
         registry.apply(Command(updates={CAPACITY: 3}, id=name, source="redis"))
     for name in ("2", "3", "4"):

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
+from heapq import heappush
 
 import simpy
 from msgspec.structs import replace
@@ -59,14 +59,6 @@ class _Due(simpy.Event):
         self._ok = True
         self._value = None
         self.callbacks.append(act)
-        env.schedule(self, URGENT, _delay(env.now, at))
-
-
-def _delay(now: float, at: float) -> float:
-    """The delay that leads from `now` to `at` exactly, where adding `at - now` is rounded."""
-    delay = at - now
-    while now + delay < at:
-        delay = math.nextafter(delay, math.inf)
-    while now + delay > at:
-        delay = math.nextafter(delay, 0.0)
-    return delay
+        # Not by `env.schedule`, which takes a delay: now + (at - now) is not always `at` in floating
+        # point, and a command that came a hair late would come after what happens at its time.
+        heappush(env._queue, (at, URGENT, next(env._eid), self))

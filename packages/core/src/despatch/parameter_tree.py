@@ -14,22 +14,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from itertools import chain
-from typing import Any, TypeAlias
+from typing import Any
 
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
 
 from despatch.coercion import PARTS, Coercion
 from despatch.commands import Update
 from despatch.errors import InvalidUpdateError, RegistryError, UnknownPathError
 from despatch.parameter_nodes import Group, Parameter, Part, grown
 from despatch.parameters import SimParameter
+from despatch.rebuilding import Levels, changes_of, compare, reasons_of, rebuilt, rebuilt_tops
 from despatch.renderings import excerpt, plain
 from despatch.unknown_paths import unknown_path
 
 __all__ = ["ParameterTree", "Plan"]
-
-_Levels: TypeAlias = dict[int, dict[Group, dict[str, Any]]]
-
 
 class Plan:
     """A change that was validated and not yet made; void once another is.
@@ -161,7 +159,7 @@ class ParameterTree:
         try:
             return target, target.coerce(value)
         except ValueError as error:
-            raise InvalidUpdateError(_reasons(path, error)) from error
+            raise InvalidUpdateError(reasons_of(path, error)) from error
 
     def plan(self, updates: Mapping[str, Any]) -> Plan:
         """Validate updates as a whole, without making them.
@@ -185,7 +183,7 @@ class ParameterTree:
                     value if type(value) in target.types else target.coerce(value), strict=True
                 )
             except ValueError as error:
-                reasons.append(_reasons(path, error))
+                reasons.append(reasons_of(path, error))
                 continue
             old = values[path]
             if new is not old and not _is_same(old, new):
@@ -220,7 +218,7 @@ class ParameterTree:
         return {path: updates[path] for path in updates if path not in reasons}, reasons
 
     def _plan_together(self, updates: Mapping[str, Any]) -> Plan:
-        levels: _Levels = {}
+        levels: Levels = {}
         named: dict[str, Parameter | Part] = {}
         parts: dict[Parameter, dict[str, Any]] = {}
         news: dict[Parameter, Any] = {}
@@ -236,10 +234,10 @@ class ParameterTree:
                 raise InvalidUpdateError(
                     f"{whole.path}: set either as a whole or by its parameters, not both at once"
                 )
-            self._put(whole, _rebuilt(whole.path, self.values[whole.path], changes), levels, news)
+            self._put(whole, rebuilt(whole.path, self.values[whole.path], changes), levels, news)
         plan = Plan()
-        for top, model in _rebuilt_tops(levels):
-            _compare(top, model, plan.models, news)
+        for top, model in rebuilt_tops(levels):
+            compare(top, model, plan.models, news)
         for path, target in named.items():
             coming = self._coming(target, news)
             plan.updates.append(Update(path, plain(self.values[path]), plain(coming)))
@@ -256,15 +254,15 @@ class ParameterTree:
         return plan
 
     def _put(
-        self, parameter: Parameter, read: Any, levels: _Levels, news: dict[Parameter, Any]
+        self, parameter: Parameter, read: Any, levels: Levels, news: dict[Parameter, Any]
     ) -> None:
         if parameter.validate is None:
-            _changes(levels, parameter.group)[parameter.name] = read
+            changes_of(levels, parameter.group)[parameter.name] = read
             return
         try:
             news[parameter] = parameter.validate(read, strict=True)
         except ValidationError as error:
-            raise InvalidUpdateError(_reasons(parameter.path, error)) from error
+            raise InvalidUpdateError(reasons_of(parameter.path, error)) from error
 
     def _coming(self, target: Parameter | Part, news: Mapping[Parameter, Any]) -> Any:
         if not isinstance(target, Part):
@@ -325,10 +323,6 @@ def _is_dotted_name(name: object) -> bool:
     return isinstance(name, str) and all(map(str.isidentifier, name.split(".")))
 
 
-def _changes(levels: _Levels, group: Group) -> dict[str, Any]:
-    return levels.setdefault(group.depth, {}).setdefault(group, {})
-
-
 def _top(parameter: Parameter) -> Group | Parameter:
     """What is validated together with a parameter: the topmost guarded group, or it alone."""
     top: Group | Parameter = parameter
@@ -336,72 +330,6 @@ def _top(parameter: Parameter) -> Group | Parameter:
     while group is not None and group.is_guarded:
         top, group = group, group.parent
     return top
-
-
-def _rebuilt_tops(levels: _Levels) -> Iterator[tuple[Group, SimParameter]]:
-    """New models from the changed groups up: those of the topmost guarded groups."""
-    for depth in range(max(levels, default=-1), -1, -1):
-        for group, changes in levels.get(depth, {}).items():
-            model = _rebuilt(group.path, group.model, changes)
-            if group.parent is None or not group.parent.is_guarded:
-                yield group, model
-            else:
-                _changes(levels, group.parent)[group.name] = model
-
-
-def _rebuilt(path: str, model: Any, changes: Mapping[str, Any]) -> Any:
-    kind = type(model)
-    # Not the whole __dict__: a cached property is there too.
-    attributes = model.__dict__
-    fields = {name: attributes[name] for name in kind.model_fields}
-    fields.update(changes)
-    try:
-        return kind.__pydantic_validator__.validate_python(fields, strict=True)
-    except ValidationError as error:
-        raise InvalidUpdateError(_reasons(path, error)) from error
-    except Exception as error:
-        # The author's own validators may fail in any way over what comes from outside; that is
-        # the command's end and not the run's.
-        raise InvalidUpdateError(
-            f"{path}: a validator of {kind.__qualname__} failed: {type(error).__name__}: {error}"
-        ) from error
-
-
-def _reasons(path: str, error: ValueError) -> str:
-    if not isinstance(error, ValidationError):
-        return f"{path}: {error}"
-    reasons = []
-    for mistake in error.errors(include_url=False, include_context=False):
-        where = ".".join([path, *map(str, mistake["loc"])])
-        # What a model as a whole has against its fields is not made clearer by showing them all.
-        is_whole = not mistake["loc"] and isinstance(mistake["input"], Mapping | BaseModel)
-        came = "" if is_whole else f", not {excerpt(mistake['input'])}"
-        reasons.append(f"{where}: {mistake['msg'].removeprefix('Value error, ')}{came}")
-    return "; ".join(reasons)
-
-
-def _compare(
-    group: Group,
-    model: SimParameter,
-    models: list[tuple[Group, SimParameter]],
-    news: dict[Parameter, Any],
-) -> None:
-    """Find what a new model and those nested in it have that is not there already."""
-    if type(model) is not type(group.model):
-        raise InvalidUpdateError(
-            f"{group.path}: a validator made a {type(model).__qualname__} of it; "
-            f"a {type(group.model).__qualname__} must remain"
-        )
-    models.append((group, model))
-    present, coming = group.model.__dict__, model.__dict__
-    for name, child in group.children.items():
-        old, new = present[name], coming[name]
-        if new is old:
-            continue
-        if isinstance(child, Group):
-            _compare(child, new, models, news)
-        else:
-            news[child] = new
 
 
 def _is_same(old: Any, new: Any) -> bool:

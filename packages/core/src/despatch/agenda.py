@@ -59,6 +59,6 @@ class _Due(simpy.Event):
         self._ok = True
         self._value = None
         self.callbacks.append(act)
-        # Not by `env.schedule`, which takes a delay: now + (at - now) is not always `at` in floating
-        # point, and a command that came a hair late would come after what happens at its time.
+        # Not by `env.schedule`, which takes a delay: now + (at - now) is not always `at` in
+        # floating point, and a command that came a hair late would miss what happens at its time.
         heappush(env._queue, (at, URGENT, next(env._eid), self))

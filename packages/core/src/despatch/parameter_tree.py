@@ -12,7 +12,7 @@ place.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from itertools import chain
 from typing import Any
 
@@ -140,6 +140,21 @@ class ParameterTree:
             and any(name in parts for parts in PARTS.values())
         )
 
+    def check_possible(self, updates: Mapping[str, Any]) -> None:
+        """Check what can be known of updates long before they are made.
+
+        Raises:
+            UnknownPathError: A path is not there and no family of distributions would bring it.
+            InvalidUpdateError: A value is one that its parameter can never have.
+        """
+        for path, value in updates.items():
+            if not self.may_have(path):
+                raise self.unknown(path)
+            if isinstance(self._targets.get(path), Parameter):
+                target, read = self._read(path, value)
+                if target.validate is not None:
+                    _validated(path, target.validate, read)
+
     def holds(self, path: str, value: Any) -> bool:
         """Whether the parameter at `path` has this value, read as an update's would be.
 
@@ -258,11 +273,8 @@ class ParameterTree:
     ) -> None:
         if parameter.validate is None:
             changes_of(levels, parameter.group)[parameter.name] = read
-            return
-        try:
-            news[parameter] = parameter.validate(read, strict=True)
-        except ValidationError as error:
-            raise InvalidUpdateError(reasons_of(parameter.path, error)) from error
+        else:
+            news[parameter] = _validated(parameter.path, parameter.validate, read)
 
     def _coming(self, target: Parameter | Part, news: Mapping[Parameter, Any]) -> Any:
         if not isinstance(target, Part):
@@ -321,6 +333,13 @@ class ParameterTree:
 
 def _is_dotted_name(name: object) -> bool:
     return isinstance(name, str) and all(map(str.isidentifier, name.split(".")))
+
+
+def _validated(path: str, validate: Callable[..., Any], read: Any) -> Any:
+    try:
+        return validate(read, strict=True)
+    except ValidationError as error:
+        raise InvalidUpdateError(reasons_of(path, error)) from error
 
 
 def _top(parameter: Parameter) -> Group | Parameter:

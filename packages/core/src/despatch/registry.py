@@ -183,9 +183,9 @@ class Registry:
                 case; None allows all.
 
         Returns:
-            A `Change` or a `Refusal`; `Scheduled` where `at` is yet to come. Then, at that time,
-            the observers are called with the one or the other. A `DryRun` where no more was
-            asked for.
+            A `Change` or a `Refusal`; `Scheduled` where `at` is yet to come and nothing is wrong
+            that could be known now. Then, at that time, the observers are called with the one or
+            the other. A `DryRun` where no more was asked for.
         """
         self._check_thread("apply")
         if command.fault is not None:
@@ -360,7 +360,8 @@ class Registry:
             observer(outcome)
 
     def _check_possible(self, command: Command) -> None:
-        for path in (*command.updates, *command.expect):
+        self._tree.check_possible(command.updates)
+        for path in command.expect:
             if not self._tree.may_have(path):
                 raise self._tree.unknown(path)
 

@@ -180,6 +180,13 @@ def test_fields_that_depend_on_each_other_change_together() -> None:
     assert tree.values == {"B.low": 7, "B.high": 9}
 
 
+def test_changes_are_told_in_the_order_in_which_they_were_asked_for() -> None:
+    tree = grow(B=Buffer(), A=Line())
+    updates = {"A.arrivals.rate": 2, "B.high": 9, "A.lathe.capacity": 3, "B.low": 7}
+    assert [update.path for update in tree.plan(updates).updates] == list(updates)
+    assert [path for path, _ in change(tree, updates)] == ["A.arrivals", *updates]
+
+
 def test_validators_of_every_model_up_to_the_root_are_asked() -> None:
     class Plant(SimParameter):
         first: Lathe = Lathe()

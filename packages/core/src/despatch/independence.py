@@ -96,9 +96,7 @@ def _own(kind: type[Any], name: str) -> object:
 
 def _is_limit(metadata: object) -> bool:
     if isinstance(metadata, FieldInfo):
-        # A discriminator is a field's name or a function.
-        is_named = metadata.discriminator is None or isinstance(metadata.discriminator, str)
-        return is_named and all(map(_is_limit, metadata.metadata))
+        return all(map(_is_limit, metadata.metadata))
     return type(metadata) in _CONSTRAINTS
 
 

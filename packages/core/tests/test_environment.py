@@ -9,7 +9,14 @@ import simpy
 from hypothesis import given
 from hypothesis import strategies as st
 
-from despatch import DynamicEnvironment, Exponential, SimParameter, UnknownPathError
+from despatch import (
+    DynamicEnvironment,
+    Exponential,
+    SimParameter,
+    UnknownPathError,
+    WrongThreadError,
+)
+from despatch.journal import JournalWriter
 
 
 class Line(SimParameter):
@@ -295,3 +302,31 @@ def test_who_attends_is_told_whenever_the_clock_comes_to_stand_still():
     with pytest.raises(LookupError, match="the model's own"):
         env.run()
     assert bell.pauses == 4
+
+
+def test_whoever_runs_it_may_publish_and_change_and_nobody_else(tmp_path):
+    env = DynamicEnvironment()
+    refused = []
+
+    def stranger():
+        try:
+            env.publish_event("part-2", 2)
+        except WrongThreadError as error:
+            refused.append(error)
+
+    def model():
+        yield env.timeout(1)
+        env.publish_event("part-1", 1)
+        thread = threading.Thread(target=stranger)
+        thread.start()
+        thread.join()
+
+    with JournalWriter(tmp_path / "records", {}) as journal:
+        env._record_into(journal)
+        env.process(model())
+        runner = threading.Thread(target=env.run)
+        runner.start()
+        runner.join()
+        env.publish_event("part-3", 3)
+        assert journal.end == 2
+    assert len(refused) == 1

@@ -6,7 +6,7 @@ sinks, and the clock is never held up by I/O.
 
 from importlib.metadata import version
 
-from despatch.commands import Change, Command, Outcome, Refusal, Scheduled, Update
+from despatch.commands import Change, Command, DryRun, Outcome, Refusal, Scheduled, Update
 from despatch.environment import DynamicEnvironment
 from despatch.errors import (
     AccountError,
@@ -47,6 +47,7 @@ from despatch.run import Run
 from despatch.settings import Settings
 from despatch.signals import Signal
 from despatch.value_types import ValueType
+from despatch.watches import Watch
 
 __version__ = version("despatch")
 
@@ -57,6 +58,7 @@ __all__ = [
     "Constant",
     "DespatchError",
     "Distribution",
+    "DryRun",
     "DynamicContainer",
     "DynamicEnvironment",
     "DynamicFilterStore",
@@ -92,6 +94,7 @@ __all__ = [
     "UnknownPathError",
     "Update",
     "ValueType",
+    "Watch",
     "WrongThreadError",
     "__version__",
 ]

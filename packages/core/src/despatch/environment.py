@@ -13,6 +13,7 @@ from __future__ import annotations
 import math
 import secrets
 import time
+from threading import get_ident
 from typing import TYPE_CHECKING, Any
 
 import simpy
@@ -122,6 +123,7 @@ class DynamicEnvironment(IngressMixIn, EgressMixIn, Kernel):
             return event.value
         if not self.clock.is_running:
             self.clock.start(self._now)
+        owner = self._hand_over(get_ident())
         try:
             self._run_attentively()
         except StopSimulation as stop:
@@ -132,10 +134,16 @@ class DynamicEnvironment(IngressMixIn, EgressMixIn, Kernel):
                     f'No scheduled events left but "until" event was not triggered: {event}'
                 ) from None
         finally:
+            self._hand_over(owner)
             self._disarm(event)
             if self._attendant is not None:
                 self._attendant.pause()
         return None
+
+    def _hand_over(self, thread_id: int) -> int:
+        """Make this thread the simulation's own; the answer is which one was it before."""
+        self._thread_id = thread_id
+        return self.registry.hand_over(thread_id)
 
     def _arm(self, until: float | simpy.Event | None) -> simpy.Event | None:
         if until is None:

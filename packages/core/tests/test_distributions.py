@@ -99,7 +99,11 @@ def test_no_parameter_of_a_distribution_is_nan_or_infinite(distribution, number)
         (Constant, {"value": True}, "valid number"),
         (Exponential, {"rate": 1e-307}, "too large for a float"),
         (Normal, {"mean": 1.0, "std": 1e308}, "too large for a float"),
+        (Normal, {"mean": -1.7e308, "std": 1e306}, "too large for a float"),
         (TruncatedNormal, {"mean": 1.0, "std": 1e308, "low": 0.0}, "too large for a float"),
+        (TruncatedNormal, {"mean": 1.7e308, "std": 1e306}, "too large for a float"),
+        (TruncatedNormal, {"mean": 0.0, "std": 1e306, "low": 1.7e308}, "too large for a float"),
+        (TruncatedNormal, {"mean": 0.0, "std": 1e306, "high": -1.7e308}, "too large for a float"),
         (LogNormal, {"mu": 710.0, "sigma": 0.0}, "too large for a float"),
         (LogNormal, {"mu": 0.0, "sigma": 50.0}, "too large for a float"),
         (Gamma, {"shape": 1e300, "scale": 1e9}, "too large for a float"),
@@ -222,6 +226,40 @@ def test_a_draw_is_a_plain_float(distribution) -> None:
         for name, value in fields_of(distribution).items()
     }
     assert {type(draw) for draw in draws(type(distribution)(**whole), count=10)} == {float}
+
+
+class Ends:
+    """Variates that are as small, or as large, as uniform numbers of numpy's are."""
+
+    def __init__(self, uniform) -> None:
+        self.uniform = uniform
+
+    def uniforms(self):
+        return lambda: self.uniform
+
+
+@pytest.mark.parametrize("uniform", [0.0, math.nextafter(1.0, 0.0)])
+@pytest.mark.parametrize(
+    "distribution",
+    [
+        Uniform(low=-0.1, high=0.3),
+        Triangular(low=-3.6, mode=-3.6, high=4.7),
+        Triangular(low=-3.6, mode=4.7, high=4.7),
+        Triangular(low=-3.6, mode=1.1, high=4.7),
+        TruncatedNormal(mean=0.0, std=1.0),
+        TruncatedNormal(mean=0.0, std=1.0, low=-1.0, high=1.0),
+        TruncatedNormal(mean=9.0, std=1.0, high=1.0),
+        TruncatedNormal(mean=-90.0, std=1.0, low=1.0),
+        Empirical(values=(1.0, 2.0, 3.0)),
+    ],
+    ids=repr,
+)
+def test_a_draw_stays_within_its_bounds_where_the_uniform_number_ends(
+    distribution, uniform
+) -> None:
+    draw = distribution.draws_from(Ends(uniform))()
+    low, high = (getattr(distribution, name, None) for name in ("low", "high"))
+    assert (-10.0 if low is None else low) <= draw <= (10.0 if high is None else high)
 
 
 numbers = st.floats(allow_nan=False, allow_infinity=False)

@@ -25,7 +25,10 @@ from despatch.sampling import Streams
 PATH = "Line_A.lathe.milling"
 
 
-def draws(streams, path, count=5, distribution=Uniform(low=0.0, high=1.0)):
+UNIFORM = Uniform(low=0.0, high=1.0)
+
+
+def draws(streams, path, count=5, distribution=UNIFORM):
     draw = distribution.draws_from(streams.stream(path))
     return [draw() for _ in range(count)]
 
@@ -113,8 +116,8 @@ def draws_of(distribution, stream, count):
         (Normal(mean=3.0, std=0.5), Normal(mean=1.0, std=2.0), lambda x: (x - 1) / 2 * 0.5 + 3),
         (Gamma(shape=2.5, scale=3.0), Gamma(shape=2.5, scale=1.0), lambda x: x * 3),
         (Exponential(rate=0.5), Weibull(shape=2.0, scale=2.0), lambda x: x * x / 2),
-        (Uniform(low=0.0, high=1.0), Uniform(low=2.0, high=6.0), lambda x: (x - 2) / 4),
-        (Uniform(low=0.0, high=1.0), Triangular(low=0, mode=1, high=1), lambda x: x * x),
+        (UNIFORM, Uniform(low=2.0, high=6.0), lambda x: (x - 2) / 4),
+        (UNIFORM, Triangular(low=0, mode=1, high=1), lambda x: x * x),
     ],
 )
 def test_other_parameters_have_common_random_numbers(one, other, back) -> None:
@@ -156,10 +159,10 @@ def test_a_path_keeps_its_stream() -> None:
 
 def test_a_stream_that_is_turned_and_not_drawn_from_stays_where_it_is() -> None:
     stream = Streams(7).stream(PATH)
-    uniform = draws_of(Uniform(low=0.0, high=1.0), stream, 20)
+    uniform = draws_of(UNIFORM, stream, 20)
     for each in (Normal(mean=0.0, std=1.0), Gamma(shape=2.0, scale=1.0)):
         each.draws_from(stream)
-    uniform += draws_of(Uniform(low=0.0, high=1.0), stream, 20)
+    uniform += draws_of(UNIFORM, stream, 20)
     assert uniform == draws(Streams(7), PATH, 40)
 
 

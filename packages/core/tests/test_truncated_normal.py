@@ -91,6 +91,7 @@ def test_without_spread_it_is_the_point_nearest_to_the_mean(mean, low, high, poi
     [
         (0.0, 1.0, 2.0, 2.0),
         (0.0, 1e-300, 1e300, INF),
+        (-1.7e308, 1e308, 1.7e308, math.nextafter(1.7e308, INF)),
         (-1.7e308, 1.0, 1.7e308, INF),
         (0.0, 1.0, 1e200, INF),
     ],
@@ -99,6 +100,21 @@ def test_where_no_float_lies_between_it_is_the_bound(mean, std, low, high) -> No
     quantile = truncated_normal_quantile(mean, std, low, high)
     mirrored = truncated_normal_quantile(-mean, std, -high, -low)
     assert [quantile(0.1), quantile(0.9), mirrored(0.5)] == [low, low, -low]
+
+
+@pytest.mark.parametrize(
+    ("mean", "std", "low", "high"),
+    [
+        (-4.8, 2.8000000000000003, 7.2, 9.8),
+        (-6.6, 4.0, 8.1, 10.4),
+        (-85.0, 1.0, 0.0, 0.007),
+        (85.0, 1.0, -0.007, 0.0),
+        (-0.5, 1.0, 0.0, 1e-6),
+    ],
+)
+def test_at_the_ends_no_rounding_leads_beyond_a_bound(mean, std, low, high) -> None:
+    quantile = truncated_normal_quantile(mean, std, low, high)
+    assert low <= quantile(2.0**-53) <= quantile(BELOW_1) <= high
 
 
 numbers = st.floats(-1e12, 1e12)

@@ -277,13 +277,8 @@ class Uniform(_Family):
 
     def draws_from(self, variates: Variates) -> Draw:
         """See `Variates`."""
-        uniform, low, high, width = variates.uniforms(), self.low, self.high, self.high - self.low
-
-        def draw() -> float:
-            value = low + width * uniform()
-            return value if value < high else high  # it may be rounded to above
-
-        return draw
+        uniform, low, width = variates.uniforms(), self.low, self.high - self.low
+        return lambda: low + width * uniform()
 
 
 class Triangular(_Family):
@@ -320,10 +315,9 @@ class Triangular(_Family):
         def draw() -> float:
             u = uniform()
             if u < rising:
-                value = low + width * sqrt(u * rising)
-                return value if value < high else high  # it may be rounded to above
+                return low + width * sqrt(u * rising)
             value = high - width * sqrt((1 - u) * falling)
-            return value if value > low else low
+            return value if value > low else low  # where u is 0 it may be rounded to below
 
         return draw
 

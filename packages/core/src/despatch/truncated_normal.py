@@ -69,8 +69,6 @@ def truncated_normal_quantile(
         point = max(mean, low)
         return lambda u: point
     a, width = (low - mean) / std, (high - low) / std
-    if a == math.inf:
-        return lambda u: low
     if width < _NARROW:
         return _narrow(low, high, width * (a + width / 2))
     return (_far if a > _FAR else _ordinary)(mean, std, low, high)

@@ -44,9 +44,9 @@ _Fill: TypeAlias = "Callable[[Generator, int], NDArray[float64]]"
 class Streams:
     """A stream of random numbers for each path, made from the seed and the path alone.
 
-    The generator is numpy's `PCG64DXSM`, https://numpy.org/doc/stable/reference/random/
-    bit_generators/pcg64dxsm.html, whose draws are the same in every process and on every
-    machine, for the same version of numpy.
+    The generator is numpy's PCG64DXSM,
+    https://numpy.org/doc/stable/reference/random/bit_generators/pcg64dxsm.html. Its numbers are
+    the same in every process, for the same version of numpy.
 
     Args:
         seed: An integer, at least 0.

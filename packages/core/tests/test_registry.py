@@ -87,6 +87,13 @@ def test_paths_are_known_and_others_are_not(registry) -> None:
         assert stranger not in registry
 
 
+def test_values_are_a_view_of_what_is_at_all_paths_now(registry) -> None:
+    values = registry.values
+    registry.update({"Line_A.lathe.capacity": 4, "Line_A.lathe.milling": Constant(value=1.0)})
+    assert values["Line_A.lathe.capacity"] == 4
+    assert dict(values) == {path: registry[path] for path in registry.paths()}
+
+
 @pytest.mark.parametrize("path", ["Line_A.lathe.capcity", "Line_A.lathe", 3, ["Line_A"]])
 def test_reading_an_unknown_path_is_a_key_error_that_helps(registry, path) -> None:
     with pytest.raises(UnknownPathError):

@@ -7,6 +7,19 @@ sinks, and the clock is never held up by I/O.
 from importlib.metadata import version
 
 from despatch.commands import Change, Command, DryRun, Outcome, Refusal, Scheduled, Update
+from despatch.distributions import (
+    Constant,
+    Distribution,
+    Empirical,
+    Exponential,
+    Gamma,
+    LogNormal,
+    Normal,
+    Triangular,
+    TruncatedNormal,
+    Uniform,
+    Weibull,
+)
 from despatch.environment import DynamicEnvironment
 from despatch.errors import (
     AccountError,
@@ -21,16 +34,7 @@ from despatch.errors import (
     UnknownPathError,
     WrongThreadError,
 )
-from despatch.parameters import (
-    Constant,
-    Distribution,
-    Empirical,
-    Exponential,
-    LogNormal,
-    Normal,
-    SimParameter,
-    Uniform,
-)
+from despatch.parameters import SimParameter
 from despatch.records import Event, Record, Telemetry
 from despatch.registry import Registry
 from despatch.report import Report
@@ -70,6 +74,7 @@ __all__ = [
     "Empirical",
     "Event",
     "Exponential",
+    "Gamma",
     "InvalidUpdateError",
     "JournalError",
     "LogNormal",
@@ -90,11 +95,14 @@ __all__ = [
     "Signal",
     "SimParameter",
     "Telemetry",
+    "Triangular",
+    "TruncatedNormal",
     "Uniform",
     "UnknownPathError",
     "Update",
     "ValueType",
     "Watch",
+    "Weibull",
     "WrongThreadError",
     "__version__",
 ]

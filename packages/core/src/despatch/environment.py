@@ -28,6 +28,7 @@ from despatch.registry import Registry
 
 if TYPE_CHECKING:
     from despatch.sampling import Streams
+    from despatch.variates import Draw
 
 __all__ = ["DynamicEnvironment"]
 
@@ -67,6 +68,8 @@ class DynamicEnvironment(IngressMixIn, EgressMixIn, Kernel):
         self.clock = Clock(factor)
         self.registry = Registry(self)
         self._streams: Streams | None = None
+        self._values = self.registry.values
+        self._draws: dict[str, tuple[object, Draw]] = {}
 
     @property
     def factor(self) -> float:
@@ -87,15 +90,25 @@ class DynamicEnvironment(IngressMixIn, EgressMixIn, Kernel):
         """Draw from the distribution that the registry has at `path` now.
 
         Each path has a stream of random numbers of its own, made from the seed and the path, so
-        that a change at one leaves the draws of the others alone.
+        that a change at one leaves the draws of the others alone. A change of parameters or
+        family counts from the next draw on, which is made from the same random number as it would
+        have been without the change; see `despatch.sampling`.
 
         Raises:
             UnknownPathError: There is no such path.
             TypeError: What is there is no distribution.
         """
+        try:
+            distribution, draw = self._draws[path]
+            is_present = self._values[path] is distribution
+        except (KeyError, TypeError):  # a path may be anything, what cannot be hashed included
+            is_present = False
+        return draw() if is_present else self._draw_anew(path)()
+
+    def _draw_anew(self, path: str) -> Draw:
         distribution = self.registry[path]
         try:
-            draw = distribution.sample
+            draws_from = distribution.draws_from
         except AttributeError:
             raise TypeError(
                 f"{path}: expected a distribution to sample from, found {distribution!r}"
@@ -105,8 +118,9 @@ class DynamicEnvironment(IngressMixIn, EgressMixIn, Kernel):
             from despatch.sampling import Streams
 
             self._streams = Streams(self.seed)
-        value: float = draw(self._streams.generator(path))
-        return value
+        draw: Draw = draws_from(self._streams.stream(path))
+        self._draws[path] = distribution, draw
+        return draw
 
     def run(self, until: float | simpy.Event | None = None) -> Any:
         """Run until a simulated time, an event, the last event, or a request to `stop`.

@@ -95,6 +95,11 @@ class Registry:
     def __contains__(self, path: object) -> bool:
         return isinstance(path, str) and path in self._tree.values
 
+    @property
+    def values(self) -> Mapping[str, Any]:
+        """All paths with what their parameters are now: a view, to be read and not written."""
+        return self._tree.values
+
     def paths(self) -> tuple[str, ...]:
         """All paths, in the order of registration and declaration.
 

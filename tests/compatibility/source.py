@@ -27,7 +27,7 @@ class WrongVersion(Exception):
 
 
 def fetched() -> Path:
-    """The archive in the user's cache, downloaded the first time, with the digest that it must have.
+    """The archive in the user's cache, downloaded the first time, its digest checked.
 
     Raises:
         WrongVersion: The SimPy that is installed is another.

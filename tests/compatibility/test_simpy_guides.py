@@ -23,7 +23,7 @@ PAGES = {
     "docs/topical_guides/resources.rst": 68,
     "docs/topical_guides/simpy_basics.rst": 11,
 }
-"""How many examples each page has. The page on RealtimeEnvironment, which is SimPy's, is not one."""
+"""How many examples each page has. The page on RealtimeEnvironment is left out: that is SimPy's."""
 
 
 def snippets_of(page):

@@ -27,10 +27,10 @@ COUNTS = {
     "test_util": 20,
     "test_version": 1,
 }
-"""How many tests each of SimPy's modules has, but for `test_benchmark`, whose ten are deselected."""
+"""How many tests each of SimPy's modules has; the ten of `test_benchmark` are deselected."""
 
 OUTSTANDING = {"test_exception_chaining"}
-"""It wants that a traceback shows SimPy's own `run` and `step`, and nothing else, of the library."""
+"""It wants a traceback to show `run` and `step` of SimPy, and nothing else between."""
 
 TESTS = Path(__file__).parents[1]
 

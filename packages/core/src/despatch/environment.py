@@ -68,7 +68,7 @@ class DynamicEnvironment(IngressMixIn, EgressMixIn, Kernel):
         self.clock = Clock(factor)
         self.registry = Registry(self)
         self._streams: Streams | None = None
-        self._values = self.registry.values
+        self._values = self.registry.live_values
         self._draws: dict[str, tuple[object, Draw]] = {}
 
     @property

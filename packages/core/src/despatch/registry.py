@@ -96,7 +96,7 @@ class Registry:
         return isinstance(path, str) and path in self._tree.values
 
     @property
-    def values(self) -> Mapping[str, Any]:
+    def live_values(self) -> Mapping[str, Any]:
         """All paths with what their parameters are now: a view, to be read and not written."""
         return self._tree.values
 

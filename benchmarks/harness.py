@@ -30,7 +30,7 @@ PAIRS = 5
 HERE = Path(__file__).parent
 RIVALS = HERE / "rivals"
 RIVALS_HOME = HERE / ".rivals"
-"""Where the rivals' environment is made; not in version control."""
+"""Where the rivals' environments are made; not in version control."""
 
 Pair: TypeAlias = tuple[float, float]
 Better: TypeAlias = Literal["lower", "higher"]
@@ -143,8 +143,8 @@ def versions_of(distributions: Sequence[str]) -> dict[str, str]:
     """The versions of Python and of what is installed, the rivals' included."""
     rivals = dict(
         line.strip().split("==")
-        for line in (RIVALS / "requirements.txt").read_text().splitlines()
-        if "==" in line
+        for requirements in RIVALS.glob("*.txt")
+        for line in requirements.read_text().splitlines()
     )
     found = {"python": platform.python_version()}
     for name in distributions:
@@ -170,10 +170,10 @@ def processor() -> str:
     return next(names, platform.machine())
 
 
-def run_rival(script: str, *arguments: str) -> dict[str, Any]:
-    """Run a script of `rivals/` in the rivals' environment and return the JSON that it prints."""
+def run_rival(rival: str, script: str, *arguments: str) -> dict[str, Any]:
+    """Run a script of `rivals/` in the rival's environment and return the JSON that it prints."""
     completed = subprocess.run(
-        [rivals_python(), RIVALS / script, *arguments],
+        [rival_python(rival), RIVALS / script, *arguments],
         env={**os.environ, "PYTHONPATH": str(HERE)},
         stdout=subprocess.PIPE,
         check=True,
@@ -182,17 +182,19 @@ def run_rival(script: str, *arguments: str) -> dict[str, Any]:
     return answer
 
 
-def rivals_python() -> Path:
-    """The Python of the rivals' environment, which is made when it is missing or out of date."""
-    wanted = (RIVALS / "requirements.txt").read_text()
-    python = RIVALS_HOME / "bin" / "python"
-    ready = RIVALS_HOME / "ready.txt"
+def rival_python(rival: str) -> Path:
+    """The Python of a rival's environment, which is made when it is missing or out of date."""
+    requirements = RIVALS / f"{rival}.txt"
+    wanted = requirements.read_text()
+    home = RIVALS_HOME / rival
+    python = home / "bin" / "python"
+    ready = home / "ready.txt"
     if not ready.exists() or ready.read_text() != wanted:
-        print(f"  making the rivals' environment in {RIVALS_HOME} …", file=sys.stderr)
+        print(f"  making the rival's environment in {home} …", file=sys.stderr)
         # Made from the interpreter, not from an environment: one within another shares packages.
         base = Path(sys.base_prefix) / "bin" / f"python{sys.version_info[0]}.{sys.version_info[1]}"
-        subprocess.run([base, "-m", "venv", "--clear", RIVALS_HOME], check=True)
+        subprocess.run([base, "-m", "venv", "--clear", home], check=True)
         install = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-        subprocess.run([*install, "-r", str(RIVALS / "requirements.txt")], check=True)
+        subprocess.run([*install, "-r", str(requirements)], check=True)
         ready.write_text(wanted)
     return python

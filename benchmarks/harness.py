@@ -129,7 +129,7 @@ def show(figures: Sequence[Figure], versions: dict[str, str]) -> None:
         target = "" if figure.target is None else f"{sign} {figure.target:g}"
         each = [pair[0] / pair[1] if len(pair) > 1 else pair[0] for pair in figure.pairs]
         style = None if figure.is_reached else "red"
-        numbers = [f"{number:.3g}" for number in (figure.value, min(each), max(each))]
+        numbers = [f"{number:.4g}" for number in (figure.value, min(each), max(each))]
         table.add_row(figure.name, numbers[0], target, *numbers[1:], figure.unit, style=style)
     console = Console()
     console.print(table)

@@ -10,9 +10,17 @@ SimPy's side has plain numbers.
 `priority`, `preemptive`: M/M/4 on those resources.
 `container`, `store`, `priority_store`, `filter_store`: twenty processes that put and twenty that
 take.
+`silent_ingress`: M/M/4 in a run with a Redis ingress on a stream to which nobody writes, to the same
+in a run without ingress: how much longer it takes. `silent_ingress_to_no_run` is to an environment
+without a run.
 `mm4_desflow`, `mm4_dynamic_des`: the rivals' resources to SimPy's, each in the rival's environment.
 
-Each measurement is a fresh process (`kernel_side.py`). Both sides must come to the same result.
+Each measurement is a fresh process (`kernel_side.py`), but for the silent ingress: a difference of
+one in a hundred shows only where both sides take turns every 50 ms, in one process
+(`kernel_silent.py`); it is the wall time there. Both sides must come to the same result.
+
+The silent ingress needs `redis-server` on the path, and `tests` on the PYTHONPATH for the module
+that starts it.
 """
 
 from __future__ import annotations
@@ -24,6 +32,7 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
+from statistics import median
 from typing import Any, TypeAlias
 
 from harness import PAIRS, Figure, main, pairs_of, ratio, run_rival
@@ -54,6 +63,9 @@ TARGETS: Mapping[str, float] = {
     "store": 1.2,
 }
 
+SILENT_PROCESSES = 8
+SILENT_SLICES = 24
+
 Side: TypeAlias = Callable[[str, int], dict[str, Any]]
 """Runs a model of a size on one library, in a process of its own."""
 
@@ -61,6 +73,7 @@ Side: TypeAlias = Callable[[str, int], dict[str, Any]]
 def run_all() -> None:
     measurements = {name: partial(to_simpy, name) for name in SIZES}
     rivals = {f"mm4_{name}": partial(rival_to_simpy, name) for name in ("desflow", "dynamic_des")}
+    measurements |= {"silent_ingress": silent_ingress}
     main(__doc__ or "", {**measurements, **rivals}, ["desflow", "dynamic-des"])
 
 
@@ -74,6 +87,29 @@ def rival_to_simpy(rival: str, is_quick: bool) -> Sequence[Figure]:
     size = SIZES["mm4"] // (QUICK if is_quick else 1)
     pairs = compare("mm4", size, partial(there, rival, rival), partial(there, rival, "simpy"))
     return [ratio(f"mm4_{rival}", pairs, better="higher", target=None)]
+
+
+def silent_ingress(is_quick: bool) -> Sequence[Figure]:
+    # The other figures need neither a server nor the tests' modules.
+    from services import RedisServer
+
+    rows: list[list[float]] = []
+    count = 2 if is_quick else SILENT_PROCESSES
+    with RedisServer() as server:
+        for number in range(count):
+            # Whatever comes from being made first meets each in turn.
+            order = ["reversed"] if number % 2 else []
+            arguments = [server.url, f"silent-{number}", str(SILENT_SLICES), *order]
+            slices = run_here("kernel_silent.py", *arguments)["slices"]
+            ratio_now = median(row[0] / row[1] for row in slices)
+            print(f"  process {number + 1} of {count}: {ratio_now:.4f}", file=sys.stderr)
+            rows += slices
+    to_run = [(row[0], row[1]) for row in rows]
+    to_no_run = [(row[0], row[2]) for row in rows]
+    return [
+        ratio("silent_ingress", to_run, better="lower", target=1.01),
+        ratio("silent_ingress_to_no_run", to_no_run, better="lower", target=None),
+    ]
 
 
 def compare(model: str, size: int, ours: Side, theirs: Side) -> list[tuple[float, float]]:
@@ -104,18 +140,20 @@ def expect_same(model: str, found: dict[str, float], wanted: dict[str, float]) -
 
 def here(library: str, model: str, size: int) -> dict[str, Any]:
     """Measure in this environment."""
-    completed = subprocess.run(
-        [sys.executable, HERE / "kernel_side.py", library, model, str(size)],
-        stdout=subprocess.PIPE,
-        check=True,
-    )
-    answer: dict[str, Any] = json.loads(completed.stdout)
-    return answer
+    return run_here("kernel_side.py", library, model, str(size))
 
 
 def there(rival: str, library: str, model: str, size: int) -> dict[str, Any]:
     """Measure in a rival's environment."""
     return run_rival(rival, "rival_kernel_side.py", library, model, str(size))
+
+
+def run_here(script: str, *arguments: str) -> dict[str, Any]:
+    """Run a script in this environment and return the JSON that it prints."""
+    command = [sys.executable, HERE / script, *arguments]
+    completed = subprocess.run(command, stdout=subprocess.PIPE, check=True)
+    answer: dict[str, Any] = json.loads(completed.stdout)
+    return answer
 
 
 if __name__ == "__main__":

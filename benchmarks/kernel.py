@@ -10,17 +10,17 @@ SimPy's side has plain numbers.
 `priority`, `preemptive`: M/M/4 on those resources.
 `container`, `store`, `priority_store`, `filter_store`: twenty processes that put and twenty that
 take.
-`silent_ingress`: M/M/4 in a run with a Redis ingress on a stream to which nobody writes, to the same
-in a run without ingress: how much longer it takes. `silent_ingress_to_no_run` is to an environment
-without a run.
 `mm4_desflow`, `mm4_dynamic_des`: the rivals' resources to SimPy's, each in the rival's environment.
 
-Each measurement is a fresh process (`kernel_side.py`), but for the silent ingress: a difference of
-one in a hundred shows only where both sides take turns every 50 ms, in one process
-(`kernel_silent.py`); it is the wall time there. Both sides must come to the same result.
+Each measurement is a process of its own (`kernel_side.py`).
 
-The silent ingress needs `redis-server` on the path, and `tests` on the PYTHONPATH for the module
-that starts it.
+`silent_ingress`: how long M/M/4 takes in a run with a Redis ingress on a stream to which nobody
+writes, to a run without ingress; `silent_ingress_to_no_run`, to an environment without a run. A
+difference of one in a hundred shows only where the sides take turns every 50 ms, so here they do,
+in one process (`kernel_silent.py`), by the wall clock. It needs `redis-server` on the path, and
+`tests` on the PYTHONPATH for the module that starts it.
+
+All sides must come to the same result.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any, TypeAlias
 
-from harness import PAIRS, Figure, main, pairs_of, ratio, run_rival
+from harness import PAIRS, Figure, Measurement, main, pairs_of, ratio, run_rival
 
 HERE = Path(__file__).parent
 QUICK = 5
@@ -71,10 +71,7 @@ Side: TypeAlias = Callable[[str, int], dict[str, Any]]
 
 
 def run_all() -> None:
-    measurements = {name: partial(to_simpy, name) for name in SIZES}
-    rivals = {f"mm4_{name}": partial(rival_to_simpy, name) for name in ("desflow", "dynamic_des")}
-    measurements |= {"silent_ingress": silent_ingress}
-    main(__doc__ or "", {**measurements, **rivals}, ["desflow", "dynamic-des"])
+    main(__doc__ or "", MEASUREMENTS, ["desflow", "dynamic-des"])
 
 
 def to_simpy(model: str, is_quick: bool) -> Sequence[Figure]:
@@ -150,11 +147,17 @@ def there(rival: str, library: str, model: str, size: int) -> dict[str, Any]:
 
 def run_here(script: str, *arguments: str) -> dict[str, Any]:
     """Run a script in this environment and return the JSON that it prints."""
-    command = [sys.executable, HERE / script, *arguments]
+    command = [sys.executable, str(HERE / script), *arguments]
     completed = subprocess.run(command, stdout=subprocess.PIPE, check=True)
     answer: dict[str, Any] = json.loads(completed.stdout)
     return answer
 
+
+MEASUREMENTS: Mapping[str, Measurement] = {
+    **{name: partial(to_simpy, name) for name in SIZES},
+    "silent_ingress": silent_ingress,
+    **{f"mm4_{rival}": partial(rival_to_simpy, rival) for rival in ("desflow", "dynamic_des")},
+}
 
 if __name__ == "__main__":
     run_all()

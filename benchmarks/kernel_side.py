@@ -14,6 +14,7 @@ import gc
 import json
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any
 
@@ -74,8 +75,8 @@ def run(library: Library, model: str, size: int) -> dict[str, Any]:
 
 
 def main(side: str, model: str, size: int) -> None:
-    library = {"simpy": SimPy, "despatch": Despatch}[side]()
-    print(json.dumps(measure(library, model, size)))
+    libraries: dict[str, Callable[[], Library]] = {"simpy": SimPy, "despatch": Despatch}
+    print(json.dumps(measure(libraries[side](), model, size)))
 
 
 if __name__ == "__main__":

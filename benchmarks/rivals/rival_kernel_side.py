@@ -10,10 +10,12 @@ from __future__ import annotations
 import json
 import logging
 import sys
+from collections.abc import Callable
 from types import ModuleType
 from typing import Any
 
 import simpy
+from kernel_models import Library
 from kernel_side import SimPy, measure
 
 
@@ -25,7 +27,8 @@ class Rival:
         self._parameters = parameters
 
     def environment(self) -> simpy.Environment:
-        return self._package.DynamicRealtimeEnvironment(factor=0.0)
+        env: simpy.Environment = self._package.DynamicRealtimeEnvironment(factor=0.0)
+        return env
 
     def make(self, kind: str, env: Any, capacity: int) -> Any:
         places = self._parameters.CapacityConfig(current_cap=capacity, max_cap=capacity)
@@ -50,8 +53,12 @@ def dynamic_des() -> Rival:
 
 def main(side: str, model: str, size: int) -> None:
     logging.disable(logging.WARNING)
-    library = {"simpy": SimPy, "desflow": desflow, "dynamic_des": dynamic_des}[side]()
-    print(json.dumps(measure(library, model, size)))
+    libraries: dict[str, Callable[[], Library]] = {
+        "simpy": SimPy,
+        "desflow": desflow,
+        "dynamic_des": dynamic_des,
+    }
+    print(json.dumps(measure(libraries[side](), model, size)))
 
 
 if __name__ == "__main__":

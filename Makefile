@@ -108,4 +108,4 @@ hooks: .venv/ready
 	@$(HATCH) run pre-commit install
 
 clean:
-	rm -rf .venv .hatch .mypy_cache .ruff_cache .pytest_cache .hypothesis dist site
+	rm -rf .venv .hatch .mypy_cache .ruff_cache .pytest_cache .hypothesis dist site benchmarks/.rivals

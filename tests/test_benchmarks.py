@@ -6,17 +6,15 @@ import subprocess
 import sys
 from pathlib import Path
 
+import harness
+import kernel
 import pytest
+import steering
+import steering_updates
+from kernel_models import MODELS, SMALLEST
+from kernel_side import Despatch, SimPy, run
 
 BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
-sys.path.insert(0, str(BENCHMARKS))
-
-import harness  # noqa: E402
-import kernel  # noqa: E402
-import steering  # noqa: E402
-import steering_updates  # noqa: E402
-from kernel_models import MODELS, SMALLEST  # noqa: E402
-from kernel_side import Despatch, SimPy, run  # noqa: E402
 
 SMALL = 400
 

@@ -88,7 +88,7 @@ def test_paths_are_known_and_others_are_not(registry) -> None:
 
 
 def test_values_are_a_view_of_what_is_at_all_paths_now(registry) -> None:
-    values = registry.values
+    values = registry.live_values
     registry.update({"Line_A.lathe.capacity": 4, "Line_A.lathe.milling": Constant(value=1.0)})
     assert values["Line_A.lathe.capacity"] == 4
     assert dict(values) == {path: registry[path] for path in registry.paths()}
@@ -806,11 +806,13 @@ def test_nothing_to_restore_is_no_change(registry, outcomes) -> None:
 def test_commands_that_another_run_settled_are_known_and_not_applied(registry, outcomes) -> None:
     change = Change(updates=(Update(CAPACITY, 1, 3),), sim_time=2.0, source="redis", id="x")
     refusal = Refusal(reason="no", sim_time=2.0, source="redis", id="y", updates={CAPACITY: 4})
-    registry.remember([
-        change,
-        refusal,
-        Change(updates=(Update(CAPACITY, 3, 4),), sim_time=2.0, source="model"),
-    ])
+    registry.remember(
+        [
+            change,
+            refusal,
+            Change(updates=(Update(CAPACITY, 3, 4),), sim_time=2.0, source="model"),
+        ]
+    )
     assert registry.apply(Command(updates={CAPACITY: 3}, id="x", source="redis")) is change
     assert registry.apply(Command(updates={CAPACITY: 4}, id="y", source="redis")) is refusal
     assert (registry[CAPACITY], outcomes) == (1, [])
@@ -819,14 +821,19 @@ def test_commands_that_another_run_settled_are_known_and_not_applied(registry, o
 def test_what_settled_no_command_leaves_its_id_free(registry) -> None:
     fields = {"sim_time": 2.0, "source": "redis", "id": "x"}
     change = Change(updates=(), **fields)
-    registry.remember([
-        Scheduled(at=9.0, updates={CAPACITY: 3}, **fields),
-        Refusal(reason="not JSON", is_final=False, **fields),
-        DryRun(would_be=change, **fields),
-    ])
-    assert isinstance(registry.apply(Command(updates={CAPACITY: 3}, **{
-        name: fields[name] for name in ("source", "id")
-    })), Change)
+    registry.remember(
+        [
+            Scheduled(at=9.0, updates={CAPACITY: 3}, **fields),
+            Refusal(reason="not JSON", is_final=False, **fields),
+            DryRun(would_be=change, **fields),
+        ]
+    )
+    assert isinstance(
+        registry.apply(
+            Command(updates={CAPACITY: 3}, **{name: fields[name] for name in ("source", "id")})
+        ),
+        Change,
+    )
 
 
 def test_a_refusal_over_a_taken_id_does_not_hide_what_became_of_the_first(registry) -> None:

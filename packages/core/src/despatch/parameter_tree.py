@@ -29,6 +29,7 @@ from despatch.unknown_paths import unknown_path
 
 __all__ = ["ParameterTree", "Plan"]
 
+
 class Plan:
     """A change that was validated and not yet made; void once another is.
 

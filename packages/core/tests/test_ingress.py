@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import threading
 
+import pytest
+
 from despatch import DynamicEnvironment
 
 CALLS = 2000
@@ -53,10 +55,8 @@ def test_what_a_call_raises_is_raised_by_run_and_later_calls_wait():
 
     env.call_soon_threadsafe(fail)
     env.call_soon_threadsafe(heard.append, "the next")
-    try:
+    with pytest.raises(LookupError, match="the call's own"):
         env.run(until=1)
-    except LookupError as error:
-        assert str(error) == "the call's own"
     assert heard == []
     env.run(until=2)
     assert heard == ["the next"]

@@ -513,9 +513,7 @@ def test_no_change_of_the_factor_loses_time(changes):
         at += pause
         sim_time += pause / factor
         factor = next_factor
-        visits.append(
-            (at, lambda f=factor: env.call_soon_threadsafe(setattr, env, "factor", f))
-        )
+        visits.append((at, lambda f=factor: env.call_soon_threadsafe(setattr, env, "factor", f)))
     wall._visits = visits
     end = sim_time + 1000.0
     env.timeout(end)

@@ -95,7 +95,8 @@ def test_another_factor_holds_from_the_simulated_time_that_is_now(wall):
 def test_another_factor_forgives_the_lag(wall):
     clock = Clock(1.0, now=wall)
     clock.start(0.0)
-    clock.note_lag(5.0)
+    wall.time += 5.0
+    clock.note(0.0, wall.time)
     clock.change(0.5, 0.0)
     assert clock.lag_s == 0.0
     assert clock.max_lag_s == 5.0
@@ -164,15 +165,22 @@ def test_a_simulation_that_was_moved_on_in_a_pause_is_not_waited_for(wall):
     assert clock.due(501.0) == wall.time + 1.0
 
 
-def test_the_largest_lag_is_kept():
-    clock = Clock(1.0)
-    for lag in (0.1, 0.7, 0.2):
-        clock.note_lag(lag)
-    assert (clock.lag_s, clock.max_lag_s) == (0.2, 0.7)
+@pytest.mark.parametrize("factor", FACTORS)
+def test_lag_is_how_long_ago_the_next_event_was_due(wall, factor):
+    clock = Clock(factor, now=wall)
+    clock.start(0.0)
+    wall.time += 8.0
+    assert clock.note(0.0, wall.time) == clock.lag_s == 8.0
+    assert clock.note(1.0 / factor, wall.time) == clock.lag_s == pytest.approx(7.0)
+    assert clock.note(8.0 / factor, wall.time) == clock.lag_s == pytest.approx(0.0)
+    assert clock.max_lag_s == 8.0
 
 
-def test_who_is_early_has_no_lag():
-    clock = Clock(1.0)
-    clock.note_lag(0.1)
-    clock.note_lag(-3.0)
-    assert (clock.lag_s, clock.max_lag_s) == (0.0, 0.1)
+@pytest.mark.parametrize("next_at", [11.0, math.inf])
+def test_who_is_early_has_no_lag(wall, next_at):
+    clock = Clock(1.0, now=wall)
+    clock.start(0.0)
+    wall.time += 10.0
+    clock.note(5.0, wall.time)
+    assert clock.note(next_at, wall.time) == 10.0 - next_at
+    assert (clock.lag_s, clock.max_lag_s) == (0.0, 5.0)

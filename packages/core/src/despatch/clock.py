@@ -98,14 +98,21 @@ class Clock:
             wall_time = self.now() if self._paused_at is None else self._paused_at
         return self._anchor_sim + (wall_time - self._anchor_wall) / self._factor
 
-    def note_lag(self, lag_s: float) -> None:
-        """The next event was due so long ago; less than nothing where it is not due yet."""
+    def note(self, next_at: float, now: float) -> float:
+        """At wall time `now`, the next event is one for the simulated time `next_at`.
+
+        Returns:
+            How long ago that was due, in wall seconds; less than nothing where it is not due yet.
+        """
+        assert self._anchor_wall is not None
+        lag_s = now - (self._anchor_wall + (next_at - self._anchor_sim) * self._factor)
         if lag_s <= 0.0:
             self.lag_s = 0.0
-            return
-        self.lag_s = lag_s
-        if lag_s > self.max_lag_s:
-            self.max_lag_s = lag_s
+        else:
+            self.lag_s = lag_s
+            if lag_s > self.max_lag_s:
+                self.max_lag_s = lag_s
+        return lag_s
 
     def _anchor(self, sim_time: float, wall_time: float) -> None:
         self._anchor_sim = sim_time

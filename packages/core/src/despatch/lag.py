@@ -133,10 +133,12 @@ class LagWatch:
 
     def _described(self, lag_s: float, sim_time: float, factor: float) -> str:
         tolerance = format_duration(timedelta(seconds=self.tolerance_s))
-        if self._longest_s > _BRIEF_S:
-            cause = f"it was held up the longest by {_who(self._longest)}, {self._longest_s:.3f} s"
+        if self._longest_s >= lag_s / 2:
+            cause = f"{_who(self._longest)} held it up for {self._longest_s:.3f} s"
         else:
-            cause = "no single callback held it up: the factor asks for more than the machine gives"
+            cause = "it is asked for more at this factor than the machine gives"
+            if self._longest_s > _BRIEF_S:
+                cause += f" (the longest callback: {_who(self._longest)}, {self._longest_s:.3f} s)"
         return (
             f"{lag_s:.3f} s late at simulated time {sim_time} (factor {factor:g}, tolerance "
             f"{tolerance}); {cause}"

@@ -25,7 +25,10 @@ from despatch.until import Until, end_of_run
 __all__ = ["PacedEnvironment"]
 
 EVENTS_IN_A_TURN: Final = 256
-"""How many events pass at factor 0 between two looks at who wants something."""
+"""How many events pass at factor 0 before the simulation looks up."""
+
+BETWEEN_LOOKS_S: Final = 0.0005
+"""A busy simulation looks up no more often than that, in wall seconds."""
 
 LONGEST_SLEEP_S: Final = 3600.0
 """No sleep is longer, in wall seconds: the system's calls count no further than some centuries."""
@@ -198,8 +201,9 @@ class PacedEnvironment(IngressMixIn, simpy.Environment):
 
     def _run_at_full_speed(self) -> None:
         """Process events, a turn at a time, until the clock has a pace or the run is to stop."""
-        step = self.step
-        while not self.clock.factor:
+        clock, step = self.clock, self.step
+        look_at = -math.inf
+        while not clock.factor:
             # In this order: a stop that comes in between finds the new turn, or is found here.
             self._turn = turn = iter(range(EVENTS_IN_A_TURN))
             if self._stop_reason is not None:
@@ -209,30 +213,34 @@ class PacedEnvironment(IngressMixIn, simpy.Environment):
                     step()
             except EmptySchedule:
                 # Perhaps somebody has just brought something to do.
-                if not self._is_wanted(self.clock.now()):
+                if not self._is_wanted(clock.now()):
                     raise
                 self._attend()
                 if not self._queue:
                     raise
-            else:
-                if self._is_wanted(self.clock.now()):
+            now = clock.now()
+            if now >= look_at:
+                look_at = now + BETWEEN_LOOKS_S
+                if self._is_wanted(now):
                     self._attend()
 
     def _run_paced(self) -> None:
         """Process each event when it is due, until the clock has no pace or the run is to stop."""
-        clock, doorbell, watch = self.clock, self.doorbell, self._lag_watch
+        clock, watch = self.clock, self._lag_watch
+        self.doorbell  # noqa: B018 from here on there is one to ring
+        look_at = -math.inf
         while self._stop_reason is None and clock.factor:
             next_at = self.peek()
             now = clock.now()
-            lag_s = now - clock.due(next_at)
-            clock.note_lag(lag_s)
+            lag_s = clock.note(next_at, now)
             if lag_s > watch.tolerance_s or watch.is_late:
                 watch.note_lag(lag_s, self._now, clock.factor, now)
             callbacks = None
-            # Calls are looked for beside the doorbell, which may not have been there for them.
-            if now >= self._attend_at or self._calls or doorbell.is_rung:
+            if (lag_s < 0.0 or now >= look_at) and self._is_wanted(now):
                 self._attend()
             elif lag_s >= 0.0:
+                if now >= look_at:
+                    look_at = now + BETWEEN_LOOKS_S
                 callbacks = self._queue[0][3].callbacks
                 self.step()
             elif math.isinf(next_at) and not self._expects_commands:

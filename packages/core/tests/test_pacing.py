@@ -661,6 +661,30 @@ def test_too_large_a_lag_ends_the_run_where_that_is_the_policy():
     assert env.now == 5
 
 
+def test_who_was_to_blame_for_an_earlier_lag_is_not_blamed_again(caplog):
+    wall = Wall()
+    env = paced(0.1, wall, lag_tolerance="500ms")
+
+    def early():
+        yield env.timeout(1)
+        wall.time += 0.9
+        yield env.timeout(1)
+
+    def late():
+        yield env.timeout(30)
+        wall.time += 0.7
+        yield env.timeout(1)
+
+    env.process(early())
+    env.process(late())
+    env.run()
+    blamed = [message.partition("; ")[2] for message in caplog.messages if " late at " in message]
+    assert blamed == [
+        "process early held it up for 0.900 s",
+        "process late held it up for 0.700 s",
+    ]
+
+
 def test_a_lag_within_the_tolerance_ends_nothing():
     wall = Wall()
     env = paced(0.1, wall, lag_tolerance="900ms", lag_policy="stop")
@@ -720,6 +744,16 @@ def test_a_call_that_comes_when_nothing_is_left_to_do_is_made(env):
 
     env.process(model())
     assert env.run(done) == "done"
+
+
+def test_a_stop_that_comes_when_nothing_is_left_to_do_is_no_error(env):
+    def model():
+        yield env.timeout(1)
+        env.call_soon_threadsafe(env.stop, "a call")
+
+    env.process(model())
+    assert env.run(env.event()) is None
+    assert env.stop_reason == "a call"
 
 
 def test_a_call_that_comes_during_the_last_events_is_made_before_run_returns(env):

@@ -55,15 +55,16 @@ class Clock:
     def start(self, sim_time: float) -> None:
         """Begin at `sim_time`, or go on after `pause`, as though no wall time had passed between.
 
-        A simulation that is ahead of the clock, because it was moved on during the pause, begins
-        anew at `sim_time`.
+        After another factor, or where the simulation was moved on during the pause and is ahead of
+        the clock, it begins anew at `sim_time`.
         """
         now = self.now()
         if self._anchor_wall is None:
             self._anchor(sim_time, now)
         elif self._paused_at is not None:
             self._anchor_wall += now - self._paused_at
-            if self._factor and sim_time > self.sim_time(now):
+            self._paused_at = now
+            if self._factor and sim_time > self.sim_time():
                 self._anchor(sim_time, now)
         self._paused_at = None
         self.is_running = True
@@ -83,19 +84,20 @@ class Clock:
         """
         self._factor = _checked(factor)
         self.lag_s = 0.0
-        if self._anchor_wall is not None:
-            self._anchor(sim_time, self.now() if self._paused_at is None else self._paused_at)
+        if self.is_running:
+            self._anchor(sim_time, self.now())
+        else:
+            self._anchor_wall = None  # begins anew
 
     def due(self, sim_time: float) -> float:
         """The wall time at which `sim_time` is due; infinite for an infinite one."""
         assert self._anchor_wall is not None
         return self._anchor_wall + (sim_time - self._anchor_sim) * self._factor
 
-    def sim_time(self, wall_time: float | None = None) -> float:
-        """The simulated time that the wall stands for, now by default. Only for a paced clock."""
+    def sim_time(self) -> float:
+        """The simulated time that the wall stands for. Only for a paced clock that was started."""
         assert self._anchor_wall is not None
-        if wall_time is None:
-            wall_time = self.now() if self._paused_at is None else self._paused_at
+        wall_time = self.now() if self._paused_at is None else self._paused_at
         return self._anchor_sim + (wall_time - self._anchor_wall) / self._factor
 
     def note(self, next_at: float, now: float) -> float:

@@ -201,7 +201,7 @@ class PacedEnvironment(IngressMixIn, simpy.Environment):
 
     def _run_at_full_speed(self) -> None:
         """Process events, a turn at a time, until the clock has a pace or the run is to stop."""
-        clock, step = self.clock, self.step
+        clock = self.clock
         look_at = -math.inf
         while not clock.factor:
             # In this order: a stop that comes in between finds the new turn, or is found here.
@@ -210,7 +210,7 @@ class PacedEnvironment(IngressMixIn, simpy.Environment):
                 return
             try:
                 for _ in turn:
-                    step()
+                    self.step()
             except EmptySchedule:
                 # Perhaps somebody has just brought something to do.
                 if not self._is_wanted(clock.now()):

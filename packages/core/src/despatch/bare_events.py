@@ -12,7 +12,6 @@ simulation does. `are_simpys_own` tells whether anybody has; SimPy's own classes
 from __future__ import annotations
 
 from heapq import heappush
-from types import FunctionType
 from typing import TYPE_CHECKING, Any, Final
 
 import simpy
@@ -43,7 +42,7 @@ __all__ = [
 ]
 
 _WATCHED: Final = {
-    (kind, name): kind.__dict__[name]
+    (kind, name): kind.__dict__.get(name)
     for kind in (
         simpy.Event,
         simpy.Timeout,
@@ -62,7 +61,6 @@ _WATCHED: Final = {
         simpy.Environment,
     )
     for name in ("__init__", "__exit__", "cancel", "succeed", "_resume", "schedule", "step")
-    if isinstance(kind.__dict__.get(name), FunctionType)
 }
 
 

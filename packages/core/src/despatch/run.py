@@ -108,7 +108,12 @@ class Run:
         self.folder = RunFolder.create(Path(settings.runs), info, _as_json(self._written))
         self._began = time.monotonic()
         self.env = DynamicEnvironment(
-            factor=settings.clock.factor, seed=info.seed, name=settings.name
+            factor=settings.clock.factor,
+            start=info.start,
+            lag_tolerance=settings.clock.lag.tolerance,
+            lag_policy=settings.clock.lag.policy,
+            seed=info.seed,
+            name=settings.name,
         )
         self.env.registry.on_outcome.append(self._count)
         self._switchboard = Switchboard(self.env, self.folder, settings, self._host())

@@ -44,8 +44,6 @@ def customer(env, resource, stay=1):
         yield env.timeout(stay)
 
 
-
-
 def test_a_patched_step_sees_every_event_and_its_class(env, library):
     seen = []
     watch_steps(env, seen)

@@ -25,8 +25,6 @@ def customer(env, resource, stay=1):
         yield env.timeout(stay)
 
 
-
-
 @pytest.mark.parametrize("kind", ["Resource", "PriorityResource", "PreemptiveResource"])
 @pytest.mark.parametrize("name", ["request", "release"])
 def test_a_patched_method_of_a_resource_is_called(env, library, kind, name):
@@ -42,10 +40,13 @@ def test_a_patched_method_of_a_resource_is_called(env, library, kind, name):
     env.process(customer(env, resource))
     env.process(customer(env, resource))
     env.run()
-    assert calls == {
-        "request": [(0, 1, 0), (0, 1, 1)],
-        "release": [(1, 0, 1), (2, 0, 0)],
-    }[name]
+    assert (
+        calls
+        == {
+            "request": [(0, 1, 0), (0, 1, 1)],
+            "release": [(1, 0, 1), (2, 0, 0)],
+        }[name]
+    )
 
 
 @pytest.mark.parametrize("kind", ["Store", "PriorityStore", "FilterStore", "Container"])
@@ -250,9 +251,7 @@ class Minimal:
 
 @pytest.mark.parametrize("kind", ["Resource", "Container", "Store", "FilterStore"])
 def test_a_queue_needs_no_more_than_simpy_asks_of_it(library, env, kind):
-    place_class = type(
-        "Own", (getattr(library, kind),), {"PutQueue": Minimal, "GetQueue": Minimal}
-    )
+    place_class = type("Own", (getattr(library, kind),), {"PutQueue": Minimal, "GetQueue": Minimal})
     place = place_class(env, 1)
     visit(env, place)
     assert type(place.put_queue) is type(place.get_queue) is Minimal

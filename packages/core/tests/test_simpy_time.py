@@ -20,8 +20,6 @@ def customer(env, resource, stay=1):
         yield env.timeout(stay)
 
 
-
-
 def test_running_to_a_whole_number_keeps_the_time_whole(library, env, request):
     if library.Environment is not simpy.Environment:
         request.applymarker(pytest.mark.xfail(reason="run(until=3) makes `now` a float"))

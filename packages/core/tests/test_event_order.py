@@ -152,7 +152,6 @@ def test_the_models_wait_for_every_kind_of_resource(sample, traces, kind, what):
         "'joined', ",
         "'awaited', ",
         "'moved', False",
-        ", -1, ",
     ],
 )
 def test_the_models_reach(traces, text):

@@ -15,6 +15,7 @@ from heapq import heappush
 from typing import TYPE_CHECKING, Any, Final
 
 import simpy
+from simpy.core import Environment
 from simpy.events import NORMAL, PENDING
 from simpy.events import Initialize as SimpyInitialize
 from simpy.resources import base
@@ -58,7 +59,7 @@ _WATCHED: Final = {
         stores.FilterStoreGet,
         containers.ContainerPut,
         containers.ContainerGet,
-        simpy.Environment,
+        Environment,
     )
     for name in ("__init__", "__exit__", "cancel", "succeed", "_resume", "schedule", "step")
 }

@@ -18,7 +18,7 @@ from types import MethodType
 from typing import TYPE_CHECKING, Any, Final
 
 import simpy
-from simpy.core import BoundClass, EmptySchedule, StopSimulation
+from simpy.core import BoundClass, EmptySchedule, Environment, StopSimulation
 from simpy.events import NORMAL, URGENT, EventPriority, ProcessGenerator, _describe_frame
 
 from despatch.bare_events import Initialize, Process, Timeout, are_simpys_own
@@ -39,7 +39,7 @@ class _Replaceable(property):
         # Read in C, since SimPy's own code reads it at every turn.
         super().__init__(attrgetter(f"_{name}"))
         self._slot = f"_{name}"
-        self._simpys = getattr(simpy.Environment, name)
+        self._simpys = getattr(Environment, name)
 
     def __set__(self, env: Any, method: Any) -> None:
         setattr(env, self._slot, method)
@@ -54,7 +54,7 @@ class _Replaceable(property):
         return getattr(method, "__func__", None) is not self._simpys or method.__self__ is not env
 
 
-class Kernel(simpy.Environment):
+class Kernel(Environment):
     """A `simpy.Environment` that gets through its events faster, and in the same order.
 
     Args:
@@ -76,8 +76,8 @@ class Kernel(simpy.Environment):
     _is_watched: bool
 
     def __init__(self, initial_time: float = 0) -> None:
-        self._schedule = MethodType(simpy.Environment.schedule, self)
-        self._step = MethodType(simpy.Environment.step, self)
+        self._schedule = MethodType(Environment.schedule, self)
+        self._step = MethodType(Environment.step, self)
         self._note_watchers()
         super().__init__(initial_time)
         self._bind_early()

@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Final, Literal, TypeAlias, cast, get_args
 import simpy
 from simpy.events import NORMAL
 from simpy.resources import resource as simpys
-from simpy.resources.resource import Preempted
+from simpy.resources.resource import Preempted, Resource
 
 from despatch.bare_events import PriorityRequest, Release, Request, succeed
 from despatch.resources.capacity import Capacity, LiveCapacity, capacity_signal, whole_places
@@ -245,7 +245,7 @@ class _Preemption(simpy.PreemptiveResource):
 
     def _do_put(self, event: Any) -> None:
         self._make_place(event)
-        simpy.Resource._do_put(self, event)
+        Resource._do_put(self, event)
 
     def _make_place(self, event: Any) -> None:
         """Evict somebody for this request, where that is its right."""

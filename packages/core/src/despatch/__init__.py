@@ -40,6 +40,7 @@ from despatch.records import Event, Record, Telemetry
 from despatch.registry import Registry
 from despatch.report import Report
 from despatch.resources import (
+    CapacityLost,
     DynamicContainer,
     DynamicFilterStore,
     DynamicPreemptiveResource,
@@ -47,6 +48,7 @@ from despatch.resources import (
     DynamicPriorityStore,
     DynamicResource,
     DynamicStore,
+    ShrinkPolicy,
 )
 from despatch.run import Run
 from despatch.settings import Settings
@@ -58,6 +60,7 @@ __version__ = version("despatch")
 
 __all__ = [
     "AccountError",
+    "CapacityLost",
     "Change",
     "Command",
     "Constant",
@@ -94,6 +97,7 @@ __all__ = [
     "Scheduled",
     "Settings",
     "SettingsError",
+    "ShrinkPolicy",
     "Signal",
     "SimParameter",
     "Telemetry",

@@ -176,11 +176,12 @@ def test_the_audit_says_when_and_between_which_events(board):
     board.env.timeout(5)
     board.bring(set_staff(3, id="a", source=SOURCE))
     board.switchboard.attend()
-    ((sim_time, position, wall_time, outcome),) = board.audited
+    ((sim_time, position, wall_time, outcome, cause),) = board.audited
     assert (sim_time, position[0]) == (0, 5)
     assert position == list(board.env._queue[0][:3])
     assert "T" in wall_time
     assert (outcome["type"], outcome["id"], outcome["source"]) == ("change", "a", SOURCE)
+    assert cause == {"type": "command", "updates": {"Desk.staff": 3}, "id": "a", "source": SOURCE}
 
 
 def test_with_nothing_due_an_outcome_has_no_position(board):

@@ -7,6 +7,7 @@ sinks, and the clock is never held up by I/O.
 from importlib.metadata import version
 
 from despatch.commands import Change, Command, Outcome, Refusal, Scheduled, Update
+from despatch.differences import Difference
 from despatch.environment import DynamicEnvironment
 from despatch.errors import (
     AccountError,
@@ -33,6 +34,7 @@ from despatch.parameters import (
 )
 from despatch.records import Event, Record, Telemetry
 from despatch.registry import Registry
+from despatch.replaying import ReplayReport, replay
 from despatch.report import Report
 from despatch.resources import (
     DynamicContainer,
@@ -56,6 +58,7 @@ __all__ = [
     "Command",
     "Constant",
     "DespatchError",
+    "Difference",
     "Distribution",
     "DynamicContainer",
     "DynamicEnvironment",
@@ -79,6 +82,7 @@ __all__ = [
     "Refusal",
     "Registry",
     "RegistryError",
+    "ReplayReport",
     "Report",
     "Run",
     "RunError",
@@ -94,4 +98,5 @@ __all__ = [
     "ValueType",
     "WrongThreadError",
     "__version__",
+    "replay",
 ]

@@ -110,9 +110,42 @@ class DynamicEnvironment(IngressMixIn, EgressMixIn, simpy.Environment):
         Returns:
             The value of `until` where it is an event that came; otherwise None.
         """
+        if isinstance(until, simpy.Event):
+            if until.processed:
+                return until.value
+        elif until is not None:
+            until = self._later(until)
+        if self._chronicle is not None:
+            self._chronicle.called(until)
         event = self._arm(until)
-        if event is not None and event.processed:
-            return event.value
+        try:
+            value = self._run_to(event)
+        except BaseException as error:
+            self._pause(event, error)
+            raise
+        self._pause(event, None)
+        return value
+
+    def _later(self, until: float) -> float:
+        at = float(until)
+        if at <= self._now:
+            raise ValueError(f"until ({at}) must be greater than the current simulation time")
+        return at
+
+    def _arm(self, until: float | simpy.Event | None) -> simpy.Event | None:
+        """The event to run to, which stops the kernel when it comes."""
+        if until is None:
+            return None
+        if isinstance(until, simpy.Event):
+            event = until
+        else:
+            event = simpy.Event(self)
+            event._ok, event._value = True, None
+            self.schedule(event, URGENT, until - self._now)
+        event.callbacks.append(StopSimulation.callback)
+        return event
+
+    def _run_to(self, event: simpy.Event | None) -> Any:
         if not self.clock.is_running:
             self.clock.start(self._now)
         try:
@@ -124,27 +157,14 @@ class DynamicEnvironment(IngressMixIn, EgressMixIn, simpy.Environment):
                 raise RuntimeError(
                     f'No scheduled events left but "until" event was not triggered: {event}'
                 ) from None
-        finally:
-            self._disarm(event)
-            if self._attendant is not None:
-                self._attendant.pause()
         return None
 
-    def _arm(self, until: float | simpy.Event | None) -> simpy.Event | None:
-        if until is None:
-            return None
-        if isinstance(until, simpy.Event):
-            event = until
-        else:
-            at = float(until)
-            if at <= self._now:
-                raise ValueError(f"until ({at}) must be greater than the current simulation time")
-            event = simpy.Event(self)
-            event._ok, event._value = True, None
-            self.schedule(event, URGENT, at - self._now)
-        if not event.processed:
-            event.callbacks.append(StopSimulation.callback)
-        return event
+    def _pause(self, event: simpy.Event | None, error: BaseException | None) -> None:
+        self._disarm(event)
+        if self._chronicle is not None:
+            self._chronicle.paused(self._stop_reason if error is None else None, error)
+        if self._attendant is not None:
+            self._attendant.pause()
 
     def _disarm(self, event: simpy.Event | None) -> None:
         """Let an event that did not come end no later run."""

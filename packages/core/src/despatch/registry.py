@@ -163,6 +163,16 @@ class Registry:
             return self._refuse(command, str(error))
         return self._apply_now(command) if is_due else self._schedule(command, at)
 
+    def remember(self, outcomes: Iterable[Outcome]) -> None:
+        """Know outcomes that an earlier run gave: a command that comes again gets them.
+
+        Args:
+            outcomes: Oldest first; those without an id are passed over.
+        """
+        for outcome in outcomes:
+            if outcome.id is not None:
+                self._remember(outcome, outcome.id)
+
     def _apply_now(self, command: Command) -> Outcome:
         try:
             self._check_expected(command.expect)

@@ -128,7 +128,7 @@ def steps(count, seed=1):
 @pytest.fixture
 def configure(tmp_path):
     def configure(*, live=None, **given):
-        ingress = [{"connector": Live(live), "allow": ["Desk.*"]}] if live else []
+        ingress = [{"connector": Live(live), "allow": ["Desk.s*"]}] if live else []
         return {
             "name": "desk",
             "runs": tmp_path / "runs",

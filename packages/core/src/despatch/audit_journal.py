@@ -262,7 +262,9 @@ class AuditReader:
                     waiting = []
                 for number, entry in enumerate(frame.entries, frame.first):
                     yield self._entry(number, entry)
-            self.is_whole = reader.ended and not waiting and not self.damage
+            if reader.ended:
+                self.damage += waiting
+            self.is_whole = reader.ended and not self.damage
 
     def _entry(self, number: int, entry: list[Any]) -> AuditEntry:
         try:

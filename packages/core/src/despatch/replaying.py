@@ -262,11 +262,13 @@ def _check_audit(run: RunFolder) -> None:
         raise RunError(f"{run.path}: the run has no audit journal, and nothing to repeat")
     with JournalReader(run.audit, packed=True) as reader:
         reader.finish()
-        damage = None
+        damage, is_within = None, False
         while (frame := reader.read()) is not None:
-            if damage is not None and frame.entries:
-                raise RunError(f"{damage.segment}: the audit journal is damaged: {damage.reason}")
-            damage = frame.damage or damage
+            is_within = is_within or (damage is not None and bool(frame.entries))
+            damage = damage or frame.damage
+        # What is torn off at the end of a journal whose writer was killed is no damage.
+        if damage is not None and (is_within or reader.ended):
+            raise RunError(f"{damage.segment}: the audit journal is damaged: {damage.reason}")
 
 
 def _model_of(run: RunFolder, settings: dict[str, Any]) -> Model:

@@ -124,8 +124,8 @@ class Resumption:
     Attributes:
         run_id: From which run; None where there was none.
         values: How many values.
-        scheduled: How many commands that were not yet due.
-        overdue: How many that fell due while nothing ran; they were applied at once.
+        scheduled: How many commands that the last run had not applied yet.
+        overdue: How many of them fell due while nothing ran; they were applied at once.
         known: How many ids of commands.
         refused: What the model would not take, by path or command, with the reason.
     """
@@ -141,9 +141,9 @@ class Resumption:
         if self.run_id is None:
             return "no earlier run to take over from: starting afresh"
         return (
-            f"took over from run {self.run_id}: values of {self.values} parameters, "
-            f"{self.scheduled} scheduled commands and {self.overdue} that fell due meanwhile, "
-            f"{self.known} known ids"
+            f"took over from run {self.run_id}: values: {self.values:,}, "
+            f"scheduled commands: {self.scheduled:,}, of those overdue: {self.overdue:,}, "
+            f"known ids: {self.known:,}"
         )
 
 
@@ -263,7 +263,6 @@ def _take_scheduled(
     outcome = audit.apply(msgspec.structs.replace(command, at=None if is_overdue else at), allow)
     if isinstance(outcome, Refusal):
         found.refused[f"the command for {', '.join(command.updates)}"] = outcome.reason
-    elif is_overdue:
-        found.overdue += 1
     else:
         found.scheduled += 1
+        found.overdue += is_overdue

@@ -320,10 +320,10 @@ def _cause_fields(cause: Cause) -> dict[str, Any]:
     return {"type": _COMMAND, **fields}
 
 
-def _cause(fields: dict[str, Any] | None) -> Cause | None:
+def _cause(fields: Any) -> Cause | None:
     if fields is None:
         return None
-    if fields.get("type") == _COMMAND:
+    if isinstance(fields, dict) and fields.get("type") == _COMMAND:
         given = {name: value for name, value in fields.items() if name != "type"}
         return msgspec.convert(given, Command)
     mark: _Mark = msgspec.convert(fields, _Mark)

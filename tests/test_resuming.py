@@ -25,12 +25,13 @@ MODEL = """
         env.registry.register("Desk", Desk())
 
         def ticks():
-            number = 0
+            published = None
             while True:
                 registry = env.registry
                 values = {"staff": registry["Desk.staff"], "rooms": registry["Desk.rooms"]}
-                env.publish_event(f"tick-{number}", values)
-                number += 1
+                if values != published:
+                    env.publish_event("desk", values)
+                    published = values
                 yield env.timeout(1)
 
         env.process(ticks())
@@ -60,8 +61,9 @@ class Twin:
                 journal: {{flush: {{interval: 10ms}}}}
             """)
         )
+        before = len(self.runs())
         self.process = self.lines.start("run", "twin.yaml")
-        wait_until(lambda: self.records(), "the first records")
+        wait_until(lambda: len(self.runs()) > before and self.records(), "the first records")
 
     def tell(self, **command):
         entry = self.redis.xadd(STREAM, {"command": json.dumps(command)})

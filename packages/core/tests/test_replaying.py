@@ -443,9 +443,14 @@ def test_a_run_until_an_event_needs_what_drove_it(configure):
 
 def test_a_program_that_failed_beside_the_model_is_noted(configure):
     run = Run(configure(), desk())
-    with pytest.raises(ZeroDivisionError), run:
-        run.env.run(until=10)
-        run.env.run(until=1 / 0)
+
+    def drive():
+        with run:
+            run.env.run(until=10)
+            run.env.run(until=1 / 0)
+
+    with pytest.raises(ZeroDivisionError):
+        drive()
     report = again(run, desk())
     assert report.difference is None
     assert any("ended it with ZeroDivisionError" in note for note in report.notes)

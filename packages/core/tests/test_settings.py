@@ -35,7 +35,11 @@ FULL = {
     "plugins": ["redis"],
     "ingress": [{"connector": "redis", "url": "redis://x", "allow": ["Line_A.*"]}],
     "egress": [{"connector": "jsonl"}, {"connector": "jsonl", "select": {"stream_type": "event"}}],
-    "journal": {"flush": {"interval": "50ms", "bytes": "64KiB"}, "segment_bytes": "1MiB", "keep": "1d"},
+    "journal": {
+        "flush": {"interval": "50ms", "bytes": "64KiB"},
+        "segment_bytes": "1MiB",
+        "keep": "1d",
+    },
     "resume": "last",
     "courier": {"host": "thread", "grace": "5s", "connect_timeout": 2},
     "runs": "/var/lib/despatch",

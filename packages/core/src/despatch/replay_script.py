@@ -84,11 +84,11 @@ class Script:
     def advance(self) -> None:
         """Go on to the next entry."""
         entry = None if self.ends_early else next(self._entries, None)
-        if entry is not None and isinstance(entry.cause, Paused):
-            if is_from_outside(entry.cause.error):
-                self.ends_early = True
-                self.last_error = entry.cause.error
-                entry = None
+        paused = entry.cause if entry is not None else None
+        if isinstance(paused, Paused) and is_from_outside(paused.error):
+            self.ends_early = True
+            self.last_error = paused.error
+            entry = None
         self.next = entry
         self.number, self.limit = None, math.inf
         if entry is not None:

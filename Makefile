@@ -16,7 +16,7 @@ export HATCH_PYTHON := self
 say = @printf '\n== %s\n' "$(1)"
 
 .PHONY: help demo loan-desk test lint format types docs suites integration test-matrix test-lowest \
-        bench dist hooks clean $(PACKAGES:%=suite-%)
+        bench bench-quick dist hooks clean $(PACKAGES:%=suite-%)
 
 help:
 	@echo "make demo         a small factory for half a minute, no server needed"
@@ -26,6 +26,7 @@ help:
 	@echo "make test-matrix  every suite on every supported Python that is installed"
 	@echo "make test-lowest  the packages' suites with the lowest versions they allow"
 	@echo "make bench        the benchmarks, side by side with what they are compared to"
+	@echo "make bench-quick  the same with short runs, in a few minutes; they show no more than a tendency"
 	@echo "make dist         sdist and wheel of every package, into dist/"
 	@echo "make hooks        install the pre-commit hooks"
 	@echo "make clean        remove what these targets made"
@@ -87,9 +88,13 @@ test-matrix: .venv/ready
 test-lowest: .venv/ready
 	@$(HATCH) run lowest:test
 
-bench: .venv/ready
-	@set -e; for script in $$(grep -l __main__ benchmarks/*.py); do \
-		printf '\n== bench: %s\n' "$$script"; PYTHONPATH=tests $(HATCH) run python "$$script"; done
+# The scripts with a command line of their own; the others are parts of them.
+BENCHMARKS := $(shell grep -l '^def run_all' benchmarks/*.py)
+
+bench bench-quick: .venv/ready
+	@set -e; for script in $(BENCHMARKS); do \
+		printf '\n== %s: %s\n' "$@" "$$script"; \
+		PYTHONPATH=tests $(HATCH) run python "$$script" $(if $(filter %-quick,$@),--quick); done
 
 # hatch builds no workspace as a whole, so its builder is run in each package. What an earlier build
 # left is removed first: `pip --find-links` would take the newest version that lies there.
@@ -103,4 +108,4 @@ hooks: .venv/ready
 	@$(HATCH) run pre-commit install
 
 clean:
-	rm -rf .venv .hatch .mypy_cache .ruff_cache .pytest_cache .hypothesis dist site
+	rm -rf .venv .hatch .mypy_cache .ruff_cache .pytest_cache .hypothesis dist site benchmarks/.rivals

@@ -117,7 +117,7 @@ def end_to_end_jsonl_vs_desflow(is_quick: bool) -> Sequence[Figure]:
     def theirs() -> float:
         customers = RIVAL_CUSTOMERS // share
         with tempfile.TemporaryDirectory() as folder:
-            answer = run_rival("desflow_jsonl.py", folder, str(customers))
+            answer = run_rival("desflow", "desflow_jsonl.py", folder, str(customers))
         expect(answer["records"], customers * EVENTS_PER_CUSTOMER, "read back from desflow")
         return float(answer["records"] / answer["seconds"])
 

@@ -13,7 +13,7 @@ import platform
 import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from statistics import median
@@ -22,7 +22,17 @@ from typing import Any, Literal, TypeAlias
 from rich.console import Console
 from rich.table import Table
 
-__all__ = ["PAIRS", "Figure", "Measurement", "Pair", "main", "pairs_of", "ratio", "run_rival"]
+__all__ = [
+    "PAIRS",
+    "Figure",
+    "Measurement",
+    "Pair",
+    "main",
+    "pairs_of",
+    "ratio",
+    "run_rival",
+    "worst_of",
+]
 
 PAIRS = 5
 """How many pairs a figure has at the least."""
@@ -30,7 +40,7 @@ PAIRS = 5
 HERE = Path(__file__).parent
 RIVALS = HERE / "rivals"
 RIVALS_HOME = HERE / ".rivals"
-"""Where the rivals' environment is made; not in version control."""
+"""Where the rivals' environments are made; not in version control."""
 
 Pair: TypeAlias = tuple[float, float]
 Better: TypeAlias = Literal["lower", "higher"]
@@ -85,6 +95,25 @@ def ratio(name: str, pairs: Sequence[Pair], *, better: Better, target: float | N
     return Figure(name, value, "ratio", better, target, pairs)
 
 
+def worst_of(
+    name: str, each: Mapping[str, Sequence[float]], *, unit: str, target: float | None
+) -> list[Figure]:
+    """The worst, by the median of its runs, of what was measured several ways; then each of them.
+
+    Args:
+        name: Of the figure; those of the several ways get what they are called behind it.
+        each: The runs of each way, by what it is called. Lower is better.
+        unit: Of the runs.
+        target: What the worst must reach.
+    """
+    figures = [
+        Figure(f"{name}_{way}", median(runs), unit, "lower", None, [[run] for run in runs])
+        for way, runs in each.items()
+    ]
+    worst = max(figures, key=lambda figure: figure.value)
+    return [replace(worst, name=name, target=target), *figures]
+
+
 def main(
     doc: str, measurements: Mapping[str, Measurement], distributions: Sequence[str] = ()
 ) -> None:
@@ -120,18 +149,24 @@ def main(
 
 def show(figures: Sequence[Figure], versions: dict[str, str]) -> None:
     """Print a table."""
-    table = Table("figure", box=None, pad_edge=False)
+    table = Table(box=None, pad_edge=False)
+    table.add_column("figure", no_wrap=True)
     for column in ("value", "target", "smallest", "largest"):
         table.add_column(column, justify="right")
     table.add_column("unit")
+    table.add_column("reached")
     for figure in figures:
-        sign = "≤" if figure.better == "lower" else "≥"
-        target = "" if figure.target is None else f"{sign} {figure.target:g}"
         each = [pair[0] / pair[1] if len(pair) > 1 else pair[0] for pair in figure.pairs]
+        target = reached = ""
+        if figure.target is not None:
+            target = f"{'≤' if figure.better == 'lower' else '≥'} {figure.target:,g}"
+            reached = "yes" if figure.is_reached else "no"
+        value, smallest, largest = (written(each) for each in (figure.value, min(each), max(each)))
         style = None if figure.is_reached else "red"
-        numbers = [f"{number:.3g}" for number in (figure.value, min(each), max(each))]
-        table.add_row(figure.name, numbers[0], target, *numbers[1:], figure.unit, style=style)
-    console = Console()
+        row = [figure.name, value, target, smallest, largest, figure.unit, reached]
+        table.add_row(*row, style=style)
+    # What reads from a pipe has no width; the table's own is less than this.
+    console = Console(width=None if sys.stdout.isatty() else 120)
     console.print(table)
     console.print(
         ", ".join(f"{name} {number}" for name, number in versions.items()), soft_wrap=True
@@ -139,12 +174,17 @@ def show(figures: Sequence[Figure], versions: dict[str, str]) -> None:
     console.print(", ".join(str(fact) for fact in machine().values()), soft_wrap=True)
 
 
+def written(value: float) -> str:
+    """A number in four digits, or in as many as its whole part has."""
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
+
+
 def versions_of(distributions: Sequence[str]) -> dict[str, str]:
     """The versions of Python and of what is installed, the rivals' included."""
     rivals = dict(
         line.strip().split("==")
-        for line in (RIVALS / "requirements.txt").read_text().splitlines()
-        if "==" in line
+        for requirements in RIVALS.glob("*.txt")
+        for line in requirements.read_text().splitlines()
     )
     found = {"python": platform.python_version()}
     for name in distributions:
@@ -170,10 +210,10 @@ def processor() -> str:
     return next(names, platform.machine())
 
 
-def run_rival(script: str, *arguments: str) -> dict[str, Any]:
-    """Run a script of `rivals/` in the rivals' environment and return the JSON that it prints."""
+def run_rival(rival: str, script: str, *arguments: str) -> dict[str, Any]:
+    """Run a script of `rivals/` in the rival's environment and return the JSON that it prints."""
     completed = subprocess.run(
-        [rivals_python(), RIVALS / script, *arguments],
+        [rival_python(rival), RIVALS / script, *arguments],
         env={**os.environ, "PYTHONPATH": str(HERE)},
         stdout=subprocess.PIPE,
         check=True,
@@ -182,17 +222,19 @@ def run_rival(script: str, *arguments: str) -> dict[str, Any]:
     return answer
 
 
-def rivals_python() -> Path:
-    """The Python of the rivals' environment, which is made when it is missing or out of date."""
-    wanted = (RIVALS / "requirements.txt").read_text()
-    python = RIVALS_HOME / "bin" / "python"
-    ready = RIVALS_HOME / "ready.txt"
+def rival_python(rival: str) -> Path:
+    """The Python of a rival's environment, which is made when it is missing or out of date."""
+    requirements = RIVALS / f"{rival}.txt"
+    wanted = requirements.read_text()
+    home = RIVALS_HOME / rival
+    python = home / "bin" / "python"
+    ready = home / "ready.txt"
     if not ready.exists() or ready.read_text() != wanted:
-        print(f"  making the rivals' environment in {RIVALS_HOME} …", file=sys.stderr)
+        print(f"  making the rival's environment in {home} …", file=sys.stderr)
         # Made from the interpreter, not from an environment: one within another shares packages.
         base = Path(sys.base_prefix) / "bin" / f"python{sys.version_info[0]}.{sys.version_info[1]}"
-        subprocess.run([base, "-m", "venv", "--clear", RIVALS_HOME], check=True)
+        subprocess.run([base, "-m", "venv", "--clear", home], check=True)
         install = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-        subprocess.run([*install, "-r", str(RIVALS / "requirements.txt")], check=True)
+        subprocess.run([*install, "-r", str(requirements)], check=True)
         ready.write_text(wanted)
     return python

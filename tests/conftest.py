@@ -10,8 +10,10 @@ import pytest
 
 from services import unavailable
 
-# The loan desk's tests import its modules, as its programs do, which run in its folder.
+# The loan desk's tests import its modules, as its programs do, which run in its folder; so do those
+# of the benchmarks.
 sys.path.insert(0, str(Path(__file__).parents[1] / "examples" / "loan_desk"))
+sys.path.insert(0, str(Path(__file__).parents[1] / "benchmarks"))
 
 
 @pytest.fixture(scope="session")

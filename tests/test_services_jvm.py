@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
-import threading
-
 import pytest
 
 from services import KafkaServer, ServiceError, ServiceMissing, jvm
@@ -118,48 +114,6 @@ def test_a_maven_that_fails_is_quoted_and_asked_again_the_next_time(cache, maven
 
     install("mvn", MAVEN)
     assert jvm.class_path("kafka")
-
-
-def test_a_folder_belongs_to_its_recipe(cache):
-    with jvm.cache_folder("thing", b"one") as one, jvm.cache_folder("thing", b"two") as two:
-        assert one != two
-        assert one.parent == two.parent == cache
-
-
-HOLD = """
-import sys
-from services.jvm import cache_folder
-with cache_folder("thing", b"recipe") as folder:
-    print("held", flush=True)
-    sys.stdin.read()
-"""
-
-
-def test_one_process_at_a_time_has_the_folder(cache):
-    holder = subprocess.Popen(
-        [sys.executable, "-c", HOLD],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-        env={"PYTHONPATH": str(jvm.POMS.parents[1]), "XDG_CACHE_HOME": str(cache.parent)},
-    )
-    assert holder.stdin
-    assert holder.stdout
-    entered = threading.Event()
-
-    def enter():
-        with jvm.cache_folder("thing", b"recipe"):
-            entered.set()
-
-    waiting = threading.Thread(target=enter)
-    try:
-        assert holder.stdout.readline() == "held\n"
-        waiting.start()
-        assert not entered.wait(0.2)
-    finally:
-        holder.communicate("")
-    assert entered.wait(30)
-    waiting.join()
 
 
 def test_a_server_logs_warnings_alone():

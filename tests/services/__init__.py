@@ -34,6 +34,7 @@ from services.aws import (
     shared_glue_url,
     shared_s3_url,
 )
+from services.cache import cache_folder
 from services.finding import docker_answers, running, session_server, unavailable, unique_name
 from services.kafka import (
     KafkaServer,
@@ -74,6 +75,7 @@ __all__ = [
     "ServiceError",
     "ServiceMissing",
     "aws_credentials",
+    "cache_folder",
     "docker_answers",
     "free_port",
     "glue_url",

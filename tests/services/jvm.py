@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import fcntl
-import hashlib
 import os
 import re
 import shutil
 import subprocess
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
+from services.cache import cache_folder
 from services.local import ServiceError, ServiceMissing
 
-__all__ = ["cache_folder", "class_path", "java", "require_java"]
+__all__ = ["class_path", "java", "require_java"]
 
 POMS = Path(__file__).parent / "poms"
 LOGGING = POMS / "log4j2.xml"
@@ -87,14 +84,3 @@ def class_path(name: str) -> str:
 def jars(remembered: Path) -> list[str]:
     """The jars that a class path names."""
     return remembered.read_text().split(os.pathsep)
-
-
-@contextmanager
-def cache_folder(name: str, recipe: bytes) -> Iterator[Path]:
-    """A folder in the user's cache for what `recipe` makes, one process at a time."""
-    home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    folder = home / "despatch-tests" / f"{name}-{hashlib.sha256(recipe).hexdigest()[:12]}"
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / "lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield folder

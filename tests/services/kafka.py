@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import pytest
 
 from services import jvm
+from services.cache import cache_folder
 from services.finding import running, session_server
 from services.local import POLL_S, LocalServer, ServiceError, free_port
 
@@ -174,9 +175,9 @@ def formatted_folder() -> Path:
     # All brokers made from it have one cluster id, which matters to none: they never meet.
     pom = (jvm.POMS / "kafka.pom.xml").read_bytes()
     jars = jvm.class_path("kafka")
-    with jvm.cache_folder("kafka-formatted", pom) as cache_folder:
-        formatted, properties = cache_folder / "formatted", cache_folder / "server.properties"
-        partial = cache_folder / "formatted.partial"
+    with cache_folder("kafka-formatted", pom) as folder:
+        formatted, properties = folder / "formatted", folder / "server.properties"
+        partial = folder / "formatted.partial"
         if not formatted.exists():
             shutil.rmtree(partial, ignore_errors=True)
             place = {

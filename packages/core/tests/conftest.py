@@ -7,11 +7,20 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+from libraries import LIBRARIES
+
 # How long one example takes says more of the machine than of the code.
 settings.register_profile("despatch", deadline=None)
-settings.load_profile("despatch")
+settings.register_profile("thorough", settings.get_profile("despatch"), max_examples=10_000)
+settings.load_profile(os.environ.get("DESPATCH_HYPOTHESIS_PROFILE", "despatch"))
 
 PLUGINS = str(Path(__file__).parent / "plugins")
+
+
+@pytest.fixture(params=LIBRARIES, ids=lambda library: library.name)
+def library(request):
+    """SimPy, despatch, and each half of despatch with the other half of SimPy, one by one."""
+    return request.param
 
 
 @pytest.fixture(autouse=True, scope="session")

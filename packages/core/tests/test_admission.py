@@ -14,12 +14,19 @@ from despatch.admission import (
 )
 from despatch.commands import Command
 from despatch.errors import InvalidUpdateError
+from despatch.path_patterns import PathPatterns
 
 
 @pytest.mark.parametrize("fields", [{"id": 7}, {"id": ["x"]}, {"source": None}, {"source": 3}])
 def test_an_id_and_a_source_are_texts(fields) -> None:
     with pytest.raises(InvalidUpdateError, match="expected a text, not"):
         check_origin(Command(**fields))
+
+
+@pytest.mark.parametrize("dry_run", [None, 1, "true"])
+def test_a_dry_run_is_one_or_is_none(dry_run) -> None:
+    with pytest.raises(InvalidUpdateError, match="dry_run: expected a boolean, not"):
+        check_origin(Command(dry_run=dry_run))
 
 
 def test_a_command_needs_no_id() -> None:
@@ -51,7 +58,6 @@ def test_there_must_be_updates_but_expectations_need_not_be() -> None:
 @pytest.mark.parametrize(
     ("allow", "is_allowed"),
     [
-        (None, True),
         (["Line_A.*"], True),
         (["Line_B.*", "Line_A.lathe.capacity"], True),
         (["Line_?.*.capacity"], True),
@@ -66,16 +72,16 @@ def test_there_must_be_updates_but_expectations_need_not_be() -> None:
 def test_a_source_writes_only_what_its_patterns_name(allow, is_allowed) -> None:
     command = Command(updates={"Line_A.lathe.capacity": 3}, source="redis")
     if is_allowed:
-        check_allowed(command, allow)
+        check_allowed(command, PathPatterns(allow))
     else:
         with pytest.raises(InvalidUpdateError, match=r"Line_A\.lathe\.capacity.*redis may write"):
-            check_allowed(command, allow)
+            check_allowed(command, PathPatterns(allow))
 
 
 def test_one_path_that_is_not_allowed_is_one_too_many() -> None:
     command = Command(updates={"A.b": 1, "B.b": 2})
     with pytest.raises(InvalidUpdateError, match=r"B\.b.*this source may write A\.\* alone"):
-        check_allowed(command, ["A.*"])
+        check_allowed(command, PathPatterns(["A.*"]))
 
 
 @pytest.mark.parametrize(

@@ -11,16 +11,20 @@ from hypothesis import strategies as st
 from pydantic import BaseModel, Field, PositiveInt, ValidationError
 
 from despatch.coercion import PARTS, Coercion, alternatives, read_distribution
-from despatch.parameters import (
+from despatch.distributions import (
     FAMILIES,
     Constant,
     Distribution,
     Empirical,
     Exponential,
+    Gamma,
     Normal,
-    SimParameter,
+    Triangular,
+    TruncatedNormal,
     Uniform,
+    Weibull,
 )
+from despatch.parameters import SimParameter
 
 
 class Shift(enum.Enum):
@@ -215,6 +219,20 @@ def test_every_parameter_of_every_family_can_be_read() -> None:
         ({"family": "exponential", "rate": "2"}, Exponential(rate=2.0)),
         ({"family": "uniform", "low": 1, "high": 2}, Uniform(low=1, high=2)),
         ({"family": "empirical", "values": [1, "2.5"]}, Empirical(values=(1.0, 2.5))),
+        (
+            {"family": "truncated_normal", "mean": 3, "std": 1, "low": "0"},
+            TruncatedNormal(mean=3.0, std=1.0, low=0.0),
+        ),
+        (
+            {"family": "truncated_normal", "mean": 3, "std": 1, "low": None, "high": 5},
+            TruncatedNormal(mean=3.0, std=1.0, high=5.0),
+        ),
+        ({"family": "gamma", "shape": "2", "scale": 3}, Gamma(shape=2.0, scale=3.0)),
+        ({"family": "weibull", "shape": 1.5, "scale": "3"}, Weibull(shape=1.5, scale=3.0)),
+        (
+            {"family": "triangular", "low": 1, "mode": "2", "high": 4},
+            Triangular(low=1.0, mode=2.0, high=4.0),
+        ),
         (Normal(mean=1, std=2), Normal(mean=1, std=2)),
     ],
 )
@@ -236,6 +254,8 @@ def test_a_distribution_is_read_from_a_mapping_or_an_object(fields, expected) ->
         ({"family": "normal", "mean": math.nan, "std": 1}, "finite"),
         ({"family": "normal", "mean": "nan", "std": 1}, "valid number"),
         ({"family": "normal", "mean": "1e999", "std": 1}, "finite"),
+        ({"family": "truncated_normal", "mean": 3, "std": 1, "low": True}, "expected no boolean"),
+        ({"family": "truncated_normal", "mean": 3, "std": 1, "low": "none"}, "valid number"),
         ({"family": "empirical", "values": [1.0, math.inf]}, "finite"),
         ({"family": "empirical", "values": []}, "at least 1"),
         ({"family": "empirical", "values": "12"}, "valid tuple"),

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from despatch import commands
-from despatch.commands import Command, Outcome, Refusal
+from despatch.commands import Command, DryRun, Outcome, Refusal, Scheduled
 
 
 @pytest.mark.parametrize(
@@ -33,15 +33,16 @@ def test_each_form_is_read_from_bytes_text_and_mappings(message, updates) -> Non
 
 def test_all_that_a_command_may_carry_is_read() -> None:
     message = {"path": "A.b", "value": 3, "id": "x1", "at": 12, "expect": {"A.b": 2}}
-    command = Command.parse(json.dumps(message), handle="mine")
+    command = Command.parse(json.dumps(message | {"dry_run": True}), handle="mine")
     assert command == Command(
-        updates={"A.b": 3}, id="x1", at=12.0, expect={"A.b": 2}, handle="mine"
+        updates={"A.b": 3}, id="x1", at=12.0, expect={"A.b": 2}, dry_run=True, handle="mine"
     )
     assert isinstance(command.at, float)
 
 
 def test_null_is_as_good_as_absent_beside_the_updates() -> None:
-    message = '{"path": "A.b", "value": 3, "id": null, "at": null, "expect": null}'
+    message = '{"path": "A.b", "value": 3, "id": null, "at": null, "expect": null, '
+    message += '"dry_run": null}'
     assert Command.parse(message) == Command(updates={"A.b": 3})
 
 
@@ -85,6 +86,8 @@ def test_integers_of_any_size_are_read(number) -> None:
         ({"path": "A.b", "value": 3, "at": "12"}, "at: expected a simulated time, .*, not '12'"),
         ({"path": "A.b", "value": 3, "at": True}, "at: expected a simulated time, .*, not True"),
         ({"path": "A.b", "value": 3, "at": 10**400}, "at: expected a simulated time, not 1000"),
+        ({"path": "A.b", "value": 3, "dry_run": 1}, "dry_run: expected true or false, not 1"),
+        ({"path": "A.b", "value": 3, "dry_run": "true"}, "dry_run: .*, not 'true'"),
         ({"path": "A.b", "value": 3, "id": 7}, "id: expected a text, not 7"),
         ({"path": "A.b", "value": 3, "id": ""}, "id: expected a text, not ''"),
         ({"path": "A.b", "value": 3, "unit": "h"}, "expected no key but .*, and there is 'unit'"),
@@ -145,13 +148,14 @@ def test_a_fault_is_short_however_long_the_message() -> None:
 @given(st.binary() | st.text() | st.recursive(
     st.none() | st.booleans() | st.floats() | st.integers() | st.text() | st.binary(),
     lambda inner: st.lists(inner) | st.dictionaries(
-        st.sampled_from(["updates", "path", "path_id", "value", "id", "at", "expect"])
+        st.sampled_from(["updates", "path", "path_id", "value", "id", "at", "expect", "dry_run"])
         | st.text() | st.integers(), inner),
 ))  # fmt: skip
 def test_parsing_never_raises_and_its_result_has_the_declared_types(message) -> None:
     command = Command.parse(message)
     assert all(isinstance(path, str) for path in [*command.updates, *command.expect])
     assert command.id is None or isinstance(command.id, str)
+    assert type(command.dry_run) is bool
     assert command.at is None or type(command.at) is float
     assert command.fault is None or command.updates == {}
 
@@ -160,6 +164,17 @@ def test_outcomes_tell_each_other_apart_on_the_wire() -> None:
     refusal = Refusal(reason="no", sim_time=1.0, source="redis", updates={"A.b": 3})
     packed = msgspec.msgpack.encode(refusal)
     assert msgspec.msgpack.decode(packed, type=Outcome) == refusal
+    tried = DryRun(would_be=refusal, sim_time=1.0, source="redis", id="x")
+    assert msgspec.msgpack.decode(msgspec.msgpack.encode(tried), type=Outcome) == tried
+
+
+def test_a_scheduling_holds_its_command() -> None:
+    scheduled = Scheduled(
+        at=9.0, sim_time=1.0, source="redis", id="x", updates={"A.b": 3}, expect={"A.b": 2}
+    )
+    assert scheduled.command == Command(
+        at=9.0, source="redis", id="x", updates={"A.b": 3}, expect={"A.b": 2}
+    )
 
 
 def test_the_docstrings_examples_hold() -> None:

@@ -9,11 +9,20 @@ import simpy
 from hypothesis import given
 from hypothesis import strategies as st
 
-from despatch import DynamicEnvironment, Exponential, SimParameter, UnknownPathError
+from despatch import (
+    Constant,
+    Distribution,
+    DynamicEnvironment,
+    Exponential,
+    SimParameter,
+    UnknownPathError,
+    WrongThreadError,
+)
+from despatch.journal import JournalWriter
 
 
 class Line(SimParameter):
-    arrivals: Exponential = Exponential(rate=2.0)
+    arrivals: Distribution = Exponential(rate=2.0)
     capacity: int = 1
 
 
@@ -275,6 +284,76 @@ def test_sampling_from_what_is_no_distribution_says_so():
         samples(42, "A.capacity")
 
 
+@pytest.mark.parametrize(
+    ("path", "error", "reason"),
+    [
+        (["A.arrivals"], UnknownPathError, "a path is a text, not"),
+        (None, UnknownPathError, "a path is a text, not None"),
+        ("A", UnknownPathError, "A: a group of parameters"),
+        ("A.arrivals.rate", TypeError, r"A\.arrivals\.rate: expected a distribution"),
+    ],
+)
+def test_sampling_from_what_is_no_distributions_path_says_so(path, error, reason):
+    with pytest.raises(error, match=reason):
+        samples(42, "A.arrivals", path)
+    with pytest.raises(error, match=reason):
+        samples(42, path)
+
+
+def test_a_draw_follows_every_change_of_its_distribution():
+    env = DynamicEnvironment(seed=42)
+    env.registry.register("A", Line())
+    means = []
+    for mean in (1.0, 2.0, 2.0, 1.0):
+        env.registry.update({"A.arrivals": Constant(value=mean)})
+        means += [env.sample("A.arrivals"), env.sample("A.arrivals")]
+        env.registry.update({"A.arrivals.value": -mean})
+        means.append(env.sample("A.arrivals"))
+    assert means == [1.0, 1.0, -1.0, 2.0, 2.0, -2.0, 2.0, 2.0, -2.0, 1.0, 1.0, -1.0]
+
+
+def test_a_draw_in_the_midst_of_a_change_is_of_the_new_distribution():
+    env = DynamicEnvironment(seed=42)
+    env.registry.register("A", Line())
+    drawn = [env.sample("A.arrivals")]
+    env.registry.on_outcome.append(lambda _: drawn.append(env.sample("A.arrivals")))
+    env.registry.update({"A.arrivals": Constant(value=7.0)})
+    assert drawn[1] == 7.0
+
+
+def test_a_change_at_one_path_leaves_the_draws_of_all_others_alone():
+    def drawn(change):
+        env = DynamicEnvironment(seed=42)
+        env.registry.register("A", Line())
+        env.registry.register("B", Line())
+        values = []
+        for n in range(600):
+            values.append(env.sample("B.arrivals"))
+            env.sample("A.arrivals")
+            if n == 300:
+                env.registry.update(change)
+            if n > 300 and change:
+                env.sample("A.arrivals")
+        return values
+
+    unchanged = drawn({"A.capacity": 1})
+    assert unchanged == drawn({"A.arrivals.rate": 9.0})
+    assert unchanged == drawn({"A.arrivals": {"family": "gamma", "shape": 2, "scale": 3}})
+
+
+def test_the_same_random_numbers_make_the_draws_after_a_change():
+    def drawn(rate):
+        env = DynamicEnvironment(seed=42)
+        env.registry.register("A", Line())
+        before = [env.sample("A.arrivals") for _ in range(40)]
+        env.registry.update({"A.arrivals.rate": rate})
+        return before + [env.sample("A.arrivals") for _ in range(40)]
+
+    slow, fast = drawn(1.0), drawn(4.0)
+    assert slow[:40] == fast[:40]
+    assert [x / 4 for x in slow[40:]] == fast[40:]
+
+
 def test_who_attends_is_told_whenever_the_clock_comes_to_stand_still():
     env = DynamicEnvironment()
     bell = Bell(env)
@@ -295,3 +374,31 @@ def test_who_attends_is_told_whenever_the_clock_comes_to_stand_still():
     with pytest.raises(LookupError, match="the model's own"):
         env.run()
     assert bell.pauses == 4
+
+
+def test_whoever_runs_it_may_publish_and_change_and_nobody_else(tmp_path):
+    env = DynamicEnvironment()
+    refused = []
+
+    def stranger():
+        try:
+            env.publish_event("part-2", 2)
+        except WrongThreadError as error:
+            refused.append(error)
+
+    def model():
+        yield env.timeout(1)
+        env.publish_event("part-1", 1)
+        thread = threading.Thread(target=stranger)
+        thread.start()
+        thread.join()
+
+    with JournalWriter(tmp_path / "records", {}) as journal:
+        env._record_into(journal)
+        env.process(model())
+        runner = threading.Thread(target=env.run)
+        runner.start()
+        runner.join()
+        env.publish_event("part-3", 3)
+        assert journal.end == 2
+    assert len(refused) == 1

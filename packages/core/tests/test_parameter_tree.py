@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import Field, field_validator, model_validator
 
+from despatch.commands import Update
 from despatch.errors import InvalidUpdateError, RegistryError, UnknownPathError
 from despatch.parameter_tree import ParameterTree
 from despatch.parameters import (
@@ -81,7 +82,29 @@ def test_a_plan_touches_nothing_until_it_is_committed(tree) -> None:
     assert tree.values == before | {"Line_A.lathe.capacity": 3}
 
 
-def test_what_is_not_concerned_is_left_as_the_objects_that_it_was(tree) -> None:
+def test_no_model_is_made_where_none_has_a_say(tree) -> None:
+    plan = tree.plan({"Line_A.lathe.capacity": 2, "Line_A.arrivals.rate": 3})
+    assert plan.models == []
+    assert [value for _, value in plan.values] == [2, Exponential(rate=3.0)]
+
+
+def test_models_are_made_up_to_the_topmost_that_has_a_say() -> None:
+    class Plant(SimParameter):
+        buffer: Buffer = Buffer()
+        line: Line = Line()
+
+    tree = grow(P=Plant())
+    (group, model), *others = tree.plan({"P.buffer.low": 2, "P.line.lathe.capacity": 3}).models
+    assert (group.path, model, others) == ("P.buffer", Buffer(low=2), [])
+
+
+def test_what_is_not_concerned_is_left_as_the_objects_that_it_was() -> None:
+    class Guarded(Line):
+        @model_validator(mode="after")
+        def _has_a_say(self):
+            return self
+
+    tree = grow(Line_A=Guarded())
     models = {}
     for capacity in (2, 3):
         plan = tree.plan({"Line_A.lathe.capacity": capacity})
@@ -157,6 +180,13 @@ def test_fields_that_depend_on_each_other_change_together() -> None:
     assert tree.values == {"B.low": 7, "B.high": 9}
 
 
+def test_changes_are_told_in_the_order_in_which_they_were_asked_for() -> None:
+    tree = grow(B=Buffer(), A=Line())
+    updates = {"A.arrivals.rate": 2, "B.high": 9, "A.lathe.capacity": 3, "B.low": 7}
+    assert [update.path for update in tree.plan(updates).updates] == list(updates)
+    assert [path for path, _ in change(tree, updates)] == ["A.arrivals", *updates]
+
+
 def test_validators_of_every_model_up_to_the_root_are_asked() -> None:
     class Plant(SimParameter):
         first: Lathe = Lathe()
@@ -207,7 +237,7 @@ def test_what_a_validator_sets_beside_it_is_a_change_too() -> None:
 
     tree = grow(M=Model())
     plan = tree.plan({"M.first": 3})
-    assert plan.derived == ["M.inner.total"]
+    assert plan.updates == [Update("M.first", 0, 3), Update("M.inner.total", 0, 3)]
     assert tree.commit(plan) == [("M.first", 3), ("M.inner.total", 3)]
     assert change(tree, {"M.second": 2}) == [("M.second", 2), ("M.inner.total", 5)]
 
@@ -250,6 +280,11 @@ def test_a_cached_property_is_no_field_and_follows_the_change() -> None:
         def doubled(self) -> int:
             return 2 * self.size
 
+        @model_validator(mode="after")
+        def _is_even_when_doubled(self):
+            assert self.doubled == 2 * self.size
+            return self
+
     model = Model()
     assert model.doubled == 4
     tree = grow(M=model)
@@ -266,13 +301,19 @@ def test_a_field_with_an_alias_goes_by_its_name() -> None:
     assert tree.values == {"M.size": 3}
 
 
-def test_all_that_one_model_has_against_a_change_is_said(tree) -> None:
+@pytest.mark.parametrize("is_guarded", [False, True])
+def test_all_that_one_model_has_against_a_change_is_said(is_guarded) -> None:
     class Model(SimParameter):
         size: int = Field(2, le=10)
         speed: float = 1.0
 
+    class Guarded(Model):
+        @model_validator(mode="after")
+        def _has_a_say(self):
+            return self
+
     with pytest.raises(InvalidUpdateError) as caught:
-        grow(M=Model()).plan({"M.size": 999, "M.speed": "fast"})
+        grow(M=Guarded() if is_guarded else Model()).plan({"M.size": 999, "M.speed": "fast"})
     assert str(caught.value) == (
         "M.size: Input should be less than or equal to 10, not 999; "
         "M.speed: Input should be a valid number, not 'fast'"
@@ -383,3 +424,99 @@ def test_the_flat_values_are_always_those_of_models_that_validate(batches) -> No
         assert tree.values["B.low"] < tree.values["B.high"]
         rebuilt = tree.plan({"A.lathe.capacity": tree.values["A.lathe.capacity"]})
         assert rebuilt.values == []
+
+
+class Plain(SimParameter):
+    capacity: int = Field(1, ge=0, le=5)
+    speed: float | None = Field(1.0, gt=0)
+    size: int | float = 1
+    times: tuple[float, ...] = Field((1.0,), min_length=1)
+    milling: Distribution = Normal(mean=3.0, std=0.5)
+    pause: Normal | None = None
+    lathe: Lathe = Lathe()
+
+
+class Guarded(Plain):
+    @model_validator(mode="after")
+    def _has_a_say(self):
+        return self
+
+
+VALUES = (
+    st.integers(-2, 7)
+    | st.floats()
+    | st.booleans()
+    | st.none()
+    | st.sampled_from(["3", "2.5", "nan", "true", "x"])
+    | st.lists(st.integers(0, 2) | st.floats() | st.just("1"), max_size=2)
+    | st.builds(lambda rate: {"family": "exponential", "rate": rate}, st.integers(-1, 3))
+    | st.builds(lambda std: {"family": "normal", "mean": "1", "std": std}, st.integers(-1, 3))
+    | st.builds(lambda low: {"family": "uniform", "low": low, "high": 2}, st.integers(-1, 3))
+    | st.sampled_from([Normal(mean=1.0, std=0.0), Constant(value=2.0), Lathe(capacity=3)])
+)
+PLAIN_PATHS = st.sampled_from([
+    "M.capacity", "M.speed", "M.size", "M.times", "M.milling", "M.milling.mean", "M.milling.std",
+    "M.milling.rate", "M.pause", "M.pause.std", "M.lathe", "M.lathe.capacity", "M.lathe.milling",
+])  # fmt: skip
+
+
+@given(st.lists(st.dictionaries(PLAIN_PATHS, VALUES, max_size=3), max_size=4))
+def test_fields_validated_alone_fare_as_those_of_a_model_that_is_validated_whole(batches) -> None:
+    alone, whole = grow(M=Plain()), grow(M=Guarded())
+    for updates in batches:
+        fates = []
+        for tree in (alone, whole):
+            try:
+                plan = tree.plan(updates)
+            except RegistryError:
+                fates.append("refused")
+            else:
+                fates.append((plan.updates, tree.commit(plan)))
+        assert repr(fates[0]) == repr(fates[1])
+        assert repr(alone.values) == repr(whole.values)
+
+
+def test_wholes_leave_out_the_parts_of_distributions(tree) -> None:
+    assert [path for path, _ in tree.wholes()] == [
+        "Line_A.arrivals",
+        "Line_A.lathe.capacity",
+        "Line_A.lathe.milling",
+        "Line_A.drill.capacity",
+        "Line_A.drill.milling",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("path", "is_possible"),
+    [
+        ("Line_A.lathe.capacity", True),
+        ("Line_A.lathe.milling.mean", True),
+        ("Line_A.lathe.milling.rate", True),
+        ("Line_A.lathe.milling.family", False),
+        ("Line_A.lathe.capacity.mean", False),
+        ("Line_A.lathe", False),
+        ("Line_A.lathe.capcity", False),
+        ("", False),
+        (3, False),
+    ],
+)
+def test_a_path_is_possible_where_a_family_may_bring_it(tree, path, is_possible) -> None:
+    assert tree.may_have(path) == is_possible
+
+
+def test_updates_are_sifted_by_what_is_validated_together() -> None:
+    tree = grow(A=Lathe(), B=Buffer(), C=Buffer())
+    accepted, reasons = tree.sift({
+        "C.low": 6, "A.capacity": 4, "C.high": 9, "B.low": 9, "B.high": 3, "A.oven": 1,
+        "A.milling.std": -1,
+    })  # fmt: skip
+    assert list(accepted.items()) == [("C.low", 6), ("A.capacity", 4), ("C.high", 9)]
+    assert reasons == {
+        "A.oven": "A.oven: no such path; there are A.capacity, A.milling, A.milling.mean, "
+        "A.milling.std, B.low, B.high, C.low, C.high",
+        "A.milling.std": "A.milling.std: Input should be greater than or equal to 0, not -1.0",
+        "B.low": "B: low must be below high",
+        "B.high": "B: low must be below high",
+    }
+    assert tree.values["A.capacity"] == 1
+    tree.plan(accepted)

@@ -4,6 +4,7 @@ import doctest
 import enum
 import json
 import math
+import threading
 from typing import Literal
 
 import msgspec
@@ -13,11 +14,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import Field, model_validator
 
+from despatch import known_commands
 from despatch import registry as registry_module
-from despatch.commands import Change, Command, Refusal, Scheduled, Update
-from despatch.errors import InvalidUpdateError, RegistryError, UnknownPathError
+from despatch.commands import Change, Command, DryRun, Outcome, Refusal, Scheduled, Update
+from despatch.environment import DynamicEnvironment
+from despatch.errors import (
+    InvalidUpdateError,
+    RegistryError,
+    UnknownPathError,
+    WrongThreadError,
+)
 from despatch.parameters import Constant, Distribution, Exponential, Normal, SimParameter
 from despatch.registry import Registry
+from despatch.resources import DynamicResource
 
 
 class Shift(enum.Enum):
@@ -76,6 +85,13 @@ def test_paths_are_known_and_others_are_not(registry) -> None:
     assert all(path in registry for path in registry.paths())
     for stranger in ("Line_A.lathe", "Line_A", "", "Line_A.lathe.capcity", 3, ["Line_A"]):
         assert stranger not in registry
+
+
+def test_values_are_a_view_of_what_is_at_all_paths_now(registry) -> None:
+    values = registry.live_values
+    registry.update({"Line_A.lathe.capacity": 4, "Line_A.lathe.milling": Constant(value=1.0)})
+    assert values["Line_A.lathe.capacity"] == 4
+    assert dict(values) == {path: registry[path] for path in registry.paths()}
 
 
 @pytest.mark.parametrize("path", ["Line_A.lathe.capcity", "Line_A.lathe", 3, ["Line_A"]])
@@ -296,7 +312,7 @@ def test_whatever_is_wrong_with_a_command_it_is_refused_and_audited(
 def test_a_fault_is_the_reason(registry) -> None:
     command = Command(fault="not JSON: 'x'", id="0-1", source="redis")
     assert registry.apply(command) == Refusal(
-        reason="not JSON: 'x'", sim_time=5.0, source="redis", id="0-1"
+        reason="not JSON: 'x'", sim_time=5.0, source="redis", id="0-1", is_final=False
     )
 
 
@@ -381,7 +397,7 @@ def test_each_source_has_ids_of_its_own_and_no_id_is_never_repeated(registry, ou
 
 
 def test_the_oldest_ids_are_forgotten_beyond_the_bound(registry, outcomes, monkeypatch) -> None:
-    monkeypatch.setattr(registry_module, "REMEMBERED_IDS", 3)
+    monkeypatch.setattr(known_commands, "REMEMBERED_IDS", 3)
     for name in ("1", "2", "3", "4"):
         registry.apply(Command(updates={CAPACITY: 3}, id=name, source="redis"))
     for name in ("2", "3", "4"):
@@ -546,6 +562,496 @@ def test_a_scheduled_commands_callback_error_ends_the_run(env, registry) -> None
         env.run()
 
 
+# The model asks first
+
+
+def test_a_check_says_what_an_update_would_change_and_changes_nothing(registry, outcomes) -> None:
+    before = registry.values()
+    event = registry.signal(CAPACITY).changed()
+    updates = {CAPACITY: "3", "Line_A.lathe.milling": {"family": "constant", "value": 1}}
+    checked = registry.check(updates)
+    assert (registry.values(), event.triggered, outcomes) == (before, False, [])
+    assert registry.update(updates).updates == checked
+
+
+@pytest.mark.parametrize("updates", [{CAPACITY: 99}, {"Line_A.oven": 3}, {3: 3}, {}, None, [1]])
+def test_a_check_raises_what_the_update_would(registry, updates) -> None:
+    with pytest.raises(RegistryError) as checked:
+        registry.check(updates)
+    with pytest.raises(RegistryError) as updated:
+        registry.update(updates)
+    assert (type(checked.value), str(checked.value)) == (type(updated.value), str(updated.value))
+
+
+# Dry runs
+
+
+def test_a_dry_run_says_what_would_change_and_changes_nothing(registry, outcomes) -> None:
+    before = registry.values()
+    event = registry.signal(CAPACITY).changed()
+    command = Command(updates={CAPACITY: 3}, id="x", source="redis", dry_run=True)
+    tried = registry.apply(command)
+    assert tried == DryRun(
+        would_be=Change(updates=(Update(CAPACITY, 1, 3),), sim_time=5.0, source="redis", id="x"),
+        sim_time=5.0,
+        source="redis",
+        id="x",
+    )
+    assert outcomes == [tried]
+    assert (registry.values(), event.triggered) == (before, False)
+    json.dumps(msgspec.to_builtins(tried))
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"updates": {CAPACITY: 99}},
+        {"updates": {"Line_A.oven": 3}},
+        {"updates": {"Line_A.name": "B"}},
+        {"updates": {}},
+        {"updates": None},
+        {"expect": {CAPACITY: 2}},
+        {"at": 4},
+        {"id": 7},
+        {"source": None},
+    ],
+)
+def test_a_dry_run_is_told_the_refusal_that_the_command_would_get(
+    registry, outcomes, fields
+) -> None:
+    fields = {"updates": {CAPACITY: 3}, "source": "redis"} | fields
+    tried = registry.apply(Command(**fields, dry_run=True), allow=["*.capacity", "Line_A.oven"])
+    refusal = registry.apply(Command(**fields), allow=["*.capacity", "Line_A.oven"])
+    assert isinstance(refusal, Refusal)
+    assert isinstance(tried, DryRun)
+    assert tried.would_be == refusal
+    assert outcomes == [tried, refusal]
+
+
+def test_a_dry_run_for_later_is_tried_with_the_values_of_now(env, registry, outcomes) -> None:
+    fields = {"updates": {CAPACITY: 3}, "expect": {CAPACITY: 2}, "at": 9}
+    assert isinstance(registry.apply(Command(**fields, dry_run=True)).would_be, Refusal)
+    registry.update({CAPACITY: 2})
+    tried = registry.apply(Command(**fields, dry_run=True))
+    assert (type(tried.would_be), tried.sim_time) == (Change, 5.0)
+    env.run()
+    assert (env.now, registry[CAPACITY], len(outcomes)) == (5, 2, 3)
+
+
+def test_a_dry_runs_id_stays_free_and_a_known_id_is_tried_again(registry, outcomes) -> None:
+    fields = {"updates": {CAPACITY: 3}, "id": "x", "source": "redis"}
+    dry, wet = Command(**fields, dry_run=True), Command(**fields)
+    kinds = [type(registry.apply(each)) for each in (dry, dry, wet, wet, dry)]
+    assert kinds == [DryRun, DryRun, Change, Change, DryRun]
+    assert len(outcomes) == 4
+    assert outcomes[-1].would_be.updates == (Update(CAPACITY, 3, 3),)
+
+
+# An id that is used for something else
+
+
+def test_another_command_with_a_known_id_is_refused_and_the_first_stays_known(
+    registry, outcomes
+) -> None:
+    change = registry.apply(Command(updates={CAPACITY: 3}, id="x", source="redis"))
+    other = registry.apply(Command(updates={CAPACITY: 4}, id="x", source="redis"))
+    assert isinstance(other, Refusal)
+    assert "'x' is the id of another command of this source" in other.reason
+    assert not other.is_final
+    assert registry[CAPACITY] == 3
+    assert outcomes == [change, other]
+    assert registry.apply(Command(updates={CAPACITY: 3}, id="x", source="redis")) is change
+
+
+def test_a_scheduled_command_is_not_put_off_by_another_with_its_id(env, registry) -> None:
+    registry.apply(Command(updates={CAPACITY: 3}, at=9, id="x"))
+    assert isinstance(registry.apply(Command(updates={CAPACITY: 3}, at=8, id="x")), Refusal)
+    env.run()
+    assert (env.now, registry[CAPACITY]) == (9, 3)
+
+
+# Scheduled commands
+
+
+def test_a_scheduled_command_may_name_what_another_family_would_bring(env, registry) -> None:
+    rate = "Line_A.lathe.milling.rate"
+    registry.apply(Command(updates={"Line_A.lathe.milling": Exponential(rate=1)}, at=8))
+    for command in (
+        Command(updates={rate: 2}, expect={rate: 1}, at=9),
+        Command(updates={rate: 3}, expect={rate: 1}, at=9),
+    ):
+        assert isinstance(registry.apply(command), Scheduled)
+    env.run()
+    assert registry[rate] == 2.0
+    assert isinstance(registry.apply(Command(updates={f"{rate}s": 2}, at=12)), Refusal)
+
+
+@pytest.mark.parametrize(
+    "updates",
+    [
+        {CAPACITY: 99},
+        {CAPACITY: 2.7},
+        {"Line_A.lathe.milling": {"family": "normal", "mean": 1, "std": -1}},
+        {"Line_A.shift": "night"},
+        {"Line_A.oven": 3},
+    ],
+)
+def test_what_can_never_be_is_refused_long_before_its_time(registry, updates) -> None:
+    assert isinstance(registry.apply(Command(updates=updates, at=9)), Refusal)
+    assert registry.pending() == ()
+
+
+def test_what_may_yet_be_is_refused_no_sooner_than_at_its_time(env, registry, outcomes) -> None:
+    registry.register("Oven", Oven())
+    registry.apply(Command(updates={"Oven.low": 7}, at=9))
+    registry.apply(Command(updates={"Oven.low": 8}, at=8))
+    registry.apply(Command(updates={"Oven.high": 9}, at=8))
+    env.run()
+    assert [type(outcome) for outcome in outcomes] == [
+        Scheduled, Scheduled, Scheduled, Refusal, Change, Change,
+    ]  # fmt: skip
+    assert registry["Oven.low"] == 7
+
+
+def test_what_is_pending_is_known_in_the_order_in_which_it_will_come(env, registry) -> None:
+    for at, name in ((9, "a"), (7, "b"), (9, "c")):
+        registry.apply(Command(updates={CAPACITY: 3}, at=at, id=name, source="redis"))
+    assert [command.id for command in registry.pending()] == ["b", "a", "c"]
+    env.run(until=8)
+    assert [command.id for command in registry.pending()] == ["a", "c"]
+
+
+def test_a_scheduling_has_all_that_it_takes_to_schedule_again(env, registry) -> None:
+    command = Command(
+        updates={"Line_A.lathe.milling": Exponential(rate=2), CAPACITY: 3},
+        expect={"Line_A.shift": Shift.EARLY, CAPACITY: 1},
+        at=9.5,
+        id="x",
+        source="redis",
+    )
+    written = msgspec.msgpack.encode(registry.apply(command))
+    again = Registry(env)
+    again.register("Line_A", Line())
+    scheduled = msgspec.msgpack.decode(written, type=Outcome)
+    assert again.apply(scheduled.command) == scheduled
+    env.run()
+    assert again.values() == registry.values()
+    assert again["Line_A.lathe.milling"] == Exponential(rate=2)
+
+
+# Restoring
+
+
+class Oven(SimParameter):
+    low: int = 1
+    high: int = 5
+    name: str = "A"
+
+    @model_validator(mode="after")
+    def _low_is_below_high(self):
+        if self.low >= self.high:
+            raise ValueError("low must be below high")
+        return self
+
+
+def test_values_are_plain_data_that_set_all_parameters_again(env, registry, outcomes) -> None:
+    registry.update({
+        CAPACITY: 3, "Line_A.shift": "late", "Line_A.limit": 7,
+        "Line_A.lathe.milling": Exponential(rate=2),
+    })  # fmt: skip
+    values = json.loads(json.dumps(registry.values()))
+    assert values["Line_A.lathe.milling"] == {"family": "exponential", "rate": 2.0}
+    assert "Line_A.lathe.milling.rate" not in values
+    again = Registry(env)
+    again.register("Line_A", Line())
+    again.on_outcome.append(outcomes.append)
+    capacity = again.signal(CAPACITY).changed()
+    assert again.restore(values) == {}
+    assert {path: again[path] for path in again.paths()} == {
+        path: registry[path] for path in registry.paths()
+    }
+    assert capacity.value == 3
+    assert (type(outcomes[-1]), outcomes[-1].source) == (Change, "resume")
+
+
+def test_what_the_model_has_no_room_for_is_named_and_keeps_nothing_else_back(registry) -> None:
+    registry.register("Oven", Oven())
+    reasons = registry.restore({
+        CAPACITY: 99, "Line_A.limit": 7, "Line_A.oven": 1, "Oven.low": 6, "Oven.high": 3,
+        "Oven.name": "B", "Line_A.lathe.speed": "fast",
+    }, source="branch")  # fmt: skip
+    assert list(reasons) == ["Line_A.oven", CAPACITY, "Oven.low", "Oven.high", "Oven.name",
+                             "Line_A.lathe.speed"]  # fmt: skip
+    assert "no such path" in reasons["Line_A.oven"]
+    assert "less than or equal to 10, not 99" in reasons[CAPACITY]
+    assert "low must be below high" in reasons["Oven.name"]
+    assert registry["Line_A.limit"] == 7
+    assert (registry["Oven.low"], registry["Oven.name"]) == (1, "A")
+
+
+def test_fields_that_are_valid_together_only_are_restored_together(registry) -> None:
+    registry.register("Oven", Oven())
+    assert registry.restore({"Oven.low": 8, "Oven.high": 9}) == {}
+    assert registry["Oven.low"] == 8
+
+
+def test_nothing_to_restore_is_no_change(registry, outcomes) -> None:
+    assert registry.restore({}) == {}
+    assert list(registry.restore({"Line_B.name": "A"})) == ["Line_B.name"]
+    assert outcomes == []
+    with pytest.raises(InvalidUpdateError, match="values: expected a mapping"):
+        registry.restore(None)
+
+
+def test_commands_that_another_run_settled_are_known_and_not_applied(registry, outcomes) -> None:
+    change = Change(updates=(Update(CAPACITY, 1, 3),), sim_time=2.0, source="redis", id="x")
+    refusal = Refusal(reason="no", sim_time=2.0, source="redis", id="y", updates={CAPACITY: 4})
+    registry.remember(
+        [
+            change,
+            refusal,
+            Change(updates=(Update(CAPACITY, 3, 4),), sim_time=2.0, source="model"),
+        ]
+    )
+    assert registry.apply(Command(updates={CAPACITY: 3}, id="x", source="redis")) is change
+    assert registry.apply(Command(updates={CAPACITY: 4}, id="y", source="redis")) is refusal
+    assert (registry[CAPACITY], outcomes) == (1, [])
+
+
+def test_what_settled_no_command_leaves_its_id_free(registry) -> None:
+    fields = {"sim_time": 2.0, "source": "redis", "id": "x"}
+    change = Change(updates=(), **fields)
+    registry.remember(
+        [
+            Scheduled(at=9.0, updates={CAPACITY: 3}, **fields),
+            Refusal(reason="not JSON", is_final=False, **fields),
+            DryRun(would_be=change, **fields),
+        ]
+    )
+    assert isinstance(
+        registry.apply(
+            Command(updates={CAPACITY: 3}, **{name: fields[name] for name in ("source", "id")})
+        ),
+        Change,
+    )
+
+
+def test_a_refusal_over_a_taken_id_does_not_hide_what_became_of_the_first(registry) -> None:
+    fields = {"sim_time": 2.0, "source": "redis", "id": "x"}
+    change = Change(updates=(Update(CAPACITY, 1, 3),), **fields)
+    registry.remember([change, Refusal(reason="taken", is_final=False, **fields)])
+    assert registry.apply(Command(updates={CAPACITY: 3}, id="x", source="redis")) is change
+
+
+# Threads
+
+
+def in_another_thread(call):
+    """What a call raises in another thread, None if nothing."""
+    errors = []
+
+    def work():
+        try:
+            call()
+            errors.append(None)
+        except Exception as error:
+            errors.append(error)
+
+    thread = threading.Thread(target=work, name="stranger")
+    thread.start()
+    thread.join()
+    return errors[0]
+
+
+CALLS = {
+    "register": lambda registry: registry.register("Line_B", Line()),
+    "update": lambda registry: registry.update({CAPACITY: 3}),
+    "check": lambda registry: registry.check({CAPACITY: 3}),
+    "apply": lambda registry: registry.apply(Command(updates={CAPACITY: 3})),
+    "signal": lambda registry: registry.signal(CAPACITY),
+    "watch": lambda registry: registry.watch("*"),
+    "restore": lambda registry: registry.restore({CAPACITY: 3}),
+    "remember": lambda registry: registry.remember([]),
+}
+
+
+@pytest.mark.parametrize("name", CALLS)
+def test_another_thread_is_refused_and_told_the_way_in(registry, outcomes, name) -> None:
+    error = in_another_thread(lambda: CALLS[name](registry))
+    assert isinstance(error, WrongThreadError)
+    assert f"registry.{name} was called in the thread stranger" in str(error)
+    assert f"env.call_soon_threadsafe(env.registry.{name}, ...)" in str(error)
+    assert (registry[CAPACITY], outcomes) == (1, [])
+    CALLS[name](registry)
+
+
+def test_any_thread_may_read(registry) -> None:
+    assert in_another_thread(lambda: (registry[CAPACITY], registry.paths(), registry.values())) is (
+        None
+    )
+
+
+def test_while_a_thread_runs_the_simulation_the_registry_is_its_own() -> None:
+    env = DynamicEnvironment()
+    env.registry.register("Line_A", Line())
+    errors = []
+
+    def model():
+        yield env.timeout(1)
+        env.registry.update({CAPACITY: 3})
+        errors.append(in_another_thread(lambda: env.registry.update({CAPACITY: 4})))
+
+    env.process(model())
+    assert in_another_thread(env.run) is None
+    assert [type(error) for error in errors] == [WrongThreadError]
+    assert env.registry[CAPACITY] == 3
+    env.registry.update({CAPACITY: 5})
+
+
+def test_a_run_that_fails_elsewhere_gives_the_registry_back() -> None:
+    env = DynamicEnvironment()
+    env.registry.register("Line_A", Line())
+
+    def model():
+        yield env.timeout(1)
+        raise ZeroDivisionError
+
+    env.process(model())
+    assert isinstance(in_another_thread(env.run), ZeroDivisionError)
+    env.registry.update({CAPACITY: 5})
+
+
+def test_what_another_thread_asks_for_by_the_way_in_is_done() -> None:
+    env = DynamicEnvironment()
+    env.registry.register("Line_A", Line())
+    call = (env.registry.update, {CAPACITY: 4})
+    assert in_another_thread(lambda: env.call_soon_threadsafe(*call)) is None
+    env.run(until=1)
+    assert env.registry[CAPACITY] == 4
+
+
+# What other systems get wrong (each with a resource that follows the path)
+
+
+@pytest.fixture
+def line():
+    env = DynamicEnvironment(seed=1)
+    env.registry.register("Line_A", Line())
+    return env, DynamicResource(env, CAPACITY)
+
+
+def use(env, resource, log, name):
+    with resource.request() as request:
+        yield request
+        log.append((name, env.now))
+        yield env.timeout(10)
+
+
+@pytest.mark.parametrize(
+    "value", ["NaN", "Infinity", "-Infinity", math.nan, math.inf, -math.inf, 1e999]
+)
+def test_nan_or_infinity_for_a_capacity_is_refused_and_the_simulation_goes_on(line, value) -> None:
+    env, lathe = line
+    for at in (None, 5.0):
+        assert isinstance(env.registry.apply(Command(updates={CAPACITY: value}, at=at)), Refusal)
+    env.run(until=6)
+    assert (env.now, lathe.capacity) == (6, 1)
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [(CAPACITY, -5), (CAPACITY, 999), (CAPACITY, 2.7), ("Line_A.lathe.is_open", "False")],
+)
+def test_what_is_out_of_bounds_or_of_another_type_is_never_stored(line, path, value) -> None:
+    env, lathe = line
+    before = env.registry.values()
+    assert isinstance(env.registry.apply(Command(updates={path: value})), Refusal)
+    assert (env.registry.values(), lathe.capacity) == (before, 1)
+
+
+def test_false_as_a_text_is_false_and_not_true(line) -> None:
+    env, _ = line
+    env.registry.apply(Command(updates={"Line_A.lathe.is_open": "false"}))
+    assert env.registry["Line_A.lathe.is_open"] is False
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        Command.parse('{"path": ["Line_A", "lathe"], "value": 3}'),
+        Command.parse('{"updates": [["Line_A.lathe.capacity", 3]]}'),
+        Command(updates=["Line_A.lathe.capacity", 3]),  # type: ignore[arg-type]
+        Command(updates={("Line_A", "lathe"): 3}),  # type: ignore[dict-item]
+    ],
+)
+def test_a_list_where_the_path_should_be_is_refused_and_the_simulation_goes_on(
+    line, command
+) -> None:
+    env, lathe = line
+    assert isinstance(env.registry.apply(command), Refusal)
+    env.run(until=1)
+    assert lathe.capacity == 1
+
+
+def test_of_two_that_wait_on_one_path_none_takes_the_others_wake_up_and_the_resource_grows(
+    line,
+) -> None:
+    env, lathe = line
+    log = []
+
+    def waiter(name):
+        value = yield env.registry.signal(CAPACITY).changed()
+        log.append((name, value, env.now))
+
+    for name in ("a", "b"):
+        env.process(waiter(name))
+    for name in ("first", "second", "third"):
+        env.process(use(env, lathe, log, name))
+    env.run(until=4)
+    env.registry.update({CAPACITY: 3})
+    env.run(until=5)
+    assert sorted(log, key=str) == sorted(
+        [("first", 0), ("second", 4), ("third", 4), ("a", 3, 4), ("b", 3, 4)], key=str
+    )
+
+
+def test_the_same_command_with_a_time_lands_at_the_same_instant_in_each_run() -> None:
+    def trace():
+        env = DynamicEnvironment(seed=7)
+        env.registry.register("Line_A", Line())
+        lathe = DynamicResource(env, CAPACITY)
+        log = []
+
+        def arrivals():
+            for number in range(200):
+                yield env.timeout(abs(env.sample("Line_A.lathe.milling")))
+                env.process(use(env, lathe, log, number))
+
+        env.process(arrivals())
+        env.registry.on_outcome.append(log.append)
+        updates = {CAPACITY: 5, "Line_A.lathe.milling.mean": 1.5}
+        env.registry.apply(Command(updates=updates, at=100.1, id="x"))
+        env.run()
+        return log
+
+    first = trace()
+    assert trace() == first
+    (change,) = [entry for entry in first if isinstance(entry, Change)]
+    assert change.sim_time == 100.1
+
+
+def test_an_int_beyond_64_bits_has_an_outcome_that_any_encoder_takes(env) -> None:
+    class Wide(SimParameter):
+        number: int = 1
+
+    registry = Registry(env)
+    registry.register("W", Wide())
+    outcome = registry.apply(Command(updates={"W.number": "9" * 30}))
+    assert registry["W.number"] == int("9" * 30)
+    assert msgspec.msgpack.decode(msgspec.msgpack.encode(outcome), type=Outcome) == outcome
+    assert registry.restore(registry.values()) == {}
+
+
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
     lambda inner: (
@@ -563,15 +1069,18 @@ PATHS = st.sampled_from([CAPACITY, "Line_A.lathe.milling", "Line_A.shift", "Line
     expect=JSON | st.dictionaries(PATHS, JSON),
     at=JSON,
     name=JSON,
+    dry_run=st.booleans() | JSON,
 )
-def test_apply_never_raises_and_applies_all_or_nothing(updates, expect, at, name) -> None:
+def test_apply_never_raises_and_applies_all_or_nothing(updates, expect, at, name, dry_run) -> None:
     env = simpy.Environment()
     registry = Registry(env)
     registry.register("Line_A", Line())
     before = {path: registry[path] for path in registry.paths()}
     heard = []
     registry.on_outcome.append(heard.append)
-    outcome = registry.apply(Command(updates=updates, expect=expect, at=at, id=name))
+    outcome = registry.apply(
+        Command(updates=updates, expect=expect, at=at, id=name, dry_run=dry_run)
+    )
     assert heard == [outcome]
     after = {path: registry[path] for path in registry.paths()}
     if not isinstance(outcome, Change):

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from despatch.coercion import Coercion
 from despatch.parameters import Empirical, Normal
 from despatch.renderings import excerpt, plain
 
@@ -51,7 +52,11 @@ def test_an_excerpt_of_what_is_nested_deep_or_contains_itself_ends() -> None:
 @settings(deadline=None)
 @given(
     st.recursive(
-        st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
+        st.none()
+        | st.booleans()
+        | st.integers(-(2**63), 2**64 - 1)
+        | st.floats(allow_nan=False)
+        | st.text(),
         lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
         max_leaves=10,
     )
@@ -77,6 +82,25 @@ def test_what_json_does_not_know_becomes_what_it_does(value, expected) -> None:
     result = plain(value)
     assert result == expected
     assert type(result) is type(expected)
+
+
+@pytest.mark.parametrize("number", [2**64, -(2**63) - 1, 10**4_000])
+def test_an_int_that_no_encoder_takes_becomes_a_text_that_reads_as_it_does(number) -> None:
+    assert plain(number) == str(number)
+    assert plain([number]) == [str(number)]
+    assert Coercion.of(int)(plain(number)) == number
+
+
+def test_an_int_longer_than_python_prints_becomes_its_excerpt() -> None:
+    assert "cannot be shown" in plain(10**5_000)
+
+
+def test_a_text_of_a_subclass_becomes_the_plain_text() -> None:
+    class Name(str):
+        __slots__ = ()
+
+    assert plain(Name("A")) == "A"
+    assert type(plain(Name("A"))) is str
 
 
 def test_a_number_of_a_subclass_becomes_the_plain_number() -> None:

@@ -106,11 +106,11 @@ def desk(customers=200, pause=None):
 
 
 def steps(count, seed=1):
-    """Commands of all kinds: good ones, refused ones, repeated ids, later ones, distributions."""
+    """Commands of all kinds: good, refused, repeated, for later, tried only, of distributions."""
     rng = random.Random(seed)
     made = []
     for number in range(count):
-        kind = rng.randrange(8)
+        kind = rng.randrange(9)
         command = {
             0: Command(updates={"Desk.staff": rng.randrange(10)}, id=f"n-{number}"),
             1: Command(updates={"Desk.stuff": 1}, id=f"n-{number}"),
@@ -120,6 +120,7 @@ def steps(count, seed=1):
             5: Command(updates={"Desk.service.rate": 0.5 + rng.random()}),
             6: Command(updates={"Desk.service": {"family": "uniform", "low": 0.5, "high": 1}}),
             7: Command(updates={"Desk.rooms": number}, expect={"Desk.staff": 3}),
+            8: Command(updates={"Desk.staff": rng.randrange(12)}, dry_run=True),
         }[kind]
         made.append((rng.random() * 0.004, command))
     return made
@@ -463,6 +464,25 @@ def test_a_model_that_runs_its_environment_while_it_is_built_is_the_same_again(c
 
     run = run_through(configure(clock={"until": "50s"}), model)
     assert again(run, model).difference is None
+
+
+def test_a_model_that_runs_its_environment_within_a_run_is_the_same_again(configure):
+    def model(env):
+        desk()(env)
+
+        def hurry():
+            yield env.timeout(5)
+            env.run(until=env.now + 3)
+            env.registry.update({"Desk.staff": 2})
+            env.publish_event("hurried", env.now)
+            yield env.timeout(1)
+
+        env.process(hurry())
+
+    run = run_through(configure(live=steps(20), clock={"factor": 0.001, "until": 60}), model)
+    report = again(run, model)
+    assert report.difference is None
+    assert report.records == run.report.published
 
 
 def interrupted(configure, model):

@@ -69,7 +69,9 @@ def test_the_json_has_every_field_and_what_follows_from_them():
     sinks = [account(given=9, delivered=4, owed=5)]
     data = json.loads(report(*sinks, error="LookupError: x", stopped_by="SIGINT").to_json())
     assert (data["owed"], data["exit_status"]) == (5, 3)
-    assert data["commands"] == {"applied": 3, "refused": 1, "scheduled": 0}
+    assert data["commands"] == {
+        "applied": 3, "refused": 1, "scheduled": 0, "dry_runs": 0,
+    }  # fmt: skip
     assert data["sinks"][0]["delivered"] == 4
     assert set(data) == {*Report.__struct_fields__, "owed", "exit_status"}
 

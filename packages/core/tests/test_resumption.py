@@ -18,7 +18,6 @@ from despatch import (
     SimParameter,
     replay,
 )
-from despatch import registry as registry_module
 from despatch.audit_journal import AuditReader, Known
 from despatch.journal import segments
 from despatch.resumption import legacy_of
@@ -288,6 +287,25 @@ def test_a_command_that_comes_again_gets_its_outcome_of_then(start):
         assert run.env.registry["Desk.staff"] == 4
 
 
+def test_a_scheduled_command_that_comes_again_is_known_though_its_time_is_another_now(start):
+    commands = [staff(3, id="a", at=5000.0), staff(4, id="b", at=50.0)]
+    with start() as run:
+        bring(run, *commands)
+    with start(at=START + timedelta(hours=1)) as run:
+        later, overdue = bring(run, *commands)
+        assert isinstance(later, Scheduled)
+        assert later.at == 1400.0
+        assert isinstance(overdue, Change)
+        assert run.resumed.overdue == 1
+
+
+def test_a_dry_run_leaves_nothing(start, tmp_path):
+    with start() as run:
+        bring(run, staff(3, id="a", dry_run=True), staff(99, dry_run=True), staff(4, dry_run=True))
+    legacy = legacy_of(tmp_path / "runs", "desk")
+    assert (legacy.values, legacy.scheduled, legacy.known) == ({}, [], {})
+
+
 def test_a_command_that_came_due_is_known_and_does_not_come_again(start):
     with start() as run:
         bring(run, staff(3, id="a", at=5.0), staff(4, at=5.0), staff(5, at=6.0))
@@ -399,15 +417,17 @@ def test_a_resumed_run_is_replayed_without_the_one_before(start, tmp_path):
 
 
 def test_only_so_many_ids_are_kept_and_a_long_list_takes_several_entries(start, monkeypatch):
-    monkeypatch.setattr(registry_module, "REMEMBERED_IDS", 100)
+    monkeypatch.setattr("despatch.known_commands.REMEMBERED_IDS", 100)
     monkeypatch.setattr("despatch.resumption.REMEMBERED_IDS", 100)
     monkeypatch.setattr("despatch.audit_journal._KNOWN_BYTES", 2000)
     with start() as run:
         bring(run, *(staff(3, id=f"n-{number}") for number in range(150)))
     with start() as resumed:
         assert resumed.resumed.known == 100
-        assert bring(resumed, staff(5, id="n-50"))[0].updates[0].new == 3
-        assert bring(resumed, staff(5, id="n-49"))[0].updates[0].new == 5
+        change(resumed, {"Desk.staff": 8})
+        known, forgotten = bring(resumed, staff(3, id="n-50"), staff(3, id="n-49"))
+        assert known.updates[0].old == 3
+        assert forgotten.updates[0].old == 8
     known = [e.cause for e in AuditReader(resumed.folder.audit) if isinstance(e.cause, Known)]
     assert len(known) > 1
     assert [each.id for part in known for each in part.outcomes] == [

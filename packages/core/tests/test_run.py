@@ -9,11 +9,12 @@ import msgspec
 import pytest
 from pydantic import Field
 
-from despatch import DynamicResource, Run, SimParameter
+from despatch import Command, DynamicResource, Run, SimParameter
 from despatch.courier.ledger import Ledger
 from despatch.errors import JournalError, SettingsError
 from despatch.history import deliver, past_runs
 from despatch.journal import JournalReader, end_position
+from despatch.report import CommandCount
 
 
 class Desk(SimParameter):
@@ -138,8 +139,17 @@ def test_scheduled_commands_take_effect_at_their_time_and_are_audited(configure,
     assert {r["value"]["staff"] for r in started if r["sim_ts"] < 5} == {1}
     assert {r["value"]["staff"] for r in started if r["sim_ts"] > 5} == {3}
     outcomes = [outcome["type"] for outcome in audit_of(run)]
-    assert sorted(outcomes) == sorted(["scheduled", "scheduled", "refusal", "change", "refusal"])
+    assert sorted(outcomes) == sorted(["scheduled", "change", "refusal", "refusal"])
     assert (run.report.commands.applied, run.report.commands.refused) == (1, 2)
+
+
+def test_a_dry_run_is_audited_and_counted_as_one(configure):
+    with Run(configure(), customers(1)) as run:
+        tried = run.env.registry.apply(Command(updates={"Desk.staff": 3}, dry_run=True))
+        run.run()
+    assert audit_of(run) == [msgspec.to_builtins(tried)]
+    assert audit_of(run)[0]["type"] == "dry_run"
+    assert run.report.commands == CommandCount(dry_runs=1)
 
 
 def test_the_same_seed_gives_the_same_records(configure, tmp_path):

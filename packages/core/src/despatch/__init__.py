@@ -6,8 +6,21 @@ sinks, and the clock is never held up by I/O.
 
 from importlib.metadata import version
 
-from despatch.commands import Change, Command, Outcome, Refusal, Scheduled, Update
+from despatch.commands import Change, Command, DryRun, Outcome, Refusal, Scheduled, Update
 from despatch.differences import Difference
+from despatch.distributions import (
+    Constant,
+    Distribution,
+    Empirical,
+    Exponential,
+    Gamma,
+    LogNormal,
+    Normal,
+    Triangular,
+    TruncatedNormal,
+    Uniform,
+    Weibull,
+)
 from despatch.environment import DynamicEnvironment
 from despatch.errors import (
     AccountError,
@@ -22,16 +35,7 @@ from despatch.errors import (
     UnknownPathError,
     WrongThreadError,
 )
-from despatch.parameters import (
-    Constant,
-    Distribution,
-    Empirical,
-    Exponential,
-    LogNormal,
-    Normal,
-    SimParameter,
-    Uniform,
-)
+from despatch.parameters import SimParameter
 from despatch.records import Event, Record, Telemetry
 from despatch.registry import Registry
 from despatch.replaying import ReplayReport, replay
@@ -49,6 +53,7 @@ from despatch.run import Run
 from despatch.settings import Settings
 from despatch.signals import Signal
 from despatch.value_types import ValueType
+from despatch.watches import Watch
 
 __version__ = version("despatch")
 
@@ -60,6 +65,7 @@ __all__ = [
     "DespatchError",
     "Difference",
     "Distribution",
+    "DryRun",
     "DynamicContainer",
     "DynamicEnvironment",
     "DynamicFilterStore",
@@ -71,6 +77,7 @@ __all__ = [
     "Empirical",
     "Event",
     "Exponential",
+    "Gamma",
     "InvalidUpdateError",
     "JournalError",
     "LogNormal",
@@ -92,10 +99,14 @@ __all__ = [
     "Signal",
     "SimParameter",
     "Telemetry",
+    "Triangular",
+    "TruncatedNormal",
     "Uniform",
     "UnknownPathError",
     "Update",
     "ValueType",
+    "Watch",
+    "Weibull",
     "WrongThreadError",
     "__version__",
     "replay",

@@ -22,7 +22,7 @@ again. And a run can be taken over from: see `despatch.resumption`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -31,13 +31,14 @@ from typing import Any, Final, TypeAlias
 import msgspec
 import simpy
 
-from despatch.commands import Change, Command, Outcome, Scheduled
+from despatch.commands import Change, Command, DryRun, Outcome, Scheduled
 from despatch.environment import DynamicEnvironment
 from despatch.errors import JournalError
 from despatch.journal import Damage, JournalReader, JournalWriter
 from despatch.values import pack
 
 __all__ = [
+    "RESUME",
     "AuditEntry",
     "AuditLog",
     "AuditReader",
@@ -55,6 +56,9 @@ __all__ = [
 
 Position: TypeAlias = list[Any]
 """``[time, priority, number]`` of the event that came next."""
+
+RESUME: Final = "resume"
+"""The source of what a run takes over from the last one: values that are restored."""
 
 _COMMAND: Final = "command"
 _KNOWN_BYTES: Final = 1024 * 1024
@@ -159,7 +163,8 @@ class AuditLog:
         self._env = env
         self._journal = journal
         self._coming: tuple[Command | None, Position | None] | None = None
-        self._is_model_at_work = True
+        # How deep the model is at work: while it is built, and in each `env.run`, also within one.
+        self._models_turns = 1
 
     def apply(self, command: Command, allow: Sequence[str] | None = None) -> Outcome:
         """Have the registry apply a command that came from outside."""
@@ -170,39 +175,48 @@ class AuditLog:
         finally:
             self._coming = None
 
+    def restore(self, values: Mapping[str, Any]) -> dict[str, str]:
+        """Have the registry take over values; those that it does not take, with the reason."""
+        command = Command(updates=dict(values), source=RESUME)
+        self._coming = command, position_of(self._env)
+        try:
+            return self._env.registry.restore(values, source=RESUME)
+        finally:
+            self._coming = None
+
     def observe(self, outcome: Outcome) -> None:
         """Write an outcome, as an observer of the registry."""
         command, position = self._coming or (None, position_of(self._env))
         self._coming = None
-        if command is None and not self._is_model_at_work:
+        if command is None and not self._models_turns:
             command = _command_of(outcome)
         self._append(position, outcome_fields(outcome), command)
 
     def called(self, until: float | simpy.Event | None) -> None:
         """`env.run` is about to begin."""
-        self._is_model_at_work = True
+        self._models_turns += 1
         is_event = isinstance(until, simpy.Event)
         self._note(Called(None if until is None or is_event else _number(until), is_event))
 
     def paused(self, stopped_by: str | None, error: BaseException | None) -> None:
         """`env.run` is about to return."""
-        self._is_model_at_work = False
+        self._models_turns -= 1
         self._note(Paused(stopped_by, None if error is None else describe(error)))
 
     def call(self, function: Callable[..., object], args: tuple[Any, ...]) -> None:
         """Call a function that another thread handed over."""
         self._note(Threaded(getattr(function, "__qualname__", type(function).__qualname__)))
         self._coming = None, position_of(self._env)
-        self._is_model_at_work = False
+        before, self._models_turns = self._models_turns, 0
         try:
             function(*args)
         finally:
             self._coming = None
-            self._is_model_at_work = True
+            self._models_turns = before
 
     def begun(self, resumed: str | None) -> None:
         """The model is built; what comes between this and a run is not its own doing."""
-        self._is_model_at_work = False
+        self._models_turns = 0
         self._note(Begun(resumed))
         self._journal.flush()
 
@@ -291,11 +305,11 @@ def _command_of(outcome: Outcome) -> Command:
     if isinstance(outcome, Change):
         updates = {update.path: update.new for update in outcome.updates}
         return Command(updates=updates, id=outcome.id, source=outcome.source)
-    at = outcome.at if isinstance(outcome, Scheduled) else None
-    expect = getattr(outcome, "expect", {})
-    return Command(
-        updates=outcome.updates, id=outcome.id, source=outcome.source, at=at, expect=expect
-    )
+    if isinstance(outcome, DryRun):
+        return msgspec.structs.replace(_command_of(outcome.would_be), dry_run=True)
+    if isinstance(outcome, Scheduled):
+        return outcome.command
+    return Command(updates=outcome.updates, id=outcome.id, source=outcome.source)
 
 
 _DEFAULTS: Final = {

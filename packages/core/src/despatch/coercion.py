@@ -18,7 +18,7 @@ from typing import Annotated, Any, Final, Literal, NewType, Union, get_args, get
 
 from pydantic import BaseModel
 
-from despatch.parameters import FAMILIES
+from despatch.distributions import FAMILIES
 from despatch.renderings import excerpt
 
 __all__ = ["PARTS", "Coercion", "alternatives", "read_distribution"]

@@ -9,12 +9,12 @@ import msgspec
 
 from despatch.renderings import excerpt
 
-__all__ = ["Change", "Command", "Outcome", "Refusal", "Scheduled", "Update"]
+__all__ = ["Change", "Command", "DryRun", "Outcome", "Refusal", "Scheduled", "Update"]
 
 LARGEST_MESSAGE_BYTES: Final = 1024 * 1024
 DEEPEST_MESSAGE: Final = 16
 
-_KEYS: Final = ("updates", "path", "path_id", "value", "id", "at", "expect")
+_KEYS: Final = ("updates", "path", "path_id", "value", "id", "at", "expect", "dry_run")
 
 
 class Command(msgspec.Struct, frozen=True, kw_only=True):
@@ -25,6 +25,7 @@ class Command(msgspec.Struct, frozen=True, kw_only=True):
         id: Names the command; one that comes again with the same id is applied once.
         at: Simulated time to apply it at, in simulated seconds; None is at once.
         expect: Path to the value that must be there for the command to be applied.
+        dry_run: Whether only to say what would become of it; the outcome is a `DryRun`.
         source: The name of the ingress that brought it; the core fills it in.
         fault: Why this is no command at all; it is refused with this reason.
         handle: The connector's own, for `acknowledge`; it never leaves the courier.
@@ -34,6 +35,7 @@ class Command(msgspec.Struct, frozen=True, kw_only=True):
     id: str | None = None
     at: float | None = None
     expect: dict[str, Any] = {}
+    dry_run: bool = False
     source: str = ""
     fault: str | None = None
     handle: Any = None
@@ -50,8 +52,8 @@ class Command(msgspec.Struct, frozen=True, kw_only=True):
             'expected a command, an object in JSON, not [1, 2]'
 
         A message is an object with either ``updates``, a mapping of paths to values, or one
-        ``path`` (dynamic-des says ``path_id``) and its ``value``; and optionally ``id``, ``at``
-        and ``expect``.
+        ``path`` (dynamic-des says ``path_id``) and its ``value``; and optionally ``id``, ``at``,
+        ``expect`` and ``dry_run``.
 
         Args:
             message: JSON of at most 1 MiB, or what was read from it.
@@ -70,13 +72,18 @@ class Command(msgspec.Struct, frozen=True, kw_only=True):
                 id=id,
                 at=_at_of(fields),
                 expect=_mapping_of(fields, "expect"),
+                dry_run=_dry_run_of(fields),
                 handle=handle,
             )
         except _FaultError as fault:
             return cls(id=id, fault=str(fault), handle=handle)
 
 
-class Update(msgspec.Struct, frozen=True):
+# Updates and changes are made by the million and kept by the thousand; what they hold is plain
+# data and no cycle, which Python's garbage collector need not look for.
+
+
+class Update(msgspec.Struct, frozen=True, gc=False):
     """One parameter's change.
 
     The values are plain data, as JSON has it: a distribution is the mapping that would set it, a
@@ -88,7 +95,7 @@ class Update(msgspec.Struct, frozen=True):
     new: Any
 
 
-class Change(msgspec.Struct, frozen=True, kw_only=True, tag="change"):
+class Change(msgspec.Struct, frozen=True, kw_only=True, gc=False, tag="change"):
     """A command that was applied.
 
     Attributes:
@@ -106,26 +113,71 @@ class Change(msgspec.Struct, frozen=True, kw_only=True, tag="change"):
 
 
 class Refusal(msgspec.Struct, frozen=True, kw_only=True, tag="refusal"):
-    """A command that was refused and had no effect."""
+    """A command that was refused and had no effect.
+
+    Attributes:
+        reason: Why.
+        sim_time: When, in simulated seconds.
+        source: Who asked for it: an ingress's name, or ``"model"``.
+        id: The command's id.
+        updates: What was asked for, as plain data.
+        is_final: Whether the id is used up by it. It is not where what came was no command at
+            all, or used an id that is another command's.
+    """
 
     reason: str
     sim_time: float
     source: str
     id: str | None = None
     updates: dict[str, Any] = {}
+    is_final: bool = True
 
 
 class Scheduled(msgspec.Struct, frozen=True, kw_only=True, tag="scheduled"):
-    """A command that waits for its simulated time `at`; another outcome follows then."""
+    """A command that waits for its simulated time `at`; another outcome follows then.
+
+    Attributes:
+        at: When it will be carried out, in simulated seconds.
+        sim_time: When it was scheduled, in simulated seconds.
+        source: The name of the ingress that brought it.
+        id: The command's id.
+        updates: What it asks for, as plain data.
+        expect: What it expects to find then, as plain data.
+    """
 
     at: float
     sim_time: float
     source: str
     id: str | None = None
     updates: dict[str, Any] = {}
+    expect: dict[str, Any] = {}
+
+    @property
+    def command(self) -> Command:
+        """The command, to be scheduled again in another run."""
+        return Command(
+            updates=self.updates, id=self.id, at=self.at, expect=self.expect, source=self.source
+        )
 
 
-Outcome: TypeAlias = Change | Refusal | Scheduled
+class DryRun(msgspec.Struct, frozen=True, kw_only=True, tag="dry_run"):
+    """What would have become of a command that was tried only; nothing was changed.
+
+    Attributes:
+        would_be: The outcome that it would have had. A command for later is tried with the values
+            of now.
+        sim_time: When it was tried, in simulated seconds.
+        source: The name of the ingress that brought it.
+        id: The command's id, which stays free.
+    """
+
+    would_be: Change | Refusal
+    sim_time: float
+    source: str
+    id: str | None = None
+
+
+Outcome: TypeAlias = Change | Refusal | Scheduled | DryRun
 
 
 class _FaultError(Exception):
@@ -213,6 +265,15 @@ def _id_of(fields: Mapping[str, Any]) -> str | None:
     if not isinstance(name, str) or not name:
         raise _FaultError(f"id: expected a text, not {excerpt(name)}")
     return name
+
+
+def _dry_run_of(fields: Mapping[str, Any]) -> bool:
+    dry_run = fields.get("dry_run")
+    if dry_run is None:
+        return False
+    if not isinstance(dry_run, bool):
+        raise _FaultError(f"dry_run: expected true or false, not {excerpt(dry_run)}")
+    return dry_run
 
 
 def _at_of(fields: Mapping[str, Any]) -> float | None:

@@ -77,6 +77,8 @@ def describe_outcome(outcome: Mapping[str, Any]) -> str:
     named = "" if outcome.get("id") is None else f" {outcome['id']}"
     head = f"{outcome['type']}{named} of {outcome.get('source') or 'nobody'}"
     at = f" at {outcome.get('sim_time')!r}"
+    if outcome["type"] == "dry_run":
+        return f"{head}{at}: {describe_outcome(outcome['would_be'])}"
     if outcome["type"] == "change":
         changes = ", ".join(
             f"{each['path']} from {_shown(each['old'])} to {_shown(each['new'])}"

@@ -13,6 +13,7 @@ from __future__ import annotations
 import math
 import secrets
 import time
+from threading import get_ident
 from typing import TYPE_CHECKING, Any
 
 import simpy
@@ -22,10 +23,12 @@ from simpy.events import URGENT
 from despatch.clock import Clock
 from despatch.egress import EgressMixIn
 from despatch.ingress import IngressMixIn
+from despatch.kernel import Kernel
 from despatch.registry import Registry
 
 if TYPE_CHECKING:
     from despatch.sampling import Streams
+    from despatch.variates import Draw
 
 __all__ = ["DynamicEnvironment"]
 
@@ -33,7 +36,7 @@ EVENTS_BETWEEN_LOOKS = 256
 """How many events pass at factor 0 between two looks at the doorbell."""
 
 
-class DynamicEnvironment(IngressMixIn, EgressMixIn, simpy.Environment):
+class DynamicEnvironment(IngressMixIn, EgressMixIn, Kernel):
     """A SimPy environment with a registry, a clock and a way out for records.
 
     Args:
@@ -65,6 +68,8 @@ class DynamicEnvironment(IngressMixIn, EgressMixIn, simpy.Environment):
         self.clock = Clock(factor)
         self.registry = Registry(self)
         self._streams: Streams | None = None
+        self._values = self.registry.live_values
+        self._draws: dict[str, tuple[object, Draw]] = {}
 
     @property
     def factor(self) -> float:
@@ -74,20 +79,36 @@ class DynamicEnvironment(IngressMixIn, EgressMixIn, simpy.Environment):
     @factor.setter
     def factor(self, factor: float) -> None:
         self.clock.change(factor, self._now)
+        self._halt()
+
+    def stop(self, reason: str) -> None:
+        """Let `run` return before the next event, now and whenever it is called again."""
+        super().stop(reason)
+        self._halt()
 
     def sample(self, path: str) -> float:
         """Draw from the distribution that the registry has at `path` now.
 
         Each path has a stream of random numbers of its own, made from the seed and the path, so
-        that a change at one leaves the draws of the others alone.
+        that a change at one leaves the draws of the others alone. A change of parameters or
+        family counts from the next draw on, which is made from the same random number as it would
+        have been without the change; see `despatch.sampling`.
 
         Raises:
             UnknownPathError: There is no such path.
             TypeError: What is there is no distribution.
         """
+        try:
+            distribution, draw = self._draws[path]
+            is_present = self._values[path] is distribution
+        except (KeyError, TypeError):  # a path may be anything, what cannot be hashed included
+            is_present = False
+        return draw() if is_present else self._draw_anew(path)()
+
+    def _draw_anew(self, path: str) -> Draw:
         distribution = self.registry[path]
         try:
-            draw = distribution.sample
+            draws_from = distribution.draws_from
         except AttributeError:
             raise TypeError(
                 f"{path}: expected a distribution to sample from, found {distribution!r}"
@@ -97,8 +118,9 @@ class DynamicEnvironment(IngressMixIn, EgressMixIn, simpy.Environment):
             from despatch.sampling import Streams
 
             self._streams = Streams(self.seed)
-        value: float = draw(self._streams.generator(path))
-        return value
+        draw: Draw = draws_from(self._streams.stream(path))
+        self._draws[path] = distribution, draw
+        return draw
 
     def run(self, until: float | simpy.Event | None = None) -> Any:
         """Run until a simulated time, an event, the last event, or a request to `stop`.
@@ -148,6 +170,7 @@ class DynamicEnvironment(IngressMixIn, EgressMixIn, simpy.Environment):
     def _run_to(self, event: simpy.Event | None) -> Any:
         if not self.clock.is_running:
             self.clock.start(self._now)
+        owner = self._hand_over(get_ident())
         try:
             self._run_attentively()
         except StopSimulation as stop:
@@ -157,7 +180,14 @@ class DynamicEnvironment(IngressMixIn, EgressMixIn, simpy.Environment):
                 raise RuntimeError(
                     f'No scheduled events left but "until" event was not triggered: {event}'
                 ) from None
+        finally:
+            self._hand_over(owner)
         return None
+
+    def _hand_over(self, thread_id: int) -> int:
+        """Make this thread the simulation's own; the answer is which one was it before."""
+        self._thread_id = thread_id
+        return self.registry.hand_over(thread_id)
 
     def _pause(self, event: simpy.Event | None, error: BaseException | None) -> None:
         self._disarm(event)
@@ -172,22 +202,17 @@ class DynamicEnvironment(IngressMixIn, EgressMixIn, simpy.Environment):
             event.callbacks = [c for c in event.callbacks if c != StopSimulation.callback]
 
     def _run_attentively(self) -> None:
-        clock, doorbell, step = self.clock, self.doorbell, self.step
-        countdown = EVENTS_BETWEEN_LOOKS
+        clock, doorbell = self.clock, self.doorbell
         self._attend()
-        while True:
+        while self._stop_reason is None:
             if clock.factor:
                 self._wait_until_due()
-                countdown = 0
-            elif countdown == 0:
+                if self._stop_reason is None:
+                    self.step()
+            else:
+                self._advance(EVENTS_BETWEEN_LOOKS)
                 if doorbell.is_rung or time.monotonic() >= self._attend_at:
                     self._attend()
-                countdown = EVENTS_BETWEEN_LOOKS
-            else:
-                countdown -= 1
-            if self._stop_reason is not None:
-                return
-            step()
 
     def _wait_until_due(self) -> None:
         clock, doorbell = self.clock, self.doorbell

@@ -1,45 +1,51 @@
 """The parameter tree: the present values of all live parameters, and how they change together.
 
-Models are frozen, so a change makes new ones, from the model that owns the changed field up to
-the root. `ParameterTree.plan` makes and validates them and touches nothing; `commit` puts them
-in place. Models that no change concerns are kept as the objects they are, so that what changed
-is found by identity, and neither step looks at the rest of the tree.
+Most parameters can be validated alone (`despatch.independence`), and `ParameterTree.values` is
+all that there is of them. The others are fields of frozen models: a change makes new ones, from
+the model that owns the changed field up to the topmost that has a say. Models that no change
+concerns are kept as the objects they are, so that what changed is found by identity, and no step
+looks at the rest of the tree.
+
+`ParameterTree.plan` makes and validates what comes and touches nothing; `commit` puts it in
+place.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping
 from itertools import chain
-from typing import Any, TypeAlias
+from typing import Any
 
 from pydantic import ValidationError
 
 from despatch.coercion import PARTS, Coercion
+from despatch.commands import Update
 from despatch.errors import InvalidUpdateError, RegistryError, UnknownPathError
 from despatch.parameter_nodes import Group, Parameter, Part, grown
 from despatch.parameters import SimParameter
-from despatch.renderings import excerpt
+from despatch.rebuilding import Levels, changes_of, compare, reasons_of, rebuilt, rebuilt_tops
+from despatch.renderings import excerpt, plain
 from despatch.unknown_paths import unknown_path
 
 __all__ = ["ParameterTree", "Plan"]
 
-_Levels: TypeAlias = dict[int, dict[Group, dict[str, Any]]]
 
-
-@dataclass(slots=True)
 class Plan:
     """A change that was validated and not yet made; void once another is.
 
     Attributes:
-        models: The groups that get a new model.
+        models: The guarded groups that get a new model.
         values: The parameters that get a new value, other than the present one.
-        derived: The paths of those among `values` that nobody named: a validator set them.
+        updates: What was asked for, in its order, and then what nobody asked for: validators set
+            it.
     """
 
-    models: list[tuple[Group, SimParameter]] = field(default_factory=list)
-    values: list[tuple[Parameter, Any]] = field(default_factory=list)
-    derived: list[str] = field(default_factory=list)
+    __slots__ = ("models", "updates", "values")
+
+    def __init__(self) -> None:
+        self.models: list[tuple[Group, SimParameter]] = []
+        self.values: list[tuple[Parameter, Any]] = []
+        self.updates: list[Update] = []
 
 
 class ParameterTree:
@@ -117,6 +123,39 @@ class ParameterTree:
                 yield child.path
                 yield from (f"{child.path}.{part}" for part in _parts(self.values[child.path]))
 
+    def wholes(self) -> Iterator[tuple[str, Any]]:
+        """Path and value of all but the parts of distributions, in the order of `paths`."""
+        for path in self.paths():
+            if isinstance(self._targets[path], Parameter):
+                yield path, self.values[path]
+
+    def may_have(self, path: object) -> bool:
+        """Whether there is such a path, or would be if a distribution changed its family."""
+        if not isinstance(path, str):
+            return False
+        whole, _, name = path.rpartition(".")
+        target = self._targets.get(whole)
+        return path in self.values or (
+            isinstance(target, Parameter)
+            and target.coerce.is_distribution
+            and any(name in parts for parts in PARTS.values())
+        )
+
+    def check_possible(self, updates: Mapping[str, Any]) -> None:
+        """Check what can be known of updates long before they are made.
+
+        Raises:
+            UnknownPathError: A path is not there and no family of distributions would bring it.
+            InvalidUpdateError: A value is one that its parameter can never have.
+        """
+        for path, value in updates.items():
+            if not self.may_have(path):
+                raise self.unknown(path)
+            if isinstance(self._targets.get(path), Parameter):
+                target, read = self._read(path, value)
+                if target.validate is not None:
+                    _validated(path, target.validate, read)
+
     def holds(self, path: str, value: Any) -> bool:
         """Whether the parameter at `path` has this value, read as an update's would be.
 
@@ -135,41 +174,115 @@ class ParameterTree:
             raise self.unknown(path)
         try:
             return target, target.coerce(value)
-        except ValidationError as error:
-            raise InvalidUpdateError(_reasons(path, error)) from error
         except ValueError as error:
-            raise InvalidUpdateError(f"{path}: {error}") from error
+            raise InvalidUpdateError(reasons_of(path, error)) from error
 
     def plan(self, updates: Mapping[str, Any]) -> Plan:
         """Validate updates as a whole, without making them.
 
         Raises:
             UnknownPathError: A path is not there.
-            InvalidUpdateError: A value cannot be read, or a model refuses its fields.
+            InvalidUpdateError: A value cannot be read, or its model refuses it.
         """
-        levels: _Levels = {}
+        targets, values = self._targets, self.values
+        plan = Plan()
+        reasons: list[str] = []
+        for path, value in updates.items():
+            target = targets.get(path)
+            if target is None:
+                raise self.unknown(path)
+            validate = target.validate
+            if validate is None:
+                return self._plan_together(updates)
+            try:
+                new = validate(
+                    value if type(value) in target.types else target.coerce(value), strict=True
+                )
+            except ValueError as error:
+                reasons.append(reasons_of(path, error))
+                continue
+            old = values[path]
+            if new is not old and not _is_same(old, new):
+                plan.values.append((target, new))  # type: ignore[arg-type]  # no Part validates
+            plan.updates.append(Update(path, plain(old), plain(new)))
+        if reasons:
+            raise InvalidUpdateError("; ".join(reasons))
+        return plan
+
+    def sift(self, updates: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, str]]:
+        """Tell updates that can be planned from those that cannot.
+
+        Those that are validated together are taken together or not at all.
+
+        Returns:
+            The updates that can be planned, all at once, and the reasons against the others.
+        """
+        sets: dict[Group | Parameter, dict[str, Any]] = {}
+        reasons: dict[str, str] = {}
+        for path, value in updates.items():
+            target = self._targets.get(path)
+            if target is None:
+                reasons[path] = str(self.unknown(path))
+            else:
+                parameter = target.whole if isinstance(target, Part) else target
+                sets.setdefault(_top(parameter), {})[path] = value
+        for each in sets.values():
+            try:
+                self.plan(each)
+            except RegistryError as error:
+                reasons.update(dict.fromkeys(each, str(error)))
+        return {path: updates[path] for path in updates if path not in reasons}, reasons
+
+    def _plan_together(self, updates: Mapping[str, Any]) -> Plan:
+        levels: Levels = {}
+        named: dict[str, Parameter | Part] = {}
         parts: dict[Parameter, dict[str, Any]] = {}
-        named: set[Parameter] = set()
+        news: dict[Parameter, Any] = {}
         for path, value in updates.items():
             target, read = self._read(path, value)
+            named[path] = target
             if isinstance(target, Part):
                 parts.setdefault(target.whole, {})[target.name] = read
-                named.add(target.whole)
             else:
-                _changes(levels, target.group)[target.name] = read
-                named.add(target)
+                self._put(target, read, levels, news)
         for whole, changes in parts.items():
-            fields = _changes(levels, whole.group)
-            if whole.name in fields:
+            if whole.path in named:
                 raise InvalidUpdateError(
                     f"{whole.path}: set either as a whole or by its parameters, not both at once"
                 )
-            fields[whole.name] = _rebuilt(whole.path, self.values[whole.path], changes)
+            self._put(whole, rebuilt(whole.path, self.values[whole.path], changes), levels, news)
         plan = Plan()
-        for root, model in _rebuilt_roots(levels):
-            _compare(plan, root, model)
-        plan.derived = [parameter.path for parameter, _ in plan.values if parameter not in named]
+        for top, model in rebuilt_tops(levels):
+            compare(top, model, plan.models, news)
+        for path, target in named.items():
+            coming = self._coming(target, news)
+            plan.updates.append(Update(path, plain(self.values[path]), plain(coming)))
+        # In the order in which they were asked for, and then what nobody asked for.
+        asked = dict.fromkeys(t.whole if isinstance(t, Part) else t for t in named.values())
+        for parameter in {**asked, **dict.fromkeys(news)}:
+            old = self.values[parameter.path]
+            new = news.get(parameter, old)
+            if _is_same(old, new):
+                continue
+            plan.values.append((parameter, new))
+            if parameter not in asked:
+                plan.updates.append(Update(parameter.path, plain(old), plain(new)))
         return plan
+
+    def _put(
+        self, parameter: Parameter, read: Any, levels: Levels, news: dict[Parameter, Any]
+    ) -> None:
+        if parameter.validate is None:
+            changes_of(levels, parameter.group)[parameter.name] = read
+        else:
+            news[parameter] = _validated(parameter.path, parameter.validate, read)
+
+    def _coming(self, target: Parameter | Part, news: Mapping[Parameter, Any]) -> Any:
+        if not isinstance(target, Part):
+            return news.get(target, self.values[target.path])
+        whole = news.get(target.whole, self.values[target.whole.path])
+        # A validator may have chosen another family, which has no such parameter.
+        return getattr(whole, target.name, None)
 
     def commit(self, plan: Plan) -> list[tuple[str, Any]]:
         """Make a planned change.
@@ -179,11 +292,13 @@ class ParameterTree:
         """
         for group, model in plan.models:
             group.model = model
+        values = self.values
         changed: list[tuple[str, Any]] = []
         for parameter, value in plan.values:
-            old = self.values[parameter.path]
-            self.values[parameter.path] = value
-            changed.append((parameter.path, value))
+            path = parameter.path
+            old = values[path]
+            values[path] = value
+            changed.append((path, value))
             if parameter.coerce.is_distribution:
                 changed += self._exchange_parts(parameter, old, value)
         return changed
@@ -207,7 +322,7 @@ class ParameterTree:
         added = []
         for name, coerce in _parts(value).items():
             path = f"{parameter.path}.{name}"
-            self._targets[path] = Part(path, name, parameter, coerce)
+            self._targets[path] = Part(path, name, parameter, coerce, coerce.types)
             self.values[path] = getattr(value, name)
             added.append((path, self.values[path]))
         return added
@@ -221,63 +336,20 @@ def _is_dotted_name(name: object) -> bool:
     return isinstance(name, str) and all(map(str.isidentifier, name.split(".")))
 
 
-def _changes(levels: _Levels, group: Group) -> dict[str, Any]:
-    return levels.setdefault(group.depth, {}).setdefault(group, {})
-
-
-def _rebuilt_roots(levels: _Levels) -> Iterator[tuple[Group, SimParameter]]:
-    for depth in range(max(levels, default=-1), -1, -1):
-        for group, changes in levels.get(depth, {}).items():
-            model = _rebuilt(group.path, group.model, changes)
-            if group.parent is None:
-                yield group, model
-            else:
-                _changes(levels, group.parent)[group.name] = model
-
-
-def _rebuilt(path: str, model: Any, changes: Mapping[str, Any]) -> Any:
-    kind = type(model)
-    # Not the whole __dict__: a cached property is there too.
-    attributes = model.__dict__
-    fields = {name: attributes[name] for name in kind.model_fields}
-    fields.update(changes)
+def _validated(path: str, validate: Callable[..., Any], read: Any) -> Any:
     try:
-        return kind.__pydantic_validator__.validate_python(fields, strict=True)
+        return validate(read, strict=True)
     except ValidationError as error:
-        raise InvalidUpdateError(_reasons(path, error)) from error
-    except Exception as error:
-        # The author's own validators may fail in any way over what comes from outside; that is
-        # the command's end and not the run's.
-        raise InvalidUpdateError(
-            f"{path}: a validator of {kind.__qualname__} failed: {type(error).__name__}: {error}"
-        ) from error
+        raise InvalidUpdateError(reasons_of(path, error)) from error
 
 
-def _reasons(path: str, error: ValidationError) -> str:
-    reasons = []
-    for mistake in error.errors(include_url=False, include_context=False):
-        where = ".".join([path, *map(str, mistake["loc"])])
-        came = "" if not mistake["loc"] else f", not {excerpt(mistake['input'])}"
-        reasons.append(f"{where}: {mistake['msg'].removeprefix('Value error, ')}{came}")
-    return "; ".join(reasons)
-
-
-def _compare(plan: Plan, group: Group, model: SimParameter) -> None:
-    if type(model) is not type(group.model):
-        raise InvalidUpdateError(
-            f"{group.path}: a validator made a {type(model).__qualname__} of it; "
-            f"a {type(group.model).__qualname__} must remain"
-        )
-    plan.models.append((group, model))
-    present, coming = group.model.__dict__, model.__dict__
-    for name, child in group.children.items():
-        old, new = present[name], coming[name]
-        if new is old:
-            continue
-        if isinstance(child, Group):
-            _compare(plan, child, new)
-        elif not _is_same(old, new):
-            plan.values.append((child, new))
+def _top(parameter: Parameter) -> Group | Parameter:
+    """What is validated together with a parameter: the topmost guarded group, or it alone."""
+    top: Group | Parameter = parameter
+    group: Group | None = parameter.group
+    while group is not None and group.is_guarded:
+        top, group = group, group.parent
+    return top
 
 
 def _is_same(old: Any, new: Any) -> bool:

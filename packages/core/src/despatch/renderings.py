@@ -14,7 +14,9 @@ __all__ = ["excerpt", "plain"]
 LONGEST_EXCERPT: Final = 80
 DEEPEST_PLAIN: Final = 16
 
-_PLAIN_TYPES: Final = frozenset({bool, int, float, str, type(None)})
+_PLAIN_TYPES: Final = frozenset({bool, float, str, type(None)})
+_LEAST_INT: Final = -(2**63)
+_MOST_INT: Final = 2**64 - 1
 
 _repr = reprlib.Repr()
 _repr.maxstring = _repr.maxother = _repr.maxlong = 60
@@ -34,9 +36,13 @@ def plain(value: object) -> Any:
     """A value as JSON knows it: None, bool, int, float, str, list, and dict with text keys.
 
     A distribution is the mapping that would set it, a member of an enum is its value, a tuple is
-    a list. What is none of these, or is nested deeper than 16 levels, is its excerpt.
+    a list, an int beyond 64 bits, which encoders refuse, is a text that reads as it does. What is
+    none of these, or is nested deeper than 16 levels, is its excerpt.
     """
-    return value if type(value) in _PLAIN_TYPES else _plain(value, DEEPEST_PLAIN)
+    kind = type(value)
+    if kind in _PLAIN_TYPES or (kind is int and _LEAST_INT <= value <= _MOST_INT):  # type: ignore[operator]  # it is an int
+        return value
+    return _plain(value, DEEPEST_PLAIN)
 
 
 def _plain(value: object, depth: int) -> Any:
@@ -56,7 +62,20 @@ def _plain(value: object, depth: int) -> Any:
             }
         case list() | tuple():
             return [_plain(item, depth - 1) for item in value]
+        case str():
+            return str.__str__(value)
         case float():
             return float(value)
+        case int():
+            return _plain_int(int(value))
         case _:
             return excerpt(value)
+
+
+def _plain_int(number: int) -> int | str:
+    if _LEAST_INT <= number <= _MOST_INT:
+        return number
+    try:
+        return str(number)
+    except ValueError:  # more digits than Python prints
+        return excerpt(number)

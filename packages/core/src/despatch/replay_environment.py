@@ -12,6 +12,7 @@ from typing import Any
 import simpy
 
 from despatch.audit_journal import (
+    RESUME,
     AuditEntry,
     Called,
     Known,
@@ -75,7 +76,10 @@ class Follower:
             env._now = entry.sim_time
         if isinstance(cause, Command):
             script.begin_command()
-            env.registry.apply(cause, allow=self._allow.get(cause.source))
+            if cause.source == RESUME:
+                env.registry.restore(cause.updates, source=RESUME)
+            else:
+                env.registry.apply(cause, allow=self._allow.get(cause.source))
             script.end_command(entry)
             return
         if isinstance(cause, Known):
@@ -95,11 +99,7 @@ class Follower:
             head = queue[0] if queue else None
             if head is not None and head[0] > script.limit:
                 script.miss(f"{head[3]!r} at {head[0]!r}, which comes next")
-            elif cause is None or (isinstance(cause, Paused) and cause.stopped_by is None):
-                return True
-            elif isinstance(cause, Called):
-                script.miss("what `env.run` does next")
-            elif (None if head is None else head[2]) != script.number:
+            elif cause is None or isinstance(cause, Called) or (isinstance(cause, Paused) and cause.stopped_by is None) or (None if head is None else head[2]) != script.number:
                 return True
             elif head is not None and position_of(self._env) != entry.position:
                 script.miss(f"{head[3]!r} at {head[0]!r}, which comes next")

@@ -24,6 +24,7 @@ class CommandCount(msgspec.Struct, kw_only=True):
     applied: int = 0
     refused: int = 0
     scheduled: int = 0
+    dry_runs: int = 0
 
 
 class Report(msgspec.Struct, kw_only=True):

@@ -18,17 +18,14 @@ from typing import Any, Final
 import msgspec
 
 from despatch.audit_journal import AuditEntry, AuditLog, AuditReader, Begun, Known
-from despatch.commands import Change, Command, Outcome, Refusal, Scheduled
+from despatch.commands import Change, Command, DryRun, Outcome, Refusal, Scheduled
 from despatch.environment import DynamicEnvironment
-from despatch.registry import REMEMBERED_IDS
+from despatch.known_commands import REMEMBERED_IDS
 from despatch.runs import RunFolder, RunInfo, runs_in
 
-__all__ = ["RESUME", "Legacy", "Resumption", "legacy_of", "resume"]
+__all__ = ["Legacy", "Resumption", "legacy_of", "resume"]
 
 _log = logging.getLogger("despatch")
-
-RESUME: Final = "resume"
-"""The source of the command that sets what the last run's registry held."""
 
 _NO_SOURCES: Final = ("", "model")
 
@@ -42,8 +39,7 @@ class Legacy:
         values: Path to the value at its end, of all that was updated; a distribution as a whole
             where it was set as a whole, with later changes of its parts in it.
         scheduled: Commands from outside that were not yet due, in the order of their times.
-        known: By source, the outcomes of commands with an id, oldest first; but not those of
-            commands that are still scheduled.
+        known: By source, the outcomes of commands with an id, oldest first.
         lost: How many entries of its audit journal could not be read.
     """
 
@@ -64,10 +60,11 @@ class Legacy:
         elif entry.outcome is not None:
             outcome = msgspec.convert(entry.outcome, Outcome)
             command = entry.cause if isinstance(entry.cause, Command) else None
-            if command is None or command.fault is None:
-                self._know(outcome)
+            self._know(outcome)
             if isinstance(outcome, Change):
                 self._change(outcome)
+            if isinstance(outcome, DryRun):
+                return
             if isinstance(outcome, Scheduled):
                 # What the model, or the program that drives it, schedules, it schedules again.
                 if command is not None and command.source not in _NO_SOURCES:
@@ -78,13 +75,13 @@ class Legacy:
     def settle(self) -> bool:
         """Say that there are no more entries; whether there is anything to take over from."""
         self.scheduled.sort(key=lambda command: command.at or 0.0)
-        for command in self.scheduled:
-            if command.id is not None:
-                self.known.get(command.source, OrderedDict()).pop(command.id, None)
         return self._has_begun
 
     def _know(self, outcome: Outcome) -> None:
-        if outcome.id is None:
+        is_settled = isinstance(outcome, Change) or (
+            isinstance(outcome, Refusal) and outcome.is_final
+        )
+        if not is_settled or outcome.id is None:
             return
         outcomes = self.known.setdefault(outcome.source, OrderedDict())
         outcomes[outcome.id] = outcome
@@ -205,7 +202,8 @@ def resume(
     found = Resumption(legacy.info.run_id)
     if legacy.lost:
         _log.warning("run %s: %d audited outcomes cannot be read", found.run_id, legacy.lost)
-    _take_values(env, audit, legacy.values, found)
+    found.refused = audit.restore(legacy.values)
+    found.values = len(legacy.values) - len(found.refused)
     known = [outcome for outcomes in legacy.known.values() for outcome in outcomes.values()]
     if known:
         audit.known(known)
@@ -213,42 +211,14 @@ def resume(
         found.known = len(known)
     elapsed = info.start - legacy.info.start
     for command in legacy.scheduled:
-        _take_scheduled(audit, command, elapsed, allow.get(command.source), found)
+        _take_scheduled(env, audit, command, elapsed, allow.get(command.source), found)
     for what, reason in found.refused.items():
         _log.warning("resume: %s is not taken over: %s", what, reason)
     return found
 
 
-def _take_values(
-    env: DynamicEnvironment, audit: AuditLog, values: Mapping[str, Any], found: Resumption
-) -> None:
-    waiting = dict(values)
-    for path in [path for path in waiting if path not in env.registry]:
-        del waiting[path]
-        found.refused[path] = "the model has no such parameter now"
-    if not waiting:
-        return
-    # Together they are valid, if the model is the same: alone, one might not be.
-    outcome = audit.apply(Command(updates=waiting, source=RESUME))
-    if isinstance(outcome, Change):
-        found.values = len(waiting)
-        return
-    reasons = dict.fromkeys(waiting, "")
-    is_progress = True
-    while waiting and is_progress:
-        is_progress = False
-        for path in list(waiting):
-            outcome = audit.apply(Command(updates={path: waiting[path]}, source=RESUME))
-            if isinstance(outcome, Change):
-                del waiting[path]
-                found.values += 1
-                is_progress = True
-            elif isinstance(outcome, Refusal):
-                reasons[path] = outcome.reason
-    found.refused.update((path, reasons[path]) for path in waiting)
-
-
 def _take_scheduled(
+    env: DynamicEnvironment,
     audit: AuditLog,
     command: Command,
     elapsed: timedelta,
@@ -266,3 +236,5 @@ def _take_scheduled(
     else:
         found.scheduled += 1
         found.overdue += is_overdue
+    # Should its source bring it again, it says the time that it said then.
+    env.registry.know(command, outcome)

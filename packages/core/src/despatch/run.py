@@ -20,7 +20,7 @@ from typing import Any, Final, Literal, TypeAlias, TypeVar
 from pydantic_core import to_jsonable_python
 
 from despatch.account import accounts_of
-from despatch.commands import Change, Command, Outcome, Refusal
+from despatch.commands import Change, Command, Outcome, Refusal, Scheduled
 from despatch.courier.hosts import Host, ProcessHost, ProgressMode, ThreadHost
 from despatch.environment import DynamicEnvironment
 from despatch.errors import JournalError, Problem, SettingsError
@@ -246,8 +246,10 @@ class Run:
             self.commands.applied += 1
         elif isinstance(outcome, Refusal):
             self.commands.refused += 1
-        else:
+        elif isinstance(outcome, Scheduled):
             self.commands.scheduled += 1
+        else:
+            self.commands.dry_runs += 1
 
     def _catch_signals(self) -> None:
         if not self._handle_signals or threading.current_thread() is not threading.main_thread():

@@ -2,13 +2,16 @@
 
 from despatch.resources.container import DynamicContainer
 from despatch.resources.resource import (
+    CapacityLost,
     DynamicPreemptiveResource,
     DynamicPriorityResource,
     DynamicResource,
+    ShrinkPolicy,
 )
 from despatch.resources.store import DynamicFilterStore, DynamicPriorityStore, DynamicStore
 
 __all__ = [
+    "CapacityLost",
     "DynamicContainer",
     "DynamicFilterStore",
     "DynamicPreemptiveResource",
@@ -16,4 +19,5 @@ __all__ = [
     "DynamicPriorityStore",
     "DynamicResource",
     "DynamicStore",
+    "ShrinkPolicy",
 ]

@@ -10,8 +10,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from simpy.resources.base import BaseResource
-
+from despatch.resources.fast_path import FastPath
 from despatch.signals import Signal
 
 if TYPE_CHECKING:
@@ -27,7 +26,8 @@ def capacity_signal(env: simpy.Environment, capacity: Capacity) -> Signal | None
     """The signal that a capacity follows; None for a number, which nothing changes.
 
     Raises:
-        TypeError: A path was given, and the environment has no registry.
+        TypeError: A path was given, and the environment has no registry; or what was given is
+            none of the three.
         UnknownPathError: The registry has no such path.
         ValueError: What the path holds is no number, or a negative one.
     """
@@ -59,7 +59,7 @@ def _number(path: str, value: Any) -> int | float:
     return value
 
 
-class LiveCapacity(BaseResource[Any, Any]):
+class LiveCapacity(FastPath):
     """What the dynamic resources share; mixed in before one of SimPy's classes.
 
     A subclass says how much of its capacity is taken (`_occupied`), and where it has whole
@@ -82,16 +82,21 @@ class LiveCapacity(BaseResource[Any, Any]):
             # a run that is under way takes one as closed rather than end because of it.
             self._capacity = self._fitted(max(0, _number(signal.path, value)))
             self._admit_waiting()
+            self._give_up_surplus()
 
         self._capacity = self._fitted(signal.value)
         signal.subscribe(change)
 
     def _admit_waiting(self) -> None:
+        """Let in as many of the waiting as now fit, in their order."""
         # SimPy's Resource and Store serve one waiter for each call of _trigger_put.
         before = len(self.put_queue) + 1
         while len(self.put_queue) < before:
             before = len(self.put_queue)
             self._trigger_put(None)
+
+    def _give_up_surplus(self) -> None:
+        """Do what the policy says with what is above the capacity; by default nothing."""
 
     def _occupied(self) -> int | float:
         raise NotImplementedError

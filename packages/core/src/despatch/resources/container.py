@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import math
-from typing import cast
+from typing import Any, cast
 
 import simpy
+from simpy.resources import container as simpys
 
+from despatch.bare_events import ContainerGet, ContainerPut, succeed
 from despatch.resources.capacity import Capacity, LiveCapacity, capacity_signal
+from despatch.resources.queues import Waiting
 
 __all__ = ["DynamicContainer"]
 
@@ -32,6 +35,9 @@ class DynamicContainer(LiveCapacity, simpy.Container):
         TypeError: `capacity` is a path, and the environment has no registry.
     """
 
+    PutQueue = Waiting
+    GetQueue = Waiting
+
     def __init__(
         self, env: simpy.Environment, capacity: Capacity = math.inf, init: int | float = 0
     ) -> None:
@@ -42,8 +48,82 @@ class DynamicContainer(LiveCapacity, simpy.Container):
                 f"{signal.value!r}"
             )
         super().__init__(env, math.inf if signal is not None else cast(float, capacity), init)
+        self._on_put = self._serve_gets
+        self._on_get = self._serve_puts
         if signal is not None:
             self._follow(signal)
+
+    def put(self, amount: int | float) -> simpys.ContainerPut:  # type: ignore[override]
+        """Put matter in: an event that succeeds once there is room for it.
+
+        Raises:
+            ValueError: `amount` is not above 0.
+        """
+        env: Any = self._env
+        if not self._is_fast or env.schedule is not env._own_schedule:
+            return simpys.ContainerPut(self, amount)
+        if amount <= 0:
+            raise ValueError(f"amount(={amount}) must be > 0.")
+        event: Any = ContainerPut()
+        event.amount = amount
+        event.env = env
+        event.callbacks = [self._on_put]
+        event.resource = self
+        event.proc = env._active_proc
+        if not self.put_queue and self._capacity - self._level >= amount:
+            self._level += amount
+            succeed(event, env)
+        else:
+            self.put_queue.append(event)
+            self._serve_puts()
+        return event  # type: ignore[no-any-return]
+
+    def get(self, amount: int | float) -> simpys.ContainerGet:  # type: ignore[override]
+        """Take matter out: an event that succeeds once there is enough.
+
+        Raises:
+            ValueError: `amount` is not above 0.
+        """
+        env: Any = self._env
+        if not self._is_fast or env.schedule is not env._own_schedule:
+            return simpys.ContainerGet(self, amount)
+        if amount <= 0:
+            raise ValueError(f"amount(={amount}) must be > 0.")
+        event: Any = ContainerGet()
+        event.amount = amount
+        event.env = env
+        event.callbacks = [self._on_get]
+        event.resource = self
+        event.proc = env._active_proc
+        if not self.get_queue and self._level >= amount:
+            self._level -= amount
+            succeed(event, env)
+        else:
+            self.get_queue.append(event)
+            self._serve_gets()
+        return event  # type: ignore[no-any-return]
+
+    def _serve_puts(self, _: object = None) -> None:
+        env: Any = self._env
+        if not self._is_fast or env.schedule is not env._own_schedule:
+            self._trigger_put(None)
+            return
+        queue = self.put_queue
+        while queue and self._capacity - self._level >= queue[0].amount:
+            event = queue.popleft()
+            self._level += event.amount
+            succeed(event, env)
+
+    def _serve_gets(self, _: object = None) -> None:
+        env: Any = self._env
+        if not self._is_fast or env.schedule is not env._own_schedule:
+            self._trigger_get(None)
+            return
+        queue = self.get_queue
+        while queue and self._level >= queue[0].amount:
+            event = queue.popleft()
+            self._level -= event.amount
+            succeed(event, env)
 
     def _occupied(self) -> int | float:
         return self.level

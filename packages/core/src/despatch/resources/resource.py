@@ -1,14 +1,52 @@
-"""DynamicResource: SimPy's resource with a capacity that may follow a parameter."""
+"""The resources that are used for a time: plain, with priorities, and with preemption."""
 
 from __future__ import annotations
 
-from typing import cast
+from heapq import heappush
+from operator import attrgetter
+from typing import Any, ClassVar, Final, Literal, TypeAlias, cast, get_args
 
 import simpy
+from simpy.events import NORMAL
+from simpy.resources import resource as simpys
+from simpy.resources.resource import Preempted
 
+from despatch.bare_events import PriorityRequest, Release, Request, succeed
 from despatch.resources.capacity import Capacity, LiveCapacity, capacity_signal, whole_places
+from despatch.resources.queues import Ranked, Users, Waiting
 
-__all__ = ["DynamicPreemptiveResource", "DynamicPriorityResource", "DynamicResource"]
+__all__ = [
+    "CapacityLost",
+    "DynamicPreemptiveResource",
+    "DynamicPriorityResource",
+    "DynamicResource",
+    "ShrinkPolicy",
+]
+
+ShrinkPolicy: TypeAlias = Literal["drain", "preempt"]
+"""What becomes of those who are served when the capacity falls below their number."""
+
+_KEY: Final = attrgetter("key")
+
+
+class CapacityLost(Preempted):
+    """Why a process was interrupted: capacity took its place, not another request.
+
+    It is the cause of the `simpy.Interrupt`. `by` is None, `usage_since` the simulated time at
+    which the process was admitted, and `resource` what it was using.
+
+    Attributes:
+        capacity: The capacity that was left.
+        served: How long the process had been served, in simulated time.
+    """
+
+    def __init__(self, request: Any, resource: DynamicResource) -> None:
+        super().__init__(by=None, usage_since=request.usage_since, resource=resource)
+        self.capacity = resource.capacity
+        self.served = resource._env.now - request.usage_since
+
+    def __repr__(self) -> str:
+        return f"<CapacityLost: {self.capacity} left, after {self.served} served>"
 
 
 class DynamicResource(LiveCapacity, simpy.Resource):
@@ -18,15 +56,18 @@ class DynamicResource(LiveCapacity, simpy.Resource):
     parameter is at that instant, in whole places (2.5 gives two); 0 is closed. Growing admits
     as many waiting requests as now fit, at the instant of the change, in their order. Shrinking
     takes nothing from those who are served: above its capacity, the resource lets nobody in
-    until releases have brought the use below it.
+    until releases have brought the use below it. `on_shrink` can change that.
 
     Args:
         env: The environment; one with a registry, where `capacity` is a path.
         capacity: How many requests are served at once.
+        on_shrink: ``"drain"`` lets those who are above the new capacity finish. ``"preempt"``
+            interrupts them, the least important first: those who were admitted last, or whose
+            `key` is the greatest where there are priorities. The cause is a `CapacityLost`.
 
     Raises:
         ValueError: The number is not above 0, or what the path holds is not a number of at
-            least 0.
+            least 0, or `on_shrink` is none of the two.
         UnknownPathError: The registry has no such path.
         TypeError: `capacity` is a path, and the environment has no registry.
 
@@ -45,11 +86,107 @@ class DynamicResource(LiveCapacity, simpy.Resource):
         True
     """
 
-    def __init__(self, env: simpy.Environment, capacity: Capacity = 1) -> None:
+    PutQueue: ClassVar[Any] = Waiting
+
+    def __init__(
+        self,
+        env: simpy.Environment,
+        capacity: Capacity = 1,
+        *,
+        on_shrink: ShrinkPolicy = "drain",
+    ) -> None:
+        if on_shrink not in get_args(ShrinkPolicy):
+            raise ValueError(f"on_shrink: expected 'drain' or 'preempt', not {on_shrink!r}")
         signal = capacity_signal(env, capacity)
         super().__init__(env, 1 if signal is not None else cast(int, capacity))
+        self.users: Any = Users()
+        self.on_shrink = on_shrink
+        self._on_release = self._serve_next
         if signal is not None:
             self._follow(signal)
+
+    # A customer of a queueing model passes through the next three functions once each, so they
+    # do all in place that the other resources leave to `succeed`.
+
+    def request(self) -> simpys.Request:
+        """Ask for a place: an event that succeeds once there is one.
+
+        In a ``with`` statement, the place is given back at the end, or the request withdrawn.
+        """
+        env: Any = self._env
+        if not self._is_fast or env.schedule is not env._own_schedule:
+            return simpys.Request(self)
+        event: Any = Request()
+        event.env = env
+        # SimPy would have _trigger_get called then; but no release ever waits.
+        event.callbacks = []
+        event.resource = self
+        event.proc = env._active_proc
+        users, queue = self.users, self.put_queue
+        if not queue and len(users) < self._capacity:
+            users[event] = None
+            event.usage_since = now = env._now
+            event._ok = True
+            event._value = None
+            heappush(env._queue, (now, NORMAL, next(env._eid), event))
+        else:
+            queue.append(event)
+            self._serve_next()
+        return event  # type: ignore[no-any-return]
+
+    def release(self, request: simpys.Request) -> simpys.Release:
+        """Give a place back. For a request that has none, this does nothing.
+
+        Returns:
+            An event that has succeeded; when it is processed, the next in line is admitted.
+        """
+        env: Any = self._env
+        if not self._is_fast or env.schedule is not env._own_schedule:
+            return simpys.Release(self, request)
+        event: Any = Release()
+        event.request = request
+        event.env = env
+        event.callbacks = [self._on_release]
+        event.resource = self
+        event.proc = env._active_proc
+        self.users.pop(request, None)
+        event._ok = True
+        event._value = None
+        heappush(env._queue, (env._now, NORMAL, next(env._eid), event))
+        return event  # type: ignore[no-any-return]
+
+    def _serve_next(self, _: object = None) -> None:
+        """Admit the first in line, if there is a place for it."""
+        env: Any = self._env
+        if not self._is_fast or env.schedule is not env._own_schedule:
+            self._trigger_put(None)
+            return
+        queue = self.put_queue
+        if queue:
+            users = self.users
+            if len(users) < self._capacity:
+                event: Any = queue.popleft()
+                users[event] = None
+                event.usage_since = now = env._now
+                event._ok = True
+                event._value = None
+                heappush(env._queue, (now, NORMAL, next(env._eid), event))
+
+    def _give_up_surplus(self) -> None:
+        if self.on_shrink == "drain":
+            return
+        for request in self._least_important():
+            if self.count <= self.capacity:
+                return
+            process = request.proc
+            # Nobody can be interrupted who is running just now, or has ended without a release.
+            if process is not None and process.is_alive and process is not self._env.active_process:
+                self.users.remove(request)
+                process.interrupt(CapacityLost(request, self))
+
+    def _least_important(self) -> list[Any]:
+        """Those who are served, the least important first."""
+        return list(self.users)[::-1]
 
     def _occupied(self) -> int:
         return self.count
@@ -59,8 +196,83 @@ class DynamicResource(LiveCapacity, simpy.Resource):
 
 
 class DynamicPriorityResource(DynamicResource, simpy.PriorityResource):
-    """A `simpy.PriorityResource` whose capacity is a number, a path in the registry, or a signal."""
+    """A `simpy.PriorityResource` whose capacity may follow a parameter.
+
+    Who waits is served by priority, the smallest number first; among equals, first come first.
+    All else is as with a `DynamicResource`.
+    """
+
+    PutQueue = Ranked
+
+    def request(self, priority: int = 0, preempt: bool = True) -> simpys.PriorityRequest:
+        """Ask for a place: an event that succeeds once there is one.
+
+        Args:
+            priority: A smaller number is more important.
+            preempt: Whether it may take the place of a less important user, where the
+                resource is preemptive.
+        """
+        env: Any = self._env
+        if not self._is_fast or env.schedule is not env._own_schedule:
+            return simpys.PriorityRequest(self, priority, preempt)
+        event: Any = PriorityRequest()
+        event.priority = priority
+        event.preempt = preempt
+        event.time = now = env._now
+        event.key = (priority, now, not preempt)
+        event.env = env
+        event.callbacks = []
+        event.resource = self
+        event.proc = env._active_proc
+        if not self.put_queue and len(self.users) < self._capacity:
+            self._admit(event)
+        else:
+            self.put_queue.append(event)
+            self._serve_next()
+        return event  # type: ignore[no-any-return]
+
+    def _admit(self, event: Any) -> None:
+        self.users[event] = None
+        event.usage_since = self._env.now
+        succeed(event, self._env)
+
+    def _least_important(self) -> list[Any]:
+        return sorted(self.users, key=_KEY, reverse=True)
 
 
-class DynamicPreemptiveResource(DynamicPriorityResource, simpy.PreemptiveResource):
-    """A `simpy.PreemptiveResource` whose capacity may follow a parameter."""
+class _Preemption(simpy.PreemptiveResource):
+    """SimPy's preemption, but nobody is evicted where the place would not be the evictor's."""
+
+    def _do_put(self, event: Any) -> None:
+        self._make_place(event)
+        simpy.Resource._do_put(self, event)
+
+    def _make_place(self, event: Any) -> None:
+        """Evict somebody for this request, where that is its right."""
+        users = self.users
+        if not event.preempt or len(users) != self._capacity or not users:
+            return
+        last = max(users, key=_KEY)
+        if last.key > event.key:
+            users.remove(last)
+            cause = Preempted(by=event.proc, usage_since=last.usage_since, resource=self)
+            last.proc.interrupt(cause)  # type: ignore[union-attr]
+
+
+class DynamicPreemptiveResource(DynamicPriorityResource, _Preemption):
+    """A `simpy.PreemptiveResource` whose capacity may follow a parameter.
+
+    A request evicts the least important user where that user is less important than itself, and
+    only if it then gets the place: above its capacity, the resource evicts nobody.
+    """
+
+    def _serve_next(self, _: object = None) -> None:
+        env: Any = self._env
+        if not self._is_fast or env.schedule is not env._own_schedule:
+            self._trigger_put(None)
+        elif self.put_queue:
+            event = self.put_queue[0]
+            self._make_place(event)
+            if len(self.users) < self._capacity:
+                self.put_queue.pop(0)
+                self._admit(event)

@@ -1,13 +1,18 @@
-"""DynamicStore: SimPy's store with a capacity that may follow a parameter."""
+"""The stores, of things one by one: first in first out, by priority, and by what is asked for."""
 
 from __future__ import annotations
 
 import math
-from typing import cast
+from collections.abc import Callable
+from heapq import heappop, heappush
+from typing import Any, cast
 
 import simpy
+from simpy.resources import store as simpys
 
+from despatch.bare_events import FilterStoreGet, StoreGet, StorePut, succeed
 from despatch.resources.capacity import Capacity, LiveCapacity, capacity_signal, whole_places
+from despatch.resources.queues import Waiting
 
 __all__ = ["DynamicFilterStore", "DynamicPriorityStore", "DynamicStore"]
 
@@ -31,11 +36,79 @@ class DynamicStore(LiveCapacity, simpy.Store):
         TypeError: `capacity` is a path, and the environment has no registry.
     """
 
+    PutQueue = Waiting
+    GetQueue = Waiting
+
     def __init__(self, env: simpy.Environment, capacity: Capacity = math.inf) -> None:
         signal = capacity_signal(env, capacity)
         super().__init__(env, math.inf if signal is not None else cast(float, capacity))
+        self._on_put = self._serve_gets
+        self._on_get = self._serve_puts
         if signal is not None:
             self._follow(signal)
+
+    def put(self, item: Any) -> simpys.StorePut:  # type: ignore[override]
+        """Put an item in: an event that succeeds once there is room for it."""
+        env: Any = self._env
+        if not self._is_fast or env.schedule is not env._own_schedule:
+            return simpys.StorePut(self, item)
+        event: Any = StorePut()
+        event.item = item
+        event.env = env
+        event.callbacks = [self._on_put]
+        event.resource = self
+        event.proc = env._active_proc
+        if not self.put_queue and len(self.items) < self._capacity:
+            self._shelve(item)
+            succeed(event, env)
+        else:
+            self.put_queue.append(event)
+            self._serve_puts()
+        return event  # type: ignore[no-any-return]
+
+    def get(self) -> simpys.StoreGet:
+        """Take an item out: an event that succeeds with the item, once there is one."""
+        env: Any = self._env
+        if not self._is_fast or env.schedule is not env._own_schedule:
+            return simpys.StoreGet(self)
+        event: Any = StoreGet()
+        event.env = env
+        event.callbacks = [self._on_get]
+        event.resource = self
+        event.proc = env._active_proc
+        if not self.get_queue and self.items:
+            succeed(event, env, self._pick())
+        else:
+            self.get_queue.append(event)
+            self._serve_gets()
+        return event  # type: ignore[no-any-return]
+
+    def _shelve(self, item: Any) -> None:
+        """Put an item where it belongs."""
+        self.items.append(item)
+
+    def _pick(self) -> Any:
+        """Take out the item whose turn it is."""
+        return self.items.pop(0)
+
+    def _serve_puts(self, _: object = None) -> None:
+        env: Any = self._env
+        if not self._is_fast or env.schedule is not env._own_schedule:
+            self._trigger_put(None)
+            return
+        if self.put_queue and len(self.items) < self._capacity:
+            event = self.put_queue.popleft()
+            self._shelve(event.item)
+            succeed(event, env)
+
+    def _serve_gets(self, _: object = None) -> None:
+        env: Any = self._env
+        if not self._is_fast or env.schedule is not env._own_schedule:
+            self._trigger_get(None)
+            return
+        if self.get_queue and self.items:
+            event = self.get_queue.popleft()
+            succeed(event, env, self._pick())
 
     def _occupied(self) -> int:
         return len(self.items)
@@ -45,8 +118,44 @@ class DynamicStore(LiveCapacity, simpy.Store):
 
 
 class DynamicPriorityStore(DynamicStore, simpy.PriorityStore):
-    """A `simpy.PriorityStore` whose capacity is a number, a path in the registry, or a signal."""
+    """A `simpy.PriorityStore` whose capacity may follow a parameter.
+
+    The smallest item is taken first. All else is as with a `DynamicStore`.
+    """
+
+    def _shelve(self, item: Any) -> None:
+        heappush(self.items, item)
+
+    def _pick(self) -> Any:
+        return heappop(self.items)
 
 
 class DynamicFilterStore(DynamicStore, simpy.FilterStore):
-    """A `simpy.FilterStore` whose capacity is a number, a path in the registry, or a signal."""
+    """A `simpy.FilterStore` whose capacity may follow a parameter.
+
+    Who takes says which items will do. All else is as with a `DynamicStore`.
+    """
+
+    def get(self, filter: Callable[[Any], bool] = lambda item: True) -> simpys.FilterStoreGet:
+        """Take an item out: an event that succeeds with the first item that will do.
+
+        Args:
+            filter: Says of an item whether it will do. Asked again whenever something was put
+                in or somebody else takes.
+        """
+        env: Any = self._env
+        if not self._is_fast or env.schedule is not env._own_schedule:
+            return simpys.FilterStoreGet(self, filter)
+        event: Any = FilterStoreGet()
+        event.filter = filter
+        event.env = env
+        event.callbacks = [self._on_get]
+        event.resource = self
+        event.proc = env._active_proc
+        self.get_queue.append(event)
+        self._serve_gets()
+        return event  # type: ignore[no-any-return]
+
+    def _serve_gets(self, _: object = None) -> None:
+        # Who has waited longer may want what is not there: SimPy asks all of them, each time.
+        self._trigger_get(None)

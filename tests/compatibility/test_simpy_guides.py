@@ -58,18 +58,7 @@ def test_a_snippet_of_simpys_monitoring_guide_works(simpy_source, number, parts)
     assert run_examples(snippets[number], f"{MONITORING}[{number}]", parts) > 0
 
 
-@pytest.mark.parametrize(
-    "page",
-    [
-        pytest.param(
-            page,
-            marks=pytest.mark.xfail(
-                page.endswith("guides/resources.rst"), reason="run(until=3) makes `now` a float"
-            ),
-        )
-        for page in PAGES
-    ],
-)
+@pytest.mark.parametrize("page", PAGES)
 def test_a_page_of_simpys_manual_shows_what_happens(simpy_source, page):
     text = (simpy_source / page).read_text(encoding="utf-8")
     assert run_examples(text, page, ALL_REBOUND) == PAGES[page]

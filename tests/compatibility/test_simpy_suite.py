@@ -55,6 +55,7 @@ def run_suite(source, parts, results):
             **{name: value for name, value in os.environ.items() if name != "PYTEST_ADDOPTS"},
             "PYTHONPATH": str(TESTS),
             "PYTHONDONTWRITEBYTECODE": "1",
+            "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
         },
         text=True,
         stdout=subprocess.PIPE,

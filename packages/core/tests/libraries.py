@@ -9,7 +9,7 @@ import simpy
 
 import despatch
 
-__all__ = ["KINDS", "LIBRARIES", "OTHERS", "SIMPY", "Library"]
+__all__ = ["KINDS", "LIBRARIES", "OTHERS", "SIMPY", "Library", "simpys_class"]
 
 
 @dataclass(frozen=True)
@@ -65,3 +65,8 @@ OTHERS = (
 )
 """What is held against SimPy: despatch, and each half of it with the other half of SimPy."""
 LIBRARIES = (SIMPY, *OTHERS)
+
+
+def simpys_class(event: simpy.Event) -> type:
+    """Which of SimPy's classes an event is of: its own, or the nearest that it inherits from."""
+    return next(kind for kind in type(event).__mro__ if kind.__module__.startswith("simpy."))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import simpy
 
+from libraries import simpys_class
 from model_playing import Activity, Play
 
 __all__ = ["watch_callbacks", "watch_schedule", "watch_steps", "watch_steps_from_within"]
@@ -17,7 +18,7 @@ def watch_steps(played: Play) -> None:
         if env._queue:
             at, priority, number, event = env._queue[0]
             is_defused = hasattr(event, "_defused")
-            played.note("steps", repr(at), priority, number, type(event), is_defused)
+            played.note("steps", repr(at), priority, number, simpys_class(event), is_defused)
             played.note(played.shown(event), event._ok, played.shown(event._value))
         step()
 
@@ -40,7 +41,7 @@ def watch_schedule(played: Play) -> None:
     env, schedule = played.env, played.env.schedule
 
     def traced(event: simpy.Event, priority: int = 1, delay: float = 0) -> None:
-        played.note("schedules", type(event), priority, repr(delay))
+        played.note("schedules", simpys_class(event), priority, repr(delay))
         schedule(event, priority, delay)
 
     env.schedule = traced

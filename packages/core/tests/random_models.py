@@ -263,7 +263,7 @@ def _places(draw: st.DrawFn, kind: str) -> Place:
 
 
 _runs = st.one_of(
-    st.builds(Run, st.just("until"), st.sampled_from([1.0, 2.0, 3.5, 5.0, 10.5])),
+    st.builds(Run, st.just("until"), st.sampled_from([1, 2.0, 3.5, 5, 10.5])),
     st.builds(Run, st.just("process"), INDEX),
     st.builds(Run, st.just("event"), INDEX),
     st.builds(Run, st.just("steps"), st.integers(0, 9)),

@@ -191,9 +191,7 @@ def test_a_function_of_another_thread_is_there_and_its_updates_are_commands(audi
 
 def test_known_outcomes_take_as_many_entries_as_they_need(audited, monkeypatch):
     monkeypatch.setattr(module, "_KNOWN_BYTES", 300)
-    outcomes = [
-        audited.env.registry.apply(staff(n % 9, id=str(n), at=n or None)) for n in range(9)
-    ]
+    outcomes = [audited.env.registry.apply(staff(n % 9, id=str(n), at=n or None)) for n in range(9)]
     audited.log.known(outcomes)
     marks = [entry.cause for entry in audited.entries if isinstance(entry.cause, Known)]
     assert len(marks) > 1
@@ -271,7 +269,10 @@ def test_a_journal_of_something_else_is_said_to_be_none(tmp_path, entry):
 
 
 JSON = st.recursive(
-    st.none() | st.booleans() | st.integers(-(2**63), 2**64 - 1) | st.floats(allow_nan=False)
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**63), 2**64 - 1)
+    | st.floats(allow_nan=False)
     | st.text(st.characters(exclude_categories=["Cs"])),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text("ab", max_size=2), inner),
     max_leaves=5,

@@ -44,22 +44,9 @@ def test_those_who_watch_see_what_they_see_on_simpy(library, observer, model):
     assert play(model, library, observer) == play(model, SIMPY, observer)
 
 
-@pytest.mark.parametrize(
-    "library",
-    [
-        pytest.param(
-            library,
-            id=library.name,
-            marks=pytest.mark.xfail(
-                library.Environment is not simpy.Environment,
-                reason="`run` looks for `step` once, at its beginning",
-            ),
-        )
-        for library in OTHERS
-    ],
-)
+@every_library
 @given(model=models())
-@settings(max_examples=max(30, settings().max_examples // 3), phases=[Phase.generate])
+@settings(max_examples=max(30, settings().max_examples // 3), phases=PHASES)
 def test_who_begins_to_watch_in_the_course_of_a_run_sees_the_very_next_event(library, model):
     observer = watch_steps_from_within
     assert play(model, library, observer) == play(model, SIMPY, observer)
@@ -100,7 +87,7 @@ def sample():
     drawn = []
 
     @given(model=models())
-    @settings(max_examples=500, derandomize=True, database=None, phases=[Phase.generate])
+    @settings(max_examples=500, derandomize=True, database=None, phases=PHASES)
     def draw(model):
         drawn.append(model)
 
@@ -152,7 +139,6 @@ def test_the_models_wait_for_every_kind_of_resource(sample, traces, kind, what):
         "'joined', ",
         "'awaited', ",
         "'moved', False",
-        ", -1, ",
     ],
 )
 def test_the_models_reach(traces, text):

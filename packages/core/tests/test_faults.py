@@ -35,6 +35,10 @@ MODEL = """
                 yield env.timeout(1)
         env.process(ticks())
 
+    def sleep(env):
+        env.publish_event("tick-0", {"number": 0})
+        env.timeout(1_000_000)
+
     def flood(env):
         def ticks():
             for number in range(400_000):
@@ -70,7 +74,14 @@ def despatch(folder):
     lines.close()
 
 
-def settings(folder, model="build", clock="{factor: 0.001, until: 4000s}", faults="", grace="30s"):
+def settings(
+    folder,
+    model="build",
+    clock="{factor: 0.001, until: 4000s}",
+    faults="",
+    grace="30s",
+    flush="10ms",
+):
     path = folder / "ticking.yaml"
     path.write_text(
         textwrap.dedent(f"""
@@ -78,7 +89,7 @@ def settings(folder, model="build", clock="{factor: 0.001, until: 4000s}", fault
             model: ticking:{model}
             clock: {clock}
             courier: {{grace: {grace}}}
-            journal: {{flush: {{interval: 10ms}}}}
+            journal: {{flush: {{interval: {flush}}}}}
             egress:
               - connector: jsonl
                 path: a.jsonl
@@ -187,6 +198,18 @@ def test_a_signal_ends_a_run_in_order(folder, despatch, number, whole_group):
     assert status == 0, err
     assert report["stopped_by"] == number.name
     assert seqs(folder / "a.jsonl") == list(range(report["published"]))
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_a_long_sleep(folder, despatch, number):
+    path = settings(folder, model="sleep", clock="{factor: 1.0}", flush="1h")
+    process = despatch.start("run", path, "--json")
+    # The first flush is at once, and then the clock sleeps.
+    wait_until(lambda: len(seqs(folder / "a.jsonl")) >= 1, "a record")
+    os.kill(process.pid, number)
+    status, out, err = finish(process)
+    assert status == 0, err
+    assert json.loads(out)["stopped_by"] == number.name
 
 
 def test_a_second_signal_ends_the_draining_and_leaves_the_rest_owed(folder, despatch):

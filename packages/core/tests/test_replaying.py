@@ -178,9 +178,7 @@ def test_commands_for_a_time_are_the_same_again(configure):
         {"at": 20, "path": "Desk.service", "value": {"family": "uniform", "low": 1, "high": 2}},
         {"at": 30, "path": "Desk.service.high", "value": 3},
     ]
-    run = run_through(
-        configure(ingress=[{"connector": "schedule", "commands": commands}]), desk()
-    )
+    run = run_through(configure(ingress=[{"connector": "schedule", "commands": commands}]), desk())
     report = again(run, desk())
     assert report.difference is None
     assert (report.commands, report.outcomes) == (6, 10)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import resource
 import time
+from datetime import datetime
 
 import msgspec
 import pytest
 from pydantic import Field
 
-from despatch import Command, DynamicResource, Run, SimParameter
+from despatch import Command, DynamicResource, LagError, Run, SimParameter
 from despatch.courier.ledger import Ledger
 from despatch.errors import JournalError, SettingsError
 from despatch.history import deliver, past_runs
@@ -312,6 +313,42 @@ def test_a_model_that_raises_loses_nothing_of_what_it_published(configure, tmp_p
     assert len(read(tmp_path / "a.jsonl")) == 5
     assert run.report.exit_status == 1
     assert "the model's own" in run.report.error
+
+
+def test_a_run_that_is_too_late_fails_and_loses_nothing_of_what_it_published(configure, tmp_path):
+    def build(env):
+        def stalling():
+            for number in range(5):
+                env.publish_event("a", {"number": number})
+                yield env.timeout(1)
+            time.sleep(0.2)
+            yield env.timeout(1)
+            env.publish_event("a", {"number": 5})
+
+        env.process(stalling())
+
+    settings = configure(
+        clock={"factor": 0.001, "lag": {"tolerance": "100ms", "policy": "stop"}},
+        egress=[{"connector": "jsonl", "path": str(tmp_path / "a.jsonl")}],
+    )
+    run = Run(settings, build)
+    with pytest.raises(LagError, match="at simulated time 5"), run:
+        run.run()
+    assert len(read(tmp_path / "a.jsonl")) == 5
+    assert run.report.exit_status == 1
+    assert run.report.error.startswith("LagError: the simulation was 0.")
+    assert "process stalling" in run.report.error
+    assert run.report.max_lag_s > 0.1
+
+
+def test_simulated_0_stands_for_the_start_of_the_settings_or_of_the_run(configure):
+    start = "2026-01-05T06:00:00+01:00"
+    with Run(configure(clock={"start": start}), customers(1)) as run:
+        assert run.env.start.isoformat() == start
+        run.env.run(until=datetime.fromisoformat("2026-01-05T06:00:30+01:00"))
+        assert run.env.now == 30
+    with Run(configure(), customers(1)) as run:
+        assert run.env.start == run.folder.info.start
 
 
 def test_a_model_that_raises_while_it_is_built_leaves_a_report(configure, tmp_path):

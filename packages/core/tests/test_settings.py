@@ -100,6 +100,16 @@ def test_parameters_that_came_by_a_reference_are_ordinary_text():
     assert {type(parameters["A.capacity"]), type(parameters["A.d"][0])} == {str}
 
 
+def test_a_run_may_be_a_second_late_before_it_is_said():
+    lag = Settings.model_validate({}).clock.lag
+    assert (lag.tolerance, lag.policy) == (timedelta(seconds=1), "warn")
+    given = {"clock": {"lag": {"tolerance": "500ms", "policy": "stop"}}}
+    lag = Settings.model_validate(given).clock.lag
+    assert (lag.tolerance, lag.policy) == (timedelta(milliseconds=500), "stop")
+    any_lag = Settings.model_validate({"clock": {"lag": {"tolerance": None}}})
+    assert any_lag.clock.lag.tolerance is None
+
+
 @pytest.mark.parametrize(
     ("data", "where"),
     [
@@ -117,6 +127,10 @@ def test_parameters_that_came_by_a_reference_are_ordinary_text():
         ({"clock": {"until": "-8h"}}, ("clock", "until")),
         ({"clock": {"start": "2026-01-05T06:00:00"}}, ("clock", "start")),
         ({"clock": {"start": datetime(2026, 1, 5)}}, ("clock", "start")),
+        ({"clock": {"lag": {"tolerance": 0}}}, ("clock", "lag", "tolerance")),
+        ({"clock": {"lag": {"policy": "panic"}}}, ("clock", "lag", "policy")),
+        ({"clock": {"lag": {"tolerance": None, "policy": "stop"}}}, ("clock", "lag")),
+        ({"clock": {"lag": "500ms"}}, ("clock", "lag")),
         ({"seed": -1}, ("seed",)),
         ({"seed": 1.5}, ("seed",)),
         ({"parameters": ["a"]}, ("parameters",)),

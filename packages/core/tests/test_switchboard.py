@@ -152,6 +152,24 @@ def test_a_command_is_applied_and_answered_under_its_number(board):
     assert isinstance(second.outcome, Refusal)
 
 
+def test_a_command_ends_the_sleep_of_a_paced_clock(make):
+    board = make(
+        ingress=[{"name": SOURCE}],
+        clock={"factor": 1.0},
+        journal={"flush": {"interval": "1h"}},
+    )
+    env = board.env
+
+    def model():
+        change = yield env.registry.signal("Desk.staff").changed() | env.timeout(100_000)
+        assert change
+        return env.now
+
+    threading.Timer(0.01, board.bring, (set_staff(3),)).start()
+    assert 0 < env.run(env.process(model())) < 100_000
+    assert env.registry["Desk.staff"] == 3
+
+
 def test_an_outcome_is_in_the_audit_journal_before_anyone_is_told(board):
     board.switchboard.attend()
     board.switchboard._flush_at = float("inf")

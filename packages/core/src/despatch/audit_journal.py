@@ -314,9 +314,7 @@ def _command_of(outcome: Outcome) -> Command:
 
 _DEFAULTS: Final = {
     field.name: (
-        field.default_factory()
-        if field.default_factory is not msgspec.NODEFAULT
-        else field.default
+        field.default_factory() if field.default_factory is not msgspec.NODEFAULT else field.default
     )
     for field in msgspec.structs.fields(Command)
 }

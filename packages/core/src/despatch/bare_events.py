@@ -12,10 +12,10 @@ simulation does. `are_simpys_own` tells whether anybody has; SimPy's own classes
 from __future__ import annotations
 
 from heapq import heappush
-from types import FunctionType
 from typing import TYPE_CHECKING, Any, Final
 
 import simpy
+from simpy.core import Environment
 from simpy.events import NORMAL, PENDING
 from simpy.events import Initialize as SimpyInitialize
 from simpy.resources import base
@@ -43,7 +43,7 @@ __all__ = [
 ]
 
 _WATCHED: Final = {
-    (kind, name): kind.__dict__[name]
+    (kind, name): kind.__dict__.get(name)
     for kind in (
         simpy.Event,
         simpy.Timeout,
@@ -59,10 +59,9 @@ _WATCHED: Final = {
         stores.FilterStoreGet,
         containers.ContainerPut,
         containers.ContainerGet,
-        simpy.Environment,
+        Environment,
     )
     for name in ("__init__", "__exit__", "cancel", "succeed", "_resume", "schedule", "step")
-    if isinstance(kind.__dict__.get(name), FunctionType)
 }
 
 

@@ -6,6 +6,7 @@
     ├── RegistryError
     │   ├── UnknownPathError   also a KeyError
     │   └── InvalidUpdateError also a ValueError; nothing was changed
+    ├── LagError               a simulation that is later than it may be
     ├── WrongThreadError       the simulation's own thread was expected
     ├── JournalError           a journal that cannot be written or read at all
     ├── UnencodableError       also a ValueError: a value that the journal cannot hold
@@ -25,6 +26,7 @@ __all__ = [
     "DespatchError",
     "InvalidUpdateError",
     "JournalError",
+    "LagError",
     "PluginError",
     "Problem",
     "RegistryError",
@@ -86,6 +88,10 @@ class UnknownPathError(RegistryError, KeyError):
 
 class InvalidUpdateError(RegistryError, ValueError):
     """An update that was refused as a whole; nothing was changed."""
+
+
+class LagError(DespatchError):
+    """The simulation is later against the wall clock than it may be, and `stop` is the policy."""
 
 
 class WrongThreadError(DespatchError):

@@ -2,12 +2,16 @@
 
 The simulation is alone in its thread. Whoever wants something of it (the link to the courier,
 another thread, a signal) rings its doorbell, and is attended to between two events.
+
+How many events pass until the simulation looks up is its turn, an iterator that is used up event
+by event. Whoever changes what comes next within a turn (a stop, another pace) uses up the rest of
+it: so nobody has to look at every event whether something has changed.
 """
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, Protocol
 
 import simpy
@@ -60,11 +64,12 @@ class IngressMixIn:
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._calls: deque[tuple[Callable[..., object], tuple[Any, ...]]] = deque()
+        self._turn: Iterator[object] = iter(())
 
     @property
     def doorbell(self) -> Doorbell:
-        """What wakes a sleeping clock. Made at its first use, by the simulation's own thread."""
-        if self._doorbell is None:
+        """What wakes a sleeping clock. Made when first used, by the simulation's own thread."""
+        if self._doorbell is None or self._doorbell.is_closed:
             self._doorbell = Doorbell()
         return self._doorbell
 
@@ -79,27 +84,60 @@ class IngressMixIn:
         self._attend_at = 0.0 if attendant is not None else float("inf")
 
     def stop(self, reason: str) -> None:
-        """Let `run` return before the next event, now and whenever it is called again."""
+        """Let `run` return before the next event, now and whenever it is called again.
+
+        For the model, for other threads and for signal handlers. A sleeping clock wakes.
+        """
         self._stop_reason = reason
+        self._end_turn()
 
     def call_soon_threadsafe(self, function: Callable[..., object], *args: Any) -> None:
         """Call `function` in the simulation's thread between two events. For other threads.
 
-        What it raises is raised by `run`, like an exception of the model's own.
+        A paced clock is first moved to the simulated time that the wall stands for, not past the
+        next event. What the function raises is raised by `run`, like an exception of the model's
+        own. A call that comes while no run is under way waits for the next one.
         """
         self._calls.append((function, args))
-        # Where there is no doorbell yet, `run` finds the call when it begins.
+        # Where there is no doorbell yet, nobody sleeps, and the call is found without it.
         doorbell = self._doorbell
         if doorbell is not None:
             doorbell.ring()
 
+    def catch_up(self) -> None:
+        """Move an idle clock to the present. For one that keeps no pace, it is always now."""
+
+    def _end_turn(self) -> None:
+        """Let the simulation look up after the present event, or wake it."""
+        for _ in self._turn:
+            continue
+        doorbell = self._doorbell
+        if doorbell is not None:
+            doorbell.ring()
+
+    def _is_wanted(self, now: float) -> bool:
+        """Whether there is something to attend to at wall time `now`; asked without waiting."""
+        doorbell = self._doorbell
+        return (
+            now >= self._attend_at
+            or bool(self._calls)
+            or (doorbell is not None and doorbell.is_rung)
+        )
+
     def _attend(self) -> None:
-        self.doorbell.answer()
-        while self._calls:
+        doorbell = self._doorbell
+        if doorbell is not None:
+            doorbell.answer()
+        self._make_calls()
+        if self._attendant is not None:
+            self._attend_at = self._attendant.attend()
+
+    def _make_calls(self) -> None:
+        # Those that come meanwhile have rung again: calls that call again must not hold the clock.
+        for _ in range(len(self._calls)):
             function, args = self._calls.popleft()
+            self.catch_up()
             if self._chronicle is None:
                 function(*args)
             else:
                 self._chronicle.call(function, args)
-        if self._attendant is not None:
-            self._attend_at = self._attendant.attend()

@@ -13,17 +13,18 @@ from __future__ import annotations
 
 from heapq import heappop, heappush
 from inspect import getattr_static
+from operator import attrgetter
 from types import MethodType
 from typing import TYPE_CHECKING, Any, Final
 
 import simpy
-from simpy.core import BoundClass, EmptySchedule, StopSimulation
+from simpy.core import BoundClass, EmptySchedule, Environment, StopSimulation
 from simpy.events import NORMAL, URGENT, EventPriority, ProcessGenerator, _describe_frame
 
 from despatch.bare_events import Initialize, Process, Timeout, are_simpys_own
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Iterator
 
 __all__ = ["Kernel"]
 
@@ -31,44 +32,65 @@ _RESUME: Final = simpy.Process._resume
 _BEFORE_ALL: Final = EventPriority(-1)
 
 
-class Kernel(simpy.Environment):
+class _Replaceable(property):
+    """A method of SimPy's that somebody may replace on an instance, who then watches it."""
+
+    def __init__(self, name: str) -> None:
+        # Read in C, since SimPy's own code reads it at every turn.
+        super().__init__(attrgetter(f"_{name}"))
+        self._slot = f"_{name}"
+        self._simpys = getattr(Environment, name)
+
+    def __set__(self, env: Any, method: Any) -> None:
+        setattr(env, self._slot, method)
+        env._note_watchers()
+
+    def __delete__(self, env: Any) -> None:
+        self.__set__(env, MethodType(self._simpys, env))
+
+    def is_replaced(self, env: Any) -> bool:
+        """Whether it is no longer SimPy's."""
+        method = getattr(env, self._slot)
+        return getattr(method, "__func__", None) is not self._simpys or method.__self__ is not env
+
+
+class Kernel(Environment):
     """A `simpy.Environment` that gets through its events faster, and in the same order.
 
     Args:
         initial_time: Simulated time at the start.
+
+    Attributes:
+        _is_watched: Whether somebody has put something in the place of what the fast path leaves
+            out. Events are then made by SimPy's constructors, scheduled by `schedule` and
+            processed by `step`.
     """
 
     # What the loop looks at for each event is in slots: the fastest attributes there are, also
-    # after somebody has looked at the instance's `__dict__`. `schedule` and `step` are among
-    # them, so that one look tells whether they were replaced on this instance.
-    __slots__ = (
-        "_active_proc",
-        "_eid",
-        "_now",
-        "_own_schedule",
-        "_own_step",
-        "_queue",
-        "_turns",
-        "schedule",
-        "step",
-    )
+    # after somebody has looked at the instance's `__dict__`.
+    __slots__ = ("_active_proc", "_eid", "_is_watched", "_now", "_queue", "_schedule", "_step")
 
-    _own_schedule: Callable[..., None] | None
-    _own_step: Callable[[], None] | None
-    _turns: list[None]
+    schedule = _Replaceable("schedule")
+    step = _Replaceable("step")
+
+    _is_watched: bool
 
     def __init__(self, initial_time: float = 0) -> None:
-        schedule = MethodType(simpy.Environment.schedule, self)
-        step = MethodType(simpy.Environment.step, self)
-        # By the descriptors: plain assignment would hide what a subclass overrides.
-        vars(Kernel)["schedule"].__set__(self, schedule)
-        vars(Kernel)["step"].__set__(self, step)
-        is_untouched = are_simpys_own()
-        self._own_schedule = schedule if is_untouched else None
-        self._own_step = step if is_untouched else None
-        self._turns = []
+        self._schedule = MethodType(Environment.schedule, self)
+        self._step = MethodType(Environment.step, self)
+        self._note_watchers()
         super().__init__(initial_time)
         self._bind_early()
+
+    def _note_watchers(self) -> None:
+        cls = type(self)
+        is_overridden = (cls.schedule, cls.step) != (Kernel.schedule, Kernel.step)
+        self._is_watched = (
+            is_overridden
+            or Kernel.schedule.is_replaced(self)
+            or Kernel.step.is_replaced(self)
+            or not are_simpys_own()
+        )
 
     def _bind_early(self) -> None:
         """Bind `event`, `all_of` and `any_of`, as SimPy does for its own class alone."""
@@ -86,7 +108,7 @@ class Kernel(simpy.Environment):
         Raises:
             ValueError: `delay` is negative.
         """
-        if self.schedule is not self._own_schedule:
+        if self._is_watched:
             return simpy.Timeout(self, delay, value)
         if delay < 0:
             raise ValueError(f"Negative delay {delay}")
@@ -105,7 +127,7 @@ class Kernel(simpy.Environment):
         Raises:
             ValueError: This is no generator.
         """
-        if self.schedule is not self._own_schedule:
+        if self._is_watched:
             return simpy.Process(self, generator)
         if not hasattr(generator, "throw"):
             raise ValueError(f"{generator} is not a generator.")
@@ -121,29 +143,25 @@ class Kernel(simpy.Environment):
         heappush(self._queue, (self._now, URGENT, next(self._eid), start))
         return process  # type: ignore[no-any-return]
 
-    def _halt(self) -> None:
-        """Let `_advance` return before the next event."""
-        self._turns.clear()
-
-    def _advance(self, events: int) -> None:
+    def _advance(self, turn: Iterator[object]) -> None:
         """Process the next events, without a look at anything else.
 
         What `Environment.step` and `Process._resume` do, in one loop.
 
         Args:
-            events: So many at the most.
+            turn: Ends the loop when it ends; it is asked for each event. Whoever uses it up ends
+                the loop before the next event.
 
         Raises:
             EmptySchedule: There is no further event.
             StopSimulation: The event came that the run was to end with.
         """
-        queue, own_step, method, resume = self._queue, self._own_step, MethodType, _RESUME
+        queue, method, resume = self._queue, MethodType, _RESUME
         # Of events and processes, the loop touches what is SimPy's own business.
         event: Any
         process: Any
-        self._turns = turns = [None] * events
-        for _ in turns:
-            if self.step is not own_step:
+        for _ in turn:
+            if self._is_watched:
                 self.step()
                 continue
             try:

@@ -6,7 +6,7 @@ It never paces, whatever its factor is, and nobody from outside reaches it. So i
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import simpy
@@ -35,10 +35,11 @@ class ReplayEnvironment(DynamicEnvironment):
 
     _follower: Follower
 
-    def _run_attentively(self) -> None:
-        goes_on = self._follower.goes_on
-        while goes_on():
-            self.step()
+    def _run_events(self) -> None:
+        self._advance(self._follower.turn())
+
+    def _make_calls(self) -> None:
+        self._follower.finish()
 
 
 class Follower:
@@ -88,23 +89,36 @@ class Follower:
             script.threaded.append(entry)
         script.advance()
 
-    def goes_on(self) -> bool:
+    def turn(self) -> Iterator[None]:
+        """For each event that comes, once what comes before it was done."""
+        while self._goes_on():
+            yield
+
+    def finish(self) -> None:
+        """Do what comes after the last event of a run, and before its end."""
+        while (entry := self._script.next) is not None and self._verdict.difference is None:
+            is_end = isinstance(entry.cause, Paused) or _is_the_models(entry)
+            if is_end or entry.position != position_of(self._env):
+                return
+            self.bring(entry)
+
+    def _goes_on(self) -> bool:
         """Do what comes before the next event; whether that event comes."""
         script, queue = self._script, self._queue
         while self._verdict.difference is None:
             entry = script.next
             if entry is None:
                 return self._goes_on_beyond()
-            cause = entry.cause
             head = queue[0] if queue else None
             if head is not None and head[0] > script.limit:
                 script.miss(f"{head[3]!r} at {head[0]!r}, which comes next")
-            elif cause is None or isinstance(cause, Called) or (isinstance(cause, Paused) and cause.stopped_by is None) or (None if head is None else head[2]) != script.number:
+                return False
+            if _is_the_models(entry) or (None if head is None else head[2]) != script.number:
                 return True
-            elif head is not None and position_of(self._env) != entry.position:
+            if head is not None and position_of(self._env) != entry.position:
                 script.miss(f"{head[3]!r} at {head[0]!r}, which comes next")
-            elif isinstance(cause, Paused):
-                self._env._stop_reason = cause.stopped_by
+            elif isinstance(entry.cause, Paused):
+                self._env._stop_reason = entry.cause.stopped_by
                 return False
             else:
                 self.bring(entry)
@@ -138,3 +152,11 @@ class Follower:
 
     def _observe(self, outcome: Outcome) -> None:
         self._script.observe(outcome, position_of(self._env))
+
+
+def _is_the_models(entry: AuditEntry) -> bool:
+    """Whether the model brings it about by itself, in what it does next."""
+    cause = entry.cause
+    if isinstance(cause, Paused):
+        return cause.stopped_by is None
+    return cause is None or isinstance(cause, Called)

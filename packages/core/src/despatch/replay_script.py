@@ -21,7 +21,7 @@ from despatch.values import pack
 
 __all__ = ["Script", "is_from_outside", "is_same_error"]
 
-_FROM_OUTSIDE: Final = ("KeyboardInterrupt:", "JournalError:", "MemoryError:")
+_FROM_OUTSIDE: Final = ("KeyboardInterrupt:", "JournalError:", "LagError:", "MemoryError:")
 _ADDRESS: Final = re.compile(r"0x[0-9a-fA-F]+")
 
 

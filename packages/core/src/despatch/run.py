@@ -44,9 +44,15 @@ SETTINGS: Final = "settings"
 _Environment = TypeVar("_Environment", bound=DynamicEnvironment)
 
 
-def environment_of(info: RunInfo, kind: type[_Environment]) -> _Environment:
-    """The environment of a run, as new."""
-    return kind(factor=info.factor, seed=info.seed, name=info.name)
+def environment_of(info: RunInfo, kind: type[_Environment], **lag: Any) -> _Environment:
+    """The environment of a run, as new.
+
+    Args:
+        info: What the run is.
+        kind: The class of the environment.
+        **lag: How late it may be, as for `DynamicEnvironment`.
+    """
+    return kind(factor=info.factor, start=info.start, seed=info.seed, name=info.name, **lag)
 
 
 class Run:
@@ -128,7 +134,10 @@ class Run:
         )
         self.folder = RunFolder.create(Path(settings.runs), info, _as_json(self._written, settings))
         self._began = time.monotonic()
-        self.env = environment_of(info, DynamicEnvironment)
+        lag = settings.clock.lag
+        self.env = environment_of(
+            info, DynamicEnvironment, lag_tolerance=lag.tolerance, lag_policy=lag.policy
+        )
         self.env.registry.on_outcome.append(self._count)
         self._switchboard = Switchboard(self.env, self.folder, settings, self._host())
         self._catch_signals()

@@ -26,6 +26,7 @@ from pydantic import (
 )
 
 from despatch.durations import Duration, PositiveDuration
+from despatch.lag import LAG_TOLERANCE, LagPolicy
 from despatch.mistakes import mistake
 from despatch.references import plain
 from despatch.settings_entries import (
@@ -49,6 +50,7 @@ __all__ = [
     "FlushSettings",
     "IngressSettings",
     "JournalSettings",
+    "LagSettings",
     "RetrySettings",
     "SerializerSettings",
     "Settings",
@@ -66,6 +68,25 @@ def _model_name(value: str) -> str:
     return value
 
 
+class LagSettings(Part):
+    """How late a paced run may be.
+
+    Attributes:
+        tolerance: How late, of wall time; None tolerates any lag.
+        policy: What happens when it is later: ``warn`` logs it, and once more when it has
+            recovered; ``stop`` ends the run, which has then failed.
+    """
+
+    tolerance: PositiveDuration | None = LAG_TOLERANCE
+    policy: LagPolicy = "warn"
+
+    @model_validator(mode="after")
+    def _stop_goes_by_something(self) -> Self:
+        if self.policy == "stop" and self.tolerance is None:
+            raise mistake("`tolerance` to be a duration where `policy` is stop")
+        return self
+
+
 class ClockSettings(Part):
     """How simulated time passes.
 
@@ -73,11 +94,13 @@ class ClockSettings(Part):
         factor: Wall seconds for each simulated second; 0 is as fast as the machine allows.
         until: How much simulated time to run; None runs until nothing is left to do.
         start: The wall time that simulated 0 stands for; None is when the run starts.
+        lag: How late a paced run may be.
     """
 
     factor: Annotated[Number, Field(ge=0.0)] = 0.0
     until: Duration | None = None
     start: AwareDatetime | None = None
+    lag: LagSettings = LagSettings()
 
 
 class FlushSettings(Part):

@@ -72,9 +72,7 @@ def run(
     raise typer.Exit(result.exit_status)
 
 
-def conduct(
-    settings: Mapping[str, Any], model: Model, *, origin: Path | None = None
-) -> Report:
+def conduct(settings: Mapping[str, Any], model: Model, *, origin: Path | None = None) -> Report:
     """Run a model to its end, or to SIGINT or SIGTERM.
 
     What the model raises is printed with its own traceback, and the report says `failed`.
@@ -87,9 +85,7 @@ def conduct(
     Raises:
         DespatchError: The run could not begin.
     """
-    run = Run(
-        settings, model, progress=progress_mode(), handle_signals=True, origin=origin
-    )
+    run = Run(settings, model, progress=progress_mode(), handle_signals=True, origin=origin)
     try:
         with run:
             if run.resumed is not None:

@@ -60,7 +60,7 @@ class DynamicContainer(LiveCapacity, simpy.Container):
             ValueError: `amount` is not above 0.
         """
         env: Any = self._env
-        if not self._is_fast or env.schedule is not env._own_schedule:
+        if not self._is_fast or env._is_watched:
             return simpys.ContainerPut(self, amount)
         if amount <= 0:
             raise ValueError(f"amount(={amount}) must be > 0.")
@@ -85,7 +85,7 @@ class DynamicContainer(LiveCapacity, simpy.Container):
             ValueError: `amount` is not above 0.
         """
         env: Any = self._env
-        if not self._is_fast or env.schedule is not env._own_schedule:
+        if not self._is_fast or env._is_watched:
             return simpys.ContainerGet(self, amount)
         if amount <= 0:
             raise ValueError(f"amount(={amount}) must be > 0.")
@@ -105,7 +105,7 @@ class DynamicContainer(LiveCapacity, simpy.Container):
 
     def _serve_puts(self, _: object = None) -> None:
         env: Any = self._env
-        if not self._is_fast or env.schedule is not env._own_schedule:
+        if not self._is_fast or env._is_watched:
             self._trigger_put(None)
             return
         queue = self.put_queue
@@ -116,7 +116,7 @@ class DynamicContainer(LiveCapacity, simpy.Container):
 
     def _serve_gets(self, _: object = None) -> None:
         env: Any = self._env
-        if not self._is_fast or env.schedule is not env._own_schedule:
+        if not self._is_fast or env._is_watched:
             self._trigger_get(None)
             return
         queue = self.get_queue

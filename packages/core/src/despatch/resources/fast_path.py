@@ -58,8 +58,8 @@ class FastPath(BaseResource[Any, Any]):
     """A resource that takes the fast path where it may.
 
     Attributes:
-        _is_fast: Whether SimPy's extension points are as SimPy left them. The environment's
-            `schedule` is looked at besides, each time.
+        _is_fast: Whether SimPy's extension points are as SimPy left them. Whether the environment
+            is watched is asked besides, each time.
     """
 
     _is_fast: bool = False

@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Final, Literal, TypeAlias, cast, get_args
 import simpy
 from simpy.events import NORMAL
 from simpy.resources import resource as simpys
-from simpy.resources.resource import Preempted
+from simpy.resources.resource import Preempted, Resource
 
 from despatch.bare_events import PriorityRequest, Release, Request, succeed
 from despatch.resources.capacity import Capacity, LiveCapacity, capacity_signal, whole_places
@@ -114,7 +114,7 @@ class DynamicResource(LiveCapacity, simpy.Resource):
         In a ``with`` statement, the place is given back at the end, or the request withdrawn.
         """
         env: Any = self._env
-        if not self._is_fast or env.schedule is not env._own_schedule:
+        if not self._is_fast or env._is_watched:
             return simpys.Request(self)
         event: Any = Request()
         event.env = env
@@ -141,7 +141,7 @@ class DynamicResource(LiveCapacity, simpy.Resource):
             An event that has succeeded; when it is processed, the next in line is admitted.
         """
         env: Any = self._env
-        if not self._is_fast or env.schedule is not env._own_schedule:
+        if not self._is_fast or env._is_watched:
             return simpys.Release(self, request)
         event: Any = Release()
         event.request = request
@@ -158,7 +158,7 @@ class DynamicResource(LiveCapacity, simpy.Resource):
     def _serve_next(self, _: object = None) -> None:
         """Admit the first in line, if there is a place for it."""
         env: Any = self._env
-        if not self._is_fast or env.schedule is not env._own_schedule:
+        if not self._is_fast or env._is_watched:
             self._trigger_put(None)
             return
         queue = self.put_queue
@@ -213,7 +213,7 @@ class DynamicPriorityResource(DynamicResource, simpy.PriorityResource):
                 resource is preemptive.
         """
         env: Any = self._env
-        if not self._is_fast or env.schedule is not env._own_schedule:
+        if not self._is_fast or env._is_watched:
             return simpys.PriorityRequest(self, priority, preempt)
         event: Any = PriorityRequest()
         event.priority = priority
@@ -245,7 +245,7 @@ class _Preemption(simpy.PreemptiveResource):
 
     def _do_put(self, event: Any) -> None:
         self._make_place(event)
-        simpy.Resource._do_put(self, event)
+        Resource._do_put(self, event)
 
     def _make_place(self, event: Any) -> None:
         """Evict somebody for this request, where that is its right."""
@@ -268,7 +268,7 @@ class DynamicPreemptiveResource(DynamicPriorityResource, _Preemption):
 
     def _serve_next(self, _: object = None) -> None:
         env: Any = self._env
-        if not self._is_fast or env.schedule is not env._own_schedule:
+        if not self._is_fast or env._is_watched:
             self._trigger_put(None)
         elif self.put_queue:
             event = self.put_queue[0]

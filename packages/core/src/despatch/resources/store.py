@@ -50,7 +50,7 @@ class DynamicStore(LiveCapacity, simpy.Store):
     def put(self, item: Any) -> simpys.StorePut:  # type: ignore[override]
         """Put an item in: an event that succeeds once there is room for it."""
         env: Any = self._env
-        if not self._is_fast or env.schedule is not env._own_schedule:
+        if not self._is_fast or env._is_watched:
             return simpys.StorePut(self, item)
         event: Any = StorePut()
         event.item = item
@@ -69,7 +69,7 @@ class DynamicStore(LiveCapacity, simpy.Store):
     def get(self) -> simpys.StoreGet:
         """Take an item out: an event that succeeds with the item, once there is one."""
         env: Any = self._env
-        if not self._is_fast or env.schedule is not env._own_schedule:
+        if not self._is_fast or env._is_watched:
             return simpys.StoreGet(self)
         event: Any = StoreGet()
         event.env = env
@@ -93,7 +93,7 @@ class DynamicStore(LiveCapacity, simpy.Store):
 
     def _serve_puts(self, _: object = None) -> None:
         env: Any = self._env
-        if not self._is_fast or env.schedule is not env._own_schedule:
+        if not self._is_fast or env._is_watched:
             self._trigger_put(None)
             return
         if self.put_queue and len(self.items) < self._capacity:
@@ -103,7 +103,7 @@ class DynamicStore(LiveCapacity, simpy.Store):
 
     def _serve_gets(self, _: object = None) -> None:
         env: Any = self._env
-        if not self._is_fast or env.schedule is not env._own_schedule:
+        if not self._is_fast or env._is_watched:
             self._trigger_get(None)
             return
         if self.get_queue and self.items:
@@ -144,7 +144,7 @@ class DynamicFilterStore(DynamicStore, simpy.FilterStore):
                 in or somebody else takes.
         """
         env: Any = self._env
-        if not self._is_fast or env.schedule is not env._own_schedule:
+        if not self._is_fast or env._is_watched:
             return simpys.FilterStoreGet(self, filter)
         event: Any = FilterStoreGet()
         event.filter = filter

@@ -84,7 +84,7 @@ def outcomes_of(run_folder):
         reader.finish()
         while (frame := reader.read()) is not None:
             assert frame.damage is None
-            outcomes += [entry[3] for entry in frame.entries]
+            outcomes += [entry[3] for entry in frame.entries if entry[3] is not None]
     return outcomes
 
 

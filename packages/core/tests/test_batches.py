@@ -10,7 +10,14 @@ from pydantic import BaseModel
 
 from despatch.courier.batches import Cutter, Draft, Limits
 from despatch.courier.ledger import Cursor
-from despatch.entries import EVENT, TELEMETRY, UNENCODABLE_EVENT, UNENCODABLE_TELEMETRY
+from despatch.entries import (
+    EVENT,
+    TELEMETRY,
+    UNENCODABLE_EVENT,
+    UNENCODABLE_TELEMETRY,
+    UNENCODABLE_WALL_TELEMETRY,
+    WALL_TELEMETRY,
+)
 from despatch.journal import JournalReader, JournalWriter
 from despatch.records import Event, Telemetry
 from despatch.runs import RunInfo
@@ -302,3 +309,23 @@ def test_however_it_is_cut_each_position_is_looked_at_once(
     assert [r.seq for r in chosen] == sorted(n for n in selected if n < count)
     assert [r.sink_seq for r in chosen] == list(range(len(chosen)))
     assert cursor.position == count == cursor.given + cursor.not_selected
+
+
+def test_telemetry_of_wall_time_is_telemetry_for_a_sink(tmp_path):
+    entries = [
+        [WALL_TELEMETRY, 1.0, "clock.lag_s", 0, 0.25],
+        [UNENCODABLE_WALL_TELEMETRY, 2.0, "clock.lag_s", 0, "value: object of type Lock"],
+        event("a"),
+    ]
+    write(tmp_path, entries)
+    matches = Selection(stream_type="telemetry").matches
+    cutter = Cutter(reader_of(tmp_path), run_info(), matches, NO_LIMIT, Cursor())
+    cutter.gather()
+    draft = cutter.cut()
+    (record,) = draft.records
+    assert isinstance(record, Telemetry)
+    assert (record.path_id, record.value) == ("clock.lag_s", 0.25)
+    ((unencodable, reason),) = draft.unencodable
+    assert isinstance(unencodable, Telemetry)
+    assert reason == "value: object of type Lock"
+    assert draft.not_selected == 1

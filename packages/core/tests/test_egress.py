@@ -18,6 +18,8 @@ from despatch.entries import (
     TELEMETRY,
     UNENCODABLE_EVENT,
     UNENCODABLE_TELEMETRY,
+    UNENCODABLE_WALL_TELEMETRY,
+    WALL_TELEMETRY,
 )
 from despatch.errors import JournalError, WrongThreadError
 from despatch.journal import JournalReader, JournalWriter
@@ -86,6 +88,15 @@ def test_events_and_telemetry_are_recorded_with_their_time_in_order(recording):
     assert recording.entries == [
         [EVENT, 0, "part-1", 0, {"status": "queued"}],
         [TELEMETRY, 1.5, "Line.queue", 0, 3],
+    ]
+
+
+def test_telemetry_of_wall_time_is_a_kind_of_its_own(recording):
+    recording.env.publish_wall_telemetry("clock.lag_s", 0.25)
+    recording.env.publish_wall_telemetry("clock.lag_s", object())
+    assert recording.entries == [
+        [WALL_TELEMETRY, 0, "clock.lag_s", 0, 0.25],
+        [UNENCODABLE_WALL_TELEMETRY, 0.0, "clock.lag_s", 0, "value: object of type object"],
     ]
 
 

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import os
+import time
 import zlib
 
 import pytest
@@ -161,6 +163,15 @@ def test_segments_before_a_position_are_removed_but_never_the_last(tmp_path, bef
     removed = remove_segments(tmp_path, before)
     assert [segment_first(path) for path in segments(tmp_path)] == left
     assert sorted([segment_first(path) for path in removed] + left) == [0, 20, 100]
+
+
+def test_segments_are_kept_for_as_long_as_asked_after_they_were_written(tmp_path):
+    touch(tmp_path, 0, 20, 100, 200)
+    written = time.time()
+    for segment, age_s in zip(segments(tmp_path), [3600, 5, 3600, 3600], strict=True):
+        os.utime(segment, (written, written - age_s))
+    assert [segment_first(path) for path in remove_segments(tmp_path, 200, keep_s=60)] == [0, 100]
+    assert [segment_first(path) for path in segments(tmp_path)] == [20, 200]
 
 
 def test_nothing_is_removed_from_an_empty_folder(tmp_path):

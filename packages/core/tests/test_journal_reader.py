@@ -9,6 +9,7 @@ import tempfile
 import time
 import tracemalloc
 import zlib
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ from despatch.journal import (
     JournalReader,
     JournalWriter,
     end_position,
+    pack_entry,
     remove_segments,
     segments,
 )
@@ -664,3 +666,28 @@ def test_a_flip_costs_at_most_the_frame_that_it_is_in(index, offset):
         frames = read_all(JournalReader(folder))
         expected = {*range(24)} - {*range(header.first, header.end)}
         assert entries_in(frames) == {i: entry(i) for i in expected}
+
+
+def test_entries_can_be_had_as_the_bytes_that_they_have(tmp_path: Path) -> None:
+    entries = [[0, 1.5, "a", 0, {"b": (1, Decimal("2.50"))}], [1, 2, "é", 0, None], [{}]]
+    with JournalWriter(tmp_path, META) as writer:
+        for entry in entries[:2]:
+            writer.append(entry)
+        writer.flush()
+        writer.append(entries[2])
+    with JournalReader(tmp_path, 1, packed=True) as reader:
+        read = [each for frame in iter(reader.read, None) for each in frame.entries]
+        assert reader.ended
+    assert read == [pack_entry(entry) for entry in entries[1:]]
+
+
+def test_a_frame_that_is_no_list_of_entries_is_damage_for_bytes_too(tmp_path: Path) -> None:
+    head = pack_segment_head(0, META)
+    frame = pack_frame(FrameKind.ENTRIES, 0, 2, pack([[1]]))
+    (tmp_path / segment_name(0)).write_bytes(head + frame)
+    with JournalReader(tmp_path, packed=True) as reader:
+        reader.finish()
+        gap = reader.read()
+    assert gap is not None
+    assert gap.damage is not None
+    assert "no list of 2" in gap.damage.reason

@@ -11,7 +11,13 @@ from typing import Any
 import pytest
 
 from despatch.errors import JournalError, UnencodableError
-from despatch.journal import JournalReader, JournalWriter, end_position, segments
+from despatch.journal import (
+    JournalReader,
+    JournalWriter,
+    end_position,
+    pack_entry,
+    segments,
+)
 from despatch.journal.format import MAX_ENTRY_BYTES
 from despatch.value_types import ValueType, value_type_of
 
@@ -332,3 +338,53 @@ class TestAFullDisk:
         with files_no_longer_than(10), pytest.raises(JournalError, match="cannot be written"):
             JournalWriter(tmp_path, META)
         assert segments(tmp_path) == []
+
+
+def test_what_comes_before_a_write_is_done_before_it_whatever_causes_it(tmp_path: Path) -> None:
+    seen: list[int] = []
+
+    def note() -> None:
+        seen.append(end_position(tmp_path))
+
+    writer = JournalWriter(tmp_path, META, flush_bytes=100, before_write=note)
+    for number in range(30):
+        writer.append([number, "x" * 10])
+    assert len(seen) > 2
+    assert seen == sorted(set(seen))
+    ends = [*seen[1:], writer.written]
+    assert all(before < after for before, after in zip(seen, ends, strict=True))
+    writer.flush()
+    count = len(seen)
+    writer.flush()
+    writer.close()
+    assert len(seen) == count
+
+
+def test_nothing_is_written_where_what_comes_before_it_fails(tmp_path: Path) -> None:
+    broken = [True]
+
+    def fail() -> None:
+        if broken:
+            raise JournalError("the disk is full")
+
+    writer = JournalWriter(tmp_path, META, before_write=fail)
+    writer.append([1])
+    with pytest.raises(JournalError, match="full"):
+        writer.flush()
+    assert end_position(tmp_path) == 0
+    broken.clear()
+    writer.close()
+    assert entries_of(tmp_path) == [[1]]
+
+
+def test_an_entry_can_be_packed_without_a_journal(tmp_path: Path) -> None:
+    with JournalWriter(tmp_path, META) as writer:
+        writer.append([1, {"a": (2, 3)}])
+    with JournalReader(tmp_path, packed=True) as reader:
+        frame = reader.read()
+    assert frame is not None
+    assert frame.entries == [pack_entry([1, {"a": (2, 3)}])]
+    with pytest.raises(UnencodableError, match=r"^value\.a: object of type object"):
+        pack_entry([1, {"a": object()}], ("kind", "value"))
+    with pytest.raises(UnencodableError, match=f"{MAX_ENTRY_BYTES} are taken"):
+        pack_entry(["x" * (MAX_ENTRY_BYTES + 1)])

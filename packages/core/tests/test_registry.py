@@ -1088,6 +1088,19 @@ def test_apply_never_raises_and_applies_all_or_nothing(updates, expect, at, name
     assert 0 <= registry[CAPACITY] <= 10
 
 
+def test_outcomes_of_an_earlier_run_are_known() -> None:
+    env = simpy.Environment()
+    earlier, registry = Registry(env), Registry(env)
+    for each in (earlier, registry):
+        each.register("Line_A", Line())
+    command = Command(updates={CAPACITY: 3}, id="a", source="redis")
+    known = earlier.apply(command)
+    registry.remember([earlier.update({CAPACITY: 4}), known])
+    assert registry.apply(command) is known
+    assert registry[CAPACITY] == 1
+    assert isinstance(registry.apply(msgspec.structs.replace(command, source="kafka")), Change)
+
+
 def test_the_docstrings_examples_hold() -> None:
     results = doctest.testmod(registry_module)
     assert results.attempted

@@ -60,7 +60,7 @@ def audit_of(run):
     entries = []
     while (frame := reader.read()) is not None:
         entries += frame.entries
-    return [entry[3] for entry in entries]
+    return [entry[3] for entry in entries if entry[3] is not None]
 
 
 def customers(count, pause=1.0):

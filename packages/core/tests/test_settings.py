@@ -35,7 +35,12 @@ FULL = {
     "plugins": ["redis"],
     "ingress": [{"connector": "redis", "url": "redis://x", "allow": ["Line_A.*"]}],
     "egress": [{"connector": "jsonl"}, {"connector": "jsonl", "select": {"stream_type": "event"}}],
-    "journal": {"flush": {"interval": "50ms", "bytes": "64KiB"}, "segment_bytes": "1MiB"},
+    "journal": {
+        "flush": {"interval": "50ms", "bytes": "64KiB"},
+        "segment_bytes": "1MiB",
+        "keep": "1d",
+    },
+    "resume": "last",
     "courier": {"host": "thread", "grace": "5s", "connect_timeout": 2},
     "runs": "/var/lib/despatch",
 }
@@ -54,6 +59,8 @@ def test_the_defaults_are_those_of_the_design():
     assert settings.courier.grace == timedelta(seconds=30)
     assert settings.courier.connect_timeout == timedelta(seconds=10)
     assert settings.runs == Path(".despatch")
+    assert settings.journal.keep == timedelta(0)
+    assert settings.resume is None
 
 
 def test_everything_can_be_set():
@@ -64,6 +71,8 @@ def test_everything_can_be_set():
     assert settings.journal.flush.bytes == 65_536
     assert [sink.name for sink in settings.egress] == ["jsonl", "jsonl-2"]
     assert settings.egress[1].select.matches("event", "a", None, None)
+    assert settings.journal.keep == timedelta(days=1)
+    assert settings.resume == "last"
 
 
 def test_revealing_gives_json_that_makes_the_same_settings():
@@ -110,6 +119,8 @@ def test_a_run_may_be_a_second_late_before_it_is_said():
         ({"model": "line-a:build"}, ("model",)),
         ({"model": ":build"}, ("model",)),
         ({"model": "line_a:"}, ("model",)),
+        ({"resume": "first"}, ("resume",)),
+        ({"journal": {"keep": "-1s"}}, ("journal", "keep")),
         ({"clock": {"factor": -1}}, ("clock", "factor")),
         ({"clock": {"factor": True}}, ("clock", "factor")),
         ({"clock": {"factor": float("inf")}}, ("clock", "factor")),

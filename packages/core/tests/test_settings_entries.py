@@ -110,6 +110,12 @@ def test_mistakes_in_the_cores_part_are_refused(data):
         EgressSettings.model_validate(data)
 
 
+@pytest.mark.parametrize("name", ["model", "settings", "resume"])
+def test_a_source_is_not_called_what_outcomes_say_of_others(name):
+    with pytest.raises(ValidationError, match="another name than model, resume, settings"):
+        IngressSettings.model_validate({"connector": "acme", "name": name})
+
+
 def test_a_live_egress_connector_is_no_source():
     with pytest.raises(ValidationError):
         IngressSettings.model_validate({"connector": Collector()})

@@ -194,11 +194,12 @@ def test_the_audit_says_when_and_between_which_events(board):
     board.env.timeout(5)
     board.bring(set_staff(3, id="a", source=SOURCE))
     board.switchboard.attend()
-    ((sim_time, position, wall_time, outcome),) = board.audited
+    ((sim_time, position, wall_time, outcome, cause),) = board.audited
     assert (sim_time, position[0]) == (0, 5)
     assert position == list(board.env._queue[0][:3])
     assert "T" in wall_time
     assert (outcome["type"], outcome["id"], outcome["source"]) == ("change", "a", SOURCE)
+    assert cause == {"type": "command", "updates": {"Desk.staff": 3}, "id": "a", "source": SOURCE}
 
 
 def test_with_nothing_due_an_outcome_has_no_position(board):
@@ -477,3 +478,22 @@ def test_abandoning_a_courier_that_does_not_hear_kills_it(board, monkeypatch):
 @pytest.fixture(autouse=True)
 def _log(caplog):
     caplog.set_level(logging.INFO, "despatch")
+
+
+def test_no_record_is_written_without_the_outcomes_before_it(make):
+    board = make(ingress=[{"name": SOURCE}], journal={"flush": {"bytes": 200, "interval": "1h"}})
+    board.switchboard.attend()
+    seen = []
+    board.env.registry.on_outcome.append(
+        # The buffer is full at once: records are written before anyone looks at the audit.
+        lambda outcome: board.env.publish_event("outcome", "x" * 300)
+    )
+    write = board.switchboard._records._segment.write
+
+    def note(data):
+        seen.append(end_position(board.folder.audit))
+        write(data)
+
+    board.switchboard._records._segment.write = note
+    board.env.registry.update({"Desk.staff": 4})
+    assert seen == [1]

@@ -7,6 +7,7 @@ sinks, and the clock is never held up by I/O.
 from importlib.metadata import version
 
 from despatch.commands import Change, Command, DryRun, Outcome, Refusal, Scheduled, Update
+from despatch.differences import Difference
 from despatch.distributions import (
     Constant,
     Distribution,
@@ -38,6 +39,7 @@ from despatch.errors import (
 from despatch.parameters import SimParameter
 from despatch.records import Event, Record, Telemetry
 from despatch.registry import Registry
+from despatch.replaying import ReplayReport, replay
 from despatch.report import Report
 from despatch.resources import (
     CapacityLost,
@@ -65,6 +67,7 @@ __all__ = [
     "Command",
     "Constant",
     "DespatchError",
+    "Difference",
     "Distribution",
     "DryRun",
     "DynamicContainer",
@@ -91,6 +94,7 @@ __all__ = [
     "Refusal",
     "Registry",
     "RegistryError",
+    "ReplayReport",
     "Report",
     "Run",
     "RunError",
@@ -111,4 +115,5 @@ __all__ = [
     "Weibull",
     "WrongThreadError",
     "__version__",
+    "replay",
 ]

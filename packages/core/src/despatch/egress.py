@@ -7,21 +7,44 @@ to the value afterwards changes nothing.
 from __future__ import annotations
 
 import threading
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from msgspec.structs import replace
 
-from despatch.entries import EVENT, TELEMETRY, UNENCODABLE_EVENT, UNENCODABLE_TELEMETRY
+from despatch.entries import (
+    EVENT,
+    TELEMETRY,
+    UNENCODABLE_EVENT,
+    UNENCODABLE_TELEMETRY,
+    UNENCODABLE_WALL_TELEMETRY,
+    WALL_TELEMETRY,
+)
 from despatch.errors import WrongThreadError
 from despatch.value_types import value_type_of
 from despatch.values import UnencodableError
 
 if TYPE_CHECKING:
-    from despatch.journal import JournalWriter
+    from despatch.value_types import ValueType
 
-__all__ = ["EgressMixIn"]
+__all__ = ["EgressMixIn", "RecordJournal"]
 
 _PLAIN = (dict, str, int, float, bool, type(None), list, tuple)
+
+_UNENCODABLE: Final = {
+    EVENT: UNENCODABLE_EVENT,
+    TELEMETRY: UNENCODABLE_TELEMETRY,
+    WALL_TELEMETRY: UNENCODABLE_WALL_TELEMETRY,
+}
+
+
+class RecordJournal(Protocol):
+    """Where records go: a run's journal, or a replay's comparison with one."""
+
+    def append(self, entry: list[Any]) -> int:
+        """Take an entry as it is now; its position, counted from 0."""
+
+    def add_type(self, value_type: ValueType) -> int:
+        """Number a type, counted from 1."""
 
 
 class EgressMixIn:
@@ -32,7 +55,7 @@ class EgressMixIn:
     """
 
     _now: Any
-    _journal: JournalWriter | None = None
+    _journal: RecordJournal | None = None
     _type_ids: dict[type, int]
     _type_names: set[str]
     _thread_id: int
@@ -66,7 +89,25 @@ class EgressMixIn:
         """
         self._publish(TELEMETRY, path_id, value)
 
-    def _record_into(self, journal: JournalWriter | None) -> None:
+    def publish_wall_telemetry(self, path_id: str, value: Any) -> None:
+        """Publish a figure that depends on wall time, such as how late the clock is.
+
+        For sinks it is telemetry like any other. A replay leaves it out of the comparison, since
+        no wall clock can be repeated: neither its value nor when or how often it is published
+        needs to be the same again.
+
+        Args:
+            path_id: The figure's dotted path, such as ``clock.lag_s``.
+            value: As for `publish_event`; mostly a number.
+
+        Raises:
+            TypeError: `path_id` is not a string.
+            WrongThreadError: Called from another thread than the simulation's own.
+            JournalError: The journal cannot be written, for instance on a full disk.
+        """
+        self._publish(WALL_TELEMETRY, path_id, value)
+
+    def _record_into(self, journal: RecordJournal | None) -> None:
         self._journal = journal
         self._type_ids = dict.fromkeys(_PLAIN, 0)
         self._type_names = set()
@@ -89,12 +130,12 @@ class EgressMixIn:
         try:
             journal.append([kind, self._now, name, type_id, value])
         except UnencodableError as error:
-            kind = UNENCODABLE_EVENT if kind == EVENT else UNENCODABLE_TELEMETRY
+            kind = _UNENCODABLE[kind]
             # The trouble may be the name itself, or a clock that counts in fractions.
             printable = name.encode(errors="backslashreplace").decode()
             journal.append([kind, float(self._now), printable, type_id, str(error)])
 
-    def _learn(self, cls: type, journal: JournalWriter) -> int:
+    def _learn(self, cls: type, journal: RecordJournal) -> int:
         value_type = value_type_of(cls)
         type_id = 0
         if value_type is not None:

@@ -14,9 +14,11 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from typing import Any, Protocol
 
+import simpy
+
 from despatch.doorbell import Doorbell
 
-__all__ = ["Attendant", "IngressMixIn"]
+__all__ = ["Attendant", "Chronicle", "IngressMixIn"]
 
 
 class Attendant(Protocol):
@@ -37,10 +39,24 @@ class Attendant(Protocol):
         """Leave nothing undone: nobody knows when the environment runs again, if it does."""
 
 
+class Chronicle(Protocol):
+    """Is told what happens to a simulation from outside, so that it can be repeated."""
+
+    def called(self, until: float | simpy.Event | None) -> None:
+        """`run` is about to begin, until a simulated time or an event, or without an end."""
+
+    def paused(self, stopped_by: str | None, error: BaseException | None) -> None:
+        """`run` is about to return, or to raise."""
+
+    def call(self, function: Callable[..., object], args: tuple[Any, ...]) -> None:
+        """Call a function that another thread handed over."""
+
+
 class IngressMixIn:
     """Gives an environment the way in for commands, other threads and requests to stop."""
 
     _attendant: Attendant | None = None
+    _chronicle: Chronicle | None = None
     _attend_at: float = float("inf")
     _stop_reason: str | None = None
     _doorbell: Doorbell | None = None
@@ -121,4 +137,7 @@ class IngressMixIn:
         for _ in range(len(self._calls)):
             function, args = self._calls.popleft()
             self.catch_up()
-            function(*args)
+            if self._chronicle is None:
+                function(*args)
+            else:
+                self._chronicle.call(function, args)

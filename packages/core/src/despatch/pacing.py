@@ -133,9 +133,14 @@ class PacedEnvironment(IngressMixIn, Kernel):
             RuntimeError: Nothing was left to do, and the event had not come.
             LagError: The simulation was later than it may be, and `stop` is the policy.
         """
+        if isinstance(until, simpy.Event):
+            if until.processed:
+                return until.value
+        elif until is not None:
+            until = end_of_run(until, self._now, self._calendar)
+        if self._chronicle is not None:
+            self._chronicle.called(until)
         event = self._arm(until)
-        if event is not None and event.processed:
-            return event.value
         # A model may call `run` in a run: that one is part of this.
         thread_of_run, is_outermost = self._thread_of_run, not self.clock.is_running
         self._thread_of_run = threading.get_ident()
@@ -144,6 +149,11 @@ class PacedEnvironment(IngressMixIn, Kernel):
         try:
             value = self._run_attentively(event)
             self._make_calls()
+        except BaseException as error:
+            self._note_pause(error)
+            raise
+        else:
+            self._note_pause(None)
         finally:
             self._disarm(event)
             self._thread_of_run = thread_of_run
@@ -153,6 +163,10 @@ class PacedEnvironment(IngressMixIn, Kernel):
                 self._attendant.pause()
         return value
 
+    def _note_pause(self, error: BaseException | None) -> None:
+        if self._chronicle is not None:
+            self._chronicle.paused(self._stop_reason if error is None else None, error)
+
     def catch_up(self) -> None:
         """Move a paced, idle clock to the time that the wall stands for, not past the next event.
 
@@ -161,18 +175,17 @@ class PacedEnvironment(IngressMixIn, Kernel):
         if self.clock.factor and self.clock.is_running:
             self._now = max(self._now, min(self.clock.sim_time(), self.peek()))
 
-    def _arm(self, until: Until | None) -> simpy.Event | None:
+    def _arm(self, until: float | simpy.Event | None) -> simpy.Event | None:
+        """The event that ends the run when it comes."""
         if until is None:
             return None
         if isinstance(until, simpy.Event):
             event = until
         else:
-            at = end_of_run(until, self._now, self._calendar)
             event = simpy.Event(self)
             event._ok, event._value = True, None
-            self.schedule(event, URGENT, at - self._now)
-        if not event.processed:
-            event.callbacks.append(StopSimulation.callback)
+            self.schedule(event, URGENT, until - self._now)
+        event.callbacks.append(StopSimulation.callback)
         return event
 
     def _disarm(self, event: simpy.Event | None) -> None:
@@ -182,15 +195,7 @@ class PacedEnvironment(IngressMixIn, Kernel):
 
     def _run_attentively(self, until: simpy.Event | None) -> Any:
         try:
-            # What came before the clock started is no later than its start.
-            self._attend()
-            if not self.clock.is_running:
-                self.clock.start(self._now)
-            while self._stop_reason is None:
-                if self.clock.factor:
-                    self._run_paced()
-                else:
-                    self._run_at_full_speed()
+            self._run_events()
         except StopSimulation as stop:
             return stop.args[0]
         except EmptySchedule:
@@ -199,6 +204,17 @@ class PacedEnvironment(IngressMixIn, Kernel):
                     f'No scheduled events left but "until" event was not triggered: {until}'
                 ) from None
         return None
+
+    def _run_events(self) -> None:
+        # What came before the clock started is no later than its start.
+        self._attend()
+        if not self.clock.is_running:
+            self.clock.start(self._now)
+        while self._stop_reason is None:
+            if self.clock.factor:
+                self._run_paced()
+            else:
+                self._run_at_full_speed()
 
     def _run_at_full_speed(self) -> None:
         """Process events, a turn at a time, until the clock has a pace or the run is to stop."""

@@ -261,6 +261,17 @@ class Registry:
             if is_settled and outcome.id is not None:
                 self._known.note(outcome.source, outcome.id, Known(outcome, None))
 
+    def know(self, command: Command, outcome: Outcome) -> None:
+        """Know a command as it came from its source, though it was applied otherwise.
+
+        Args:
+            command: The command, as it would come again; one without an id is passed over.
+            outcome: What it gets then.
+        """
+        self._check_thread("know")
+        if command.id is not None:
+            self._known.note(command.source, command.id, Known(outcome, command))
+
     def hand_over(self, thread_id: int) -> int:
         """Make another thread the simulation's own. The environment does, when it runs.
 

@@ -5,6 +5,7 @@ created → connecting → running → draining → finished | failed
 
 from __future__ import annotations
 
+import logging
 import secrets
 import signal
 import threading
@@ -14,25 +15,44 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 from types import FrameType, TracebackType
-from typing import Any, Literal, TypeAlias
+from typing import Any, Final, Literal, TypeAlias, TypeVar
 
 from pydantic_core import to_jsonable_python
 
 from despatch.account import accounts_of
-from despatch.commands import Change, Outcome, Refusal, Scheduled
+from despatch.commands import Change, Command, Outcome, Refusal, Scheduled
 from despatch.courier.hosts import Host, ProcessHost, ProgressMode, ThreadHost
 from despatch.environment import DynamicEnvironment
-from despatch.errors import JournalError, Problem, RegistryError, SettingsError
+from despatch.errors import JournalError, Problem, SettingsError
 from despatch.interfaces import EgressConnector
 from despatch.report import CommandCount, Report
+from despatch.resumption import Legacy, Resumption, legacy_of, resume
 from despatch.runs import RunFolder, RunInfo, RunState, new_run_id
-from despatch.settings import Settings
+from despatch.settings import EgressSettings, IngressSettings, Settings
 from despatch.settings_file import settings_from
 from despatch.switchboard import Switchboard
 
-__all__ = ["Model", "Run"]
+__all__ = ["SETTINGS", "Model", "Run", "environment_of"]
+
+_log = logging.getLogger("despatch")
 
 Model: TypeAlias = Callable[[DynamicEnvironment], object]
+
+SETTINGS: Final = "settings"
+"""The source of the command that sets the `parameters` of the settings."""
+
+_Environment = TypeVar("_Environment", bound=DynamicEnvironment)
+
+
+def environment_of(info: RunInfo, kind: type[_Environment], **lag: Any) -> _Environment:
+    """The environment of a run, as new.
+
+    Args:
+        info: What the run is.
+        kind: The class of the environment.
+        **lag: How late it may be, as for `DynamicEnvironment`.
+    """
+    return kind(factor=info.factor, start=info.start, seed=info.seed, name=info.name, **lag)
 
 
 class Run:
@@ -61,6 +81,8 @@ class Run:
         progress: How to show progress on standard error.
         handle_signals: Whether SIGINT and SIGTERM end the run in order: the first drains, a
             second stops at once. Only in the main thread.
+        origin: The folder of the settings file, beside which the model was found; the run's
+            folder keeps it for a replay.
 
     Raises:
         SettingsError: The settings have mistakes; with all of them. On entering, also for
@@ -70,11 +92,13 @@ class Run:
         settings: The settings, checked and resolved.
         env: The environment.
         commands: What became of the commands so far.
+        resumed: What was taken over from the last run; None where the settings do not ask for it.
         report: What became of the run, once it has been left.
     """
 
     env: DynamicEnvironment
     report: Report
+    resumed: Resumption | None = None
 
     def __init__(
         self,
@@ -83,12 +107,14 @@ class Run:
         *,
         progress: ProgressMode = "none",
         handle_signals: bool = False,
+        origin: Path | None = None,
     ) -> None:
         self.settings: Settings = settings_from(settings)
         self._written = settings
         self._model = model
         self._progress: ProgressMode = progress
         self._handle_signals = handle_signals
+        self._origin = origin
         self.commands = CommandCount()
         self._old_handlers: dict[int, Any] = {}
         self._old_wakeup_fd: int | None = None
@@ -104,16 +130,13 @@ class Run:
             seed=secrets.randbits(63) if settings.seed is None else settings.seed,
             factor=settings.clock.factor,
             version=version("despatch"),
+            origin=None if self._origin is None else str(self._origin.absolute()),
         )
-        self.folder = RunFolder.create(Path(settings.runs), info, _as_json(self._written))
+        self.folder = RunFolder.create(Path(settings.runs), info, _as_json(self._written, settings))
         self._began = time.monotonic()
-        self.env = DynamicEnvironment(
-            factor=settings.clock.factor,
-            start=info.start,
-            lag_tolerance=settings.clock.lag.tolerance,
-            lag_policy=settings.clock.lag.policy,
-            seed=info.seed,
-            name=settings.name,
+        lag = settings.clock.lag
+        self.env = environment_of(
+            info, DynamicEnvironment, lag_tolerance=lag.tolerance, lag_policy=lag.policy
         )
         self.env.registry.on_outcome.append(self._count)
         self._switchboard = Switchboard(self.env, self.folder, settings, self._host())
@@ -123,7 +146,9 @@ class Run:
             self._switchboard.open()
             if self._model is not None:
                 self._model(self.env)
-            self._override()
+            legacy = self._take_over()
+            self._override(legacy)
+            self._switchboard.audit.begun(self.folder.info.resumed)
             self._switchboard.connect(settings.courier.connect_timeout.total_seconds())
             self._set("running")
         except BaseException as error:
@@ -153,13 +178,38 @@ class Run:
         cls = ThreadHost if self.settings.courier.host == "thread" else ProcessHost
         return cls(self.folder, self.settings, self._progress)
 
-    def _override(self) -> None:
+    def _take_over(self) -> Legacy | None:
+        settings, info = self.settings, self.folder.info
+        if settings.resume is None:
+            return None
+        legacy = legacy_of(Path(settings.runs), settings.name, but=info.run_id)
+        if legacy is None:
+            self.resumed = Resumption()
+        else:
+            allow = {ingress.name: ingress.allow for ingress in settings.ingress}
+            self.resumed = resume(self.env, self._switchboard.audit, legacy, info, allow)
+            info.resumed = legacy.info.run_id
+        _log.info("resume: %s", self.resumed)
+        return legacy
+
+    def _override(self, legacy: Legacy | None) -> None:
         if not self.settings.parameters:
             return
-        try:
-            self.env.registry.update(self.settings.parameters)
-        except RegistryError as error:
-            raise SettingsError([Problem("parameters", str(error))]) from error
+        command = Command(updates=self.settings.parameters, source=SETTINGS)
+        outcome = self._switchboard.audit.apply(command)
+        if isinstance(outcome, Refusal):
+            raise SettingsError([Problem("parameters", outcome.reason)])
+        if legacy is None or not isinstance(outcome, Change):
+            return
+        for update in outcome.updates:
+            if update.path in legacy.values and update.old != update.new:
+                _log.warning(
+                    "parameters: %s is %r, as the settings say, and not %r, as run %s had it",
+                    update.path,
+                    update.new,
+                    update.old,
+                    legacy.info.run_id,
+                )
 
     def _leave(self, error: BaseException | None) -> None:
         self._set("draining")
@@ -233,9 +283,15 @@ class Run:
             signal.signal(number, handler)
 
 
-def _as_json(settings: Mapping[str, Any]) -> dict[str, Any]:
+def _as_json(written: Mapping[str, Any], settings: Settings) -> dict[str, Any]:
     """Settings as a settings file could say them; a connector given as an object by its class."""
-    written: dict[str, Any] = to_jsonable_python(
-        settings, timedelta_mode="float", fallback=lambda each: f"live:{type(each).__name__}"
+    json: dict[str, Any] = to_jsonable_python(
+        written, timedelta_mode="float", fallback=lambda each: f"live:{type(each).__name__}"
     )
-    return written
+    given = [*(json.get("ingress") or ()), *(json.get("egress") or ())]
+    entries: list[IngressSettings | EgressSettings] = [*settings.ingress, *settings.egress]
+    for fields, entry in zip(given, entries, strict=True):
+        # Its name would be made of the object's class, which is not there to be asked later.
+        if not isinstance(entry.connector, str) and isinstance(fields, dict):
+            fields.setdefault("name", entry.name)
+    return json

@@ -46,6 +46,9 @@ class RunInfo(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
             to a run that was killed.
         error: Why it failed.
         version: The version of despatch that made it.
+        origin: The folder of the settings file, beside which the model was looked for; None for
+            a run that a program made.
+        resumed: The run that it took over from (`resume: last`); None where it started afresh.
     """
 
     run_id: str
@@ -57,6 +60,8 @@ class RunInfo(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     version: str
     state: RunState = "created"
     error: str | None = None
+    origin: str | None = None
+    resumed: str | None = None
 
 
 def new_run_id() -> str:

@@ -121,10 +121,13 @@ class JournalSettings(Part):
     Attributes:
         flush: When it is written.
         segment_bytes: How large a segment file grows before the next is begun.
+        keep: How long a segment is kept after it was last written to, in wall time, though every
+            sink has passed it: for a replay, or for a sink that is added later.
     """
 
     flush: FlushSettings = FlushSettings()
     segment_bytes: Bytes = ByteSize(64 * 1024 * 1024)
+    keep: Duration = timedelta(0)
 
 
 class CourierSettings(Part):
@@ -158,6 +161,9 @@ class Settings(Part):
         egress: The sinks for records; their names differ.
         journal: The journal of records.
         courier: The courier.
+        resume: ``last`` takes over from the last run of the same name in the same `runs`: its
+            registry's values, the scheduled commands that are not yet due, and the ids of
+            commands that it knew. None starts afresh.
         runs: The folder that the runs' folders are in.
     """
 
@@ -171,6 +177,7 @@ class Settings(Part):
     egress: list[EgressSettings] = Field(default_factory=list)
     journal: JournalSettings = JournalSettings()
     courier: CourierSettings = CourierSettings()
+    resume: Literal["last"] | None = None
     runs: Path = Path(".despatch")
 
     @field_validator("ingress", "egress", mode="before")

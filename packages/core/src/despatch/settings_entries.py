@@ -11,6 +11,7 @@ from datetime import timedelta
 from typing import Annotated, Any, Final, Self
 
 from pydantic import (
+    AfterValidator,
     BeforeValidator,
     ByteSize,
     Field,
@@ -168,6 +169,16 @@ def _connector_name(value: str | IngressConnector | EgressConnector) -> str:
     return str(value) if isinstance(value, str) else f"live:{type(value).__name__}"
 
 
+RESERVED_SOURCES: Final = ("model", "resume", "settings")
+"""What outcomes say their source is where no ingress brought the command."""
+
+
+def _name_of_source(value: str) -> str:
+    if value in RESERVED_SOURCES:
+        raise mistake(f"another name than {', '.join(RESERVED_SOURCES)}, which are taken")
+    return value
+
+
 class _Entry(PluginPart):
     @model_validator(mode="before")
     @classmethod
@@ -188,7 +199,7 @@ class IngressSettings(_Entry):
     connector: Annotated[
         str | IngressConnector, PlainValidator(_ingress_connector), PlainSerializer(_connector_name)
     ]
-    name: Name = ""
+    name: Annotated[Name, AfterValidator(_name_of_source)] = ""
     allow: list[str] | None = None
     serializer: Annotated[SerializerSettings | None, BeforeValidator(_serializer)] = None
 

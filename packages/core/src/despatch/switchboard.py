@@ -10,11 +10,8 @@ import logging
 import math
 import time
 from collections.abc import Mapping
-from datetime import UTC, datetime
 
-import msgspec
-
-from despatch.commands import Outcome
+from despatch.audit_journal import AuditLog
 from despatch.courier.hosts import Host
 from despatch.entries import AUDIT_FIELDS, ENTRY_FIELDS
 from despatch.environment import DynamicEnvironment
@@ -59,6 +56,7 @@ class Switchboard:
         host: Where couriers live.
 
     Attributes:
+        audit: Takes down what comes from outside, and what became of it.
         restarts: How often a courier died and was started again.
     """
 
@@ -73,14 +71,17 @@ class Switchboard:
         self._allow = {ingress.name: ingress.allow for ingress in settings.ingress}
         info = folder.info
         meta = {"run_id": info.run_id, "sim": info.name, "start": info.start.isoformat()}
+        self._audit = JournalWriter(folder.audit, {"kind": "audit", **meta}, fields=AUDIT_FIELDS)
         self._records = JournalWriter(
             folder.records,
             {"kind": "records", **meta},
             fields=ENTRY_FIELDS,
             flush_bytes=settings.journal.flush.bytes,
             segment_bytes=settings.journal.segment_bytes,
+            # No record is there without the commands that led to it, whatever dies when.
+            before_write=self._audit.flush,
         )
-        self._audit = JournalWriter(folder.audit, {"kind": "audit", **meta}, fields=AUDIT_FIELDS)
+        self.audit = AuditLog(env, self._audit)
         self._ingress: dict[str, IngressState] = {}
         self.sinks: dict[str, SinkState] = {}
         self._link: Link | None = None
@@ -114,7 +115,8 @@ class Switchboard:
     def open(self) -> None:
         """Record what the model publishes and every outcome, and start the courier."""
         self._env._record_into(self._records)
-        self._env.registry.on_outcome.append(self._audit_outcome)
+        self._env.registry.on_outcome.append(self.audit.observe)
+        self._env._chronicle = self.audit
         self._env.attach(self)
         self._start_courier()
 
@@ -186,9 +188,8 @@ class Switchboard:
 
     def _apply(self, brought: list[Brought], link: Link) -> None:
         self._env.catch_up()
-        registry = self._env.registry
         outcomes = [
-            registry.apply(message.command, allow=self._allow.get(message.ingress))
+            self.audit.apply(message.command, self._allow.get(message.ingress))
             for message in brought
         ]
         # Written before anyone is told: a source must not forget what no journal remembers.
@@ -197,12 +198,6 @@ class Switchboard:
             Resolved(message.ingress, message.number, outcome, self._audit.end)
             for message, outcome in zip(brought, outcomes, strict=True)
         )
-
-    def _audit_outcome(self, outcome: Outcome) -> None:
-        queue = self._env._queue
-        position = list(queue[0][:3]) if queue else None
-        wall_time = datetime.now(UTC).isoformat()
-        self._audit.append([outcome.sim_time, position, wall_time, msgspec.to_builtins(outcome)])
 
     def _flush(self) -> None:
         self._records.flush()
@@ -225,7 +220,8 @@ class Switchboard:
                 was written before has been delivered.
         """
         self._env.attach(None)
-        self._env.registry.on_outcome.remove(self._audit_outcome)
+        self._env._chronicle = None
+        self._env.registry.on_outcome.remove(self.audit.observe)
         self._env._record_into(None)
         try:
             self._records.close()

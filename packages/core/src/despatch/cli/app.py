@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from despatch.cli import check, demo, doctor, plugins, run, runs
+from despatch.cli import check, demo, doctor, plugins, replay, run, runs
 
 __all__ = ["app", "main"]
 
@@ -21,6 +21,7 @@ app.command("run")(run.run)
 app.command("check")(check.check)
 app.command("doctor")(doctor.doctor)
 app.command("demo")(demo.demo)
+app.command("replay")(replay.replay)
 app.add_typer(plugins.app, name="plugins")
 app.add_typer(runs.app, name="runs")
 

@@ -59,7 +59,8 @@ def run(
     try:
         settings, model = read(settings_file, overrides)
         _tell_of_earlier_runs(settings)
-        result = conduct(raw_settings(settings_file, overrides=overrides), model)
+        raw = raw_settings(settings_file, overrides=overrides)
+        result = conduct(raw, model, origin=settings_file.absolute().parent)
     except DespatchError as error:
         fail(error)
     if report is not None:
@@ -71,17 +72,24 @@ def run(
     raise typer.Exit(result.exit_status)
 
 
-def conduct(settings: Mapping[str, Any], model: Model) -> Report:
+def conduct(settings: Mapping[str, Any], model: Model, *, origin: Path | None = None) -> Report:
     """Run a model to its end, or to SIGINT or SIGTERM.
 
     What the model raises is printed with its own traceback, and the report says `failed`.
 
+    Args:
+        settings: As for `Run`.
+        model: As for `Run`.
+        origin: As for `Run`.
+
     Raises:
         DespatchError: The run could not begin.
     """
-    run = Run(settings, model, progress=progress_mode(), handle_signals=True)
+    run = Run(settings, model, progress=progress_mode(), handle_signals=True, origin=origin)
     try:
         with run:
+            if run.resumed is not None:
+                err().print(f"{run.settings.name}: {run.resumed}", markup=False)
             run.run()
     except SettingsError:
         raise

@@ -14,7 +14,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from despatch.courier.ledger import Cursor
-from despatch.entries import STREAM_TYPES, UNENCODABLE_EVENT, Entry
+from despatch.entries import STREAM_TYPES, UNENCODABLE_KINDS, Entry
 from despatch.journal import Frame, JournalReader
 from despatch.records import Event, Record, Telemetry
 from despatch.runs import RunInfo
@@ -177,7 +177,7 @@ class Cutter:
         names: dict[int, str | None] = {id_: each.name for id_, each in self.types.items()}
         for seq, (kind, sim_time, name, type_id, value) in enumerate(entries, draft.end):
             type_name = names.get(type_id)
-            reason = str(value) if kind >= UNENCODABLE_EVENT else None
+            reason = str(value) if kind in UNENCODABLE_KINDS else None
             if reason is not None:
                 value = None
             if matches is not None and not matches(STREAM_TYPES[kind], name, type_name, value):

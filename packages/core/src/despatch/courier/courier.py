@@ -219,10 +219,11 @@ class Courier:
             self._clean()
 
     def _clean(self) -> None:
-        """Remove the segments that every sink has passed."""
+        """Remove the segments that every sink has passed and that nobody wants kept."""
         if len(self._deliveries) == len(self._settings.egress) and self._deliveries:
             passed = min(delivery.position for delivery in self._deliveries.values())
-            remove_segments(self._folder.records, passed)
+            keep_s = self._settings.journal.keep.total_seconds()
+            remove_segments(self._folder.records, passed, keep_s=keep_s)
 
     def _send(self, message: Message) -> None:
         link = self._link

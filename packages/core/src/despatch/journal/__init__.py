@@ -5,7 +5,7 @@
 
 from despatch.journal.format import remove_segments, segments
 from despatch.journal.reader import Damage, Frame, JournalReader, end_position
-from despatch.journal.writer import JournalWriter
+from despatch.journal.writer import JournalWriter, pack_entry
 
 __all__ = [
     "Damage",
@@ -13,6 +13,7 @@ __all__ = [
     "JournalReader",
     "JournalWriter",
     "end_position",
+    "pack_entry",
     "remove_segments",
     "segments",
 ]

@@ -53,6 +53,7 @@ from __future__ import annotations
 
 import re
 import struct
+import time
 import zlib
 from dataclasses import dataclass
 from enum import IntEnum
@@ -219,8 +220,13 @@ def segments(folder: Path) -> list[Path]:
         raise JournalError(f"{folder}: the journal cannot be read: {error.strerror}") from error
 
 
-def remove_segments(folder: Path, before: int) -> list[Path]:
+def remove_segments(folder: Path, before: int, *, keep_s: float = 0.0) -> list[Path]:
     """Remove the segments that lie wholly before a position, but never the last one.
+
+    Args:
+        folder: Where the segments are.
+        before: The position.
+        keep_s: How long a segment is kept after it was last written to, in wall seconds.
 
     Returns:
         The segments that were removed.
@@ -232,9 +238,18 @@ def remove_segments(folder: Path, before: int) -> list[Path]:
     passed = [
         segment for segment, following in pairwise(present) if segment_first(following) <= before
     ]
+    if keep_s > 0 and passed:
+        passed = [segment for segment in passed if _age_s(segment) > keep_s]
     for segment in passed:
         try:
             segment.unlink(missing_ok=True)
         except OSError as error:
             raise JournalError(f"{segment}: cannot be removed: {error.strerror}") from error
     return passed
+
+
+def _age_s(segment: Path) -> float:
+    try:
+        return time.time() - segment.stat().st_mtime
+    except OSError as error:
+        raise JournalError(f"{segment}: cannot be read: {error.strerror}") from error

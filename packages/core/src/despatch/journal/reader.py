@@ -6,7 +6,9 @@ import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, Final
+
+import msgspec
 
 from despatch.journal.format import HEADER_BYTES, FrameHeader, FrameKind, segment_first, segments
 from despatch.journal.scan import Broken, Found, SegmentScan
@@ -14,6 +16,8 @@ from despatch.value_types import ValueType
 from despatch.values import unpack
 
 __all__ = ["Damage", "Frame", "JournalReader", "end_position"]
+
+_PACKED: Final = msgspec.msgpack.Decoder(list[msgspec.Raw])
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,14 +44,14 @@ class Frame:
 
     Attributes:
         first: The position of the first entry.
-        entries: The entries; none where the frame says that the journal goes on at `first`
-            after `damage`.
+        entries: The entries, each a list or, where the reader was asked for that, its bytes;
+            none where the frame says that the journal goes on at `first` after `damage`.
         bytes: How many bytes the frame has in the journal.
         damage: What was lost just before `first`.
     """
 
     first: int
-    entries: list[list[Any]]
+    entries: list[Any]
     bytes: int = 0
     damage: Damage | None = None
 
@@ -66,6 +70,7 @@ class JournalReader:
     Args:
         folder: Where the segments are.
         position: Where to begin, which may be in the middle of a frame.
+        packed: Whether to give each entry as the bytes that it has in the journal.
 
     Attributes:
         position: The position after the last entry that was given, or is known to be lost.
@@ -74,12 +79,13 @@ class JournalReader:
         meta: What the writer said the journal is; empty until some segment's head was read.
     """
 
-    def __init__(self, folder: Path, position: int = 0) -> None:
+    def __init__(self, folder: Path, position: int = 0, *, packed: bool = False) -> None:
         self.position = position
         self.ended = False
         self.types: dict[int, ValueType] = {}
         self.meta: dict[str, Any] = {}
         self._folder = folder
+        self._is_packed = packed
         self._scan: SegmentScan | None = None
         self._is_final = False
         self._trouble: Broken | None = None
@@ -203,16 +209,17 @@ class JournalReader:
         if payload is None:
             return None
         try:
-            content = _unpack_list(payload, header.count)
             if header.kind is FrameKind.ENTRIES:
-                return self._frame(header, content)
+                read = _packed_list if self._is_packed else _unpack_list
+                return self._frame(header, read(payload, header.count))
+            content = _unpack_list(payload, header.count)
             self.types.update({id_: ValueType.from_builtins(plain) for id_, plain in content})
         except (TypeError, ValueError) as error:
             reason = f"the frame of position {header.first} cannot be decoded: {error}"
             self._note(Broken(header.first, header.end, False, found.segment, reason))
         return None
 
-    def _frame(self, header: FrameHeader, entries: list[list[Any]]) -> Frame | None:
+    def _frame(self, header: FrameHeader, entries: list[Any]) -> Frame | None:
         """The part of a frame from the position on."""
         wanted = entries[self.position - header.first :]
         size = (HEADER_BYTES + header.length) * len(wanted) // max(1, len(entries))
@@ -225,6 +232,16 @@ def _unpack_list(payload: bytes, count: int) -> list[Any]:
     if not isinstance(content, list) or len(content) != count:
         raise ValueError(f"no list of {count}")
     return content
+
+
+def _packed_list(payload: bytes, count: int) -> list[bytes]:
+    try:
+        content = _PACKED.decode(payload)
+    except msgspec.DecodeError as error:
+        raise ValueError(str(error)) from error
+    if len(content) != count:
+        raise ValueError(f"no list of {count}")
+    return [bytes(each) for each in content]
 
 
 def end_position(folder: Path) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import chain
 from pathlib import Path
 from types import TracebackType
@@ -28,10 +28,29 @@ from despatch.journal.format import (
 from despatch.value_types import ValueType
 from despatch.values import OPTIONS, default, pack, packb
 
-__all__ = ["JournalWriter"]
+__all__ = ["JournalWriter", "pack_entry"]
 
 # The buffer begins with room for the frame's header, so that a frame is one write.
 _ROOM: Final = HEADER_BYTES + ARRAY32.size
+
+
+def pack_entry(entry: list[Any], fields: Sequence[str] = ()) -> bytes:
+    """An entry as its bytes in a journal.
+
+    Args:
+        entry: The entry.
+        fields: What its items are called, for errors.
+
+    Raises:
+        UnencodableError: Something in it cannot be packed, or it is too long.
+    """
+    try:
+        packed = packb(entry, default, OPTIONS)
+    except TypeError:
+        packed = _pack_slowly(entry, fields)
+    if len(packed) > MAX_ENTRY_BYTES:
+        raise _too_long(packed)
+    return packed
 
 
 class JournalWriter:
@@ -43,6 +62,7 @@ class JournalWriter:
         fields: What the items of an entry are called, for errors; it goes into the meta.
         flush_bytes: A frame is written once the buffer has so many bytes.
         segment_bytes: A new segment is begun before one would have more bytes than this.
+        before_write: Called before each frame of entries is written.
 
     Attributes:
         end: The position after the last entry that was appended.
@@ -60,6 +80,7 @@ class JournalWriter:
         fields: Sequence[str] = (),
         flush_bytes: int = 256 * 1024,
         segment_bytes: int = 64 * 1024 * 1024,
+        before_write: Callable[[], object] | None = None,
     ) -> None:
         if not 0 < flush_bytes <= MAX_ENTRY_BYTES:
             raise ValueError(f"flush_bytes is {flush_bytes}; from 1 to {MAX_ENTRY_BYTES} are taken")
@@ -69,6 +90,7 @@ class JournalWriter:
         self._meta = {**meta, "fields": list(fields)} if fields else dict(meta)
         self._fields = tuple(fields)
         self._segment_bytes = segment_bytes
+        self._before_write = before_write
         self._buffer = bytearray(_ROOM)
         self._full_at = _ROOM + flush_bytes
         self._types: list[bytes] = []
@@ -91,7 +113,7 @@ class JournalWriter:
         try:
             packed = packb(entry, default, OPTIONS)
         except TypeError:
-            packed = self._pack_slowly(entry)
+            packed = _pack_slowly(entry, self._fields)
         buffer = self._buffer
         buffer += packed
         position = self.end
@@ -149,19 +171,13 @@ class JournalWriter:
     ) -> None:
         self.close()
 
-    def _pack_slowly(self, entry: list[Any]) -> bytes:
-        named = self._fields[: len(entry)]
-        unnamed = (f"entry[{index}]" for index in range(len(named), len(entry)))
-        parts = zip(entry, chain(named, unnamed), strict=True)
-        return packb([Fragment(pack(part, name)) for part, name in parts])
-
     def _make_room(self, length: int) -> None:
         """Flush; if that fails, the entry that was just appended, of this length, goes again."""
         try:
             if self._is_closed:
                 raise JournalError(f"{self._folder}: the journal is closed")
             if length > MAX_ENTRY_BYTES:
-                raise UnencodableError(f"entry of {length} bytes; {MAX_ENTRY_BYTES} are taken")
+                raise _too_long(self._buffer[-length:])
             self.flush()
         except DespatchError:
             del self._buffer[-length:]
@@ -169,6 +185,8 @@ class JournalWriter:
             raise
 
     def _write_entries(self) -> None:
+        if self._before_write is not None:
+            self._before_write()
         buffer = self._buffer
         is_full = self._segment.size + len(buffer) > self._segment_bytes
         if is_full and self.written > self._segment.first:
@@ -250,6 +268,17 @@ class _Segment:
 
     def _failure(self, what: str, error: OSError) -> JournalError:
         return JournalError(f"{self._path}: cannot be {what}: {error.strerror}")
+
+
+def _pack_slowly(entry: list[Any], fields: Sequence[str]) -> bytes:
+    named = fields[: len(entry)]
+    unnamed = (f"entry[{index}]" for index in range(len(named), len(entry)))
+    parts = zip(entry, chain(named, unnamed), strict=True)
+    return packb([Fragment(pack(part, name)) for part, name in parts])
+
+
+def _too_long(packed: bytes | bytearray) -> UnencodableError:
+    return UnencodableError(f"entry of {len(packed)} bytes; {MAX_ENTRY_BYTES} are taken")
 
 
 def _make_empty(folder: Path) -> None:

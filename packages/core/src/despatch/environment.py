@@ -10,7 +10,6 @@
 
 from __future__ import annotations
 
-import secrets
 from datetime import datetime, timedelta
 from threading import get_ident
 from typing import TYPE_CHECKING, Any
@@ -19,6 +18,8 @@ from despatch.egress import EgressMixIn
 from despatch.lag import LAG_TOLERANCE, LagPolicy
 from despatch.pacing import PacedEnvironment
 from despatch.registry import Registry
+from despatch.renderings import excerpt
+from despatch.seeds import checked_seed, new_seed
 from despatch.until import Until
 
 if TYPE_CHECKING:
@@ -44,9 +45,11 @@ class DynamicEnvironment(EgressMixIn, PacedEnvironment):
         name: The simulation's name, which its records carry.
 
     Raises:
-        TypeError: `factor` is no number, or `start` no datetime.
-        ValueError: `factor` is negative or not finite, `start` is naive, `lag_tolerance` no
-            duration of more than 0, or `lag_policy` another word.
+        TypeError: `initial_time` or `factor` is no number, `start` no datetime, `seed` no integer,
+            or `name` no text.
+        ValueError: `initial_time` is not finite, `factor` or `seed` is negative or not finite,
+            `start` is naive, `lag_tolerance` no duration of more than 0, `lag_policy` another
+            word, or `name` empty.
 
     Attributes:
         registry: Every live parameter, by dotted path.
@@ -71,8 +74,8 @@ class DynamicEnvironment(EgressMixIn, PacedEnvironment):
             lag_tolerance=lag_tolerance,
             lag_policy=lag_policy,
         )
-        self.name = name
-        self.seed = secrets.randbits(63) if seed is None else seed
+        self.name = _checked_name(name)
+        self.seed = new_seed() if seed is None else checked_seed(seed)
         self.registry = Registry(self)
         self._streams: Streams | None = None
         self._values = self.registry.live_values
@@ -125,3 +128,11 @@ class DynamicEnvironment(EgressMixIn, PacedEnvironment):
         """Make this thread the simulation's own; the answer is which one was it before."""
         self._thread_id = thread_id
         return self.registry.hand_over(thread_id)
+
+
+def _checked_name(name: object) -> str:
+    if not isinstance(name, str):
+        raise TypeError(f"name: expected the simulation's name, a text, not {excerpt(name)}")
+    if not name:
+        raise ValueError("name: expected the simulation's name, not an empty text")
+    return name

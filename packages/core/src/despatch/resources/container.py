@@ -9,7 +9,7 @@ import simpy
 from simpy.resources import container as simpys
 
 from despatch.bare_events import ContainerGet, ContainerPut, succeed
-from despatch.resources.capacity import Capacity, LiveCapacity, capacity_signal
+from despatch.resources.capacity import Capacity, LiveCapacity, capacity_signal, check_number
 from despatch.resources.queues import Waiting
 
 __all__ = ["DynamicContainer"]
@@ -32,7 +32,8 @@ class DynamicContainer(LiveCapacity, simpy.Container):
         ValueError: The number is not above 0, or what the path holds is not a number of at
             least 0, or `init` is negative or above the capacity.
         UnknownPathError: The registry has no such path.
-        TypeError: `capacity` is a path, and the environment has no registry.
+        TypeError: `capacity` is a path, and the environment has no registry; or what is given is
+            no environment, no capacity or no number.
     """
 
     PutQueue = Waiting
@@ -42,6 +43,7 @@ class DynamicContainer(LiveCapacity, simpy.Container):
         self, env: simpy.Environment, capacity: Capacity = math.inf, init: int | float = 0
     ) -> None:
         signal = capacity_signal(env, capacity)
+        check_number("init", init, "a number of at least 0")
         if signal is not None and init > signal.value:
             raise ValueError(
                 f"{signal.path}: the container starts with {init!r}, more than its capacity of "
@@ -58,12 +60,17 @@ class DynamicContainer(LiveCapacity, simpy.Container):
 
         Raises:
             ValueError: `amount` is not above 0.
+            TypeError: It is no number.
         """
+        try:
+            is_positive = amount > 0
+        except TypeError:
+            is_positive = False
+        if not is_positive:
+            raise _wrong_amount(amount)
         env: Any = self._env
         if not self._is_fast or env._is_watched:
             return simpys.ContainerPut(self, amount)
-        if amount <= 0:
-            raise ValueError(f"amount(={amount}) must be > 0.")
         event: Any = ContainerPut()
         event.amount = amount
         event.env = env
@@ -83,12 +90,17 @@ class DynamicContainer(LiveCapacity, simpy.Container):
 
         Raises:
             ValueError: `amount` is not above 0.
+            TypeError: It is no number.
         """
+        try:
+            is_positive = amount > 0
+        except TypeError:
+            is_positive = False
+        if not is_positive:
+            raise _wrong_amount(amount)
         env: Any = self._env
         if not self._is_fast or env._is_watched:
             return simpys.ContainerGet(self, amount)
-        if amount <= 0:
-            raise ValueError(f"amount(={amount}) must be > 0.")
         event: Any = ContainerGet()
         event.amount = amount
         event.env = env
@@ -127,3 +139,11 @@ class DynamicContainer(LiveCapacity, simpy.Container):
 
     def _occupied(self) -> int | float:
         return self.level
+
+
+def _wrong_amount(amount: Any) -> Exception:
+    try:
+        check_number("amount", amount, "a number above 0")
+    except (TypeError, ValueError) as error:
+        return error
+    return ValueError(f"amount(={amount}) must be > 0.")

@@ -9,7 +9,6 @@ step aside, and SimPy's own code runs.
 
 from __future__ import annotations
 
-from itertools import takewhile
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from simpy.resources.base import BaseResource
@@ -23,6 +22,7 @@ if TYPE_CHECKING:
 __all__ = ["FastPath"]
 
 _EXTENSION_POINTS: Final = (
+    "capacity",
     "_do_put",
     "_do_get",
     "_trigger_put",
@@ -30,6 +30,9 @@ _EXTENSION_POINTS: Final = (
     "PutQueue",
     "GetQueue",
 )
+
+
+_KNOWN: Final = ("despatch.resources.", "simpy.resources.")
 
 
 class _ExtensionPoint:
@@ -78,6 +81,6 @@ class FastPath(BaseResource[Any, Any]):
 
 
 def _is_untouched(cls: type) -> bool:
-    """Whether no subclass of the classes in this package overrides an extension point."""
-    strangers = takewhile(lambda kind: not kind.__module__.startswith(__package__), cls.__mro__)
+    """Whether no class but SimPy's and those of this package has an extension point."""
+    strangers = (kind for kind in cls.__mro__ if not kind.__module__.startswith(_KNOWN))
     return not any(point in vars(kind) for kind in strangers for point in _EXTENSION_POINTS)

@@ -7,7 +7,7 @@ from operator import attrgetter
 from typing import Any, ClassVar, Final, Literal, TypeAlias, cast, get_args
 
 import simpy
-from simpy.events import NORMAL
+from simpy.events import NORMAL, PENDING
 from simpy.resources import resource as simpys
 from simpy.resources.resource import Preempted, Resource
 
@@ -69,7 +69,8 @@ class DynamicResource(LiveCapacity, simpy.Resource):
         ValueError: The number is not above 0, or what the path holds is not a number of at
             least 0, or `on_shrink` is none of the two.
         UnknownPathError: The registry has no such path.
-        TypeError: `capacity` is a path, and the environment has no registry.
+        TypeError: `capacity` is a path, and the environment has no registry; or what is given is
+            no environment, or no capacity.
 
     Example:
         >>> from despatch import DynamicEnvironment, DynamicResource, SimParameter
@@ -166,6 +167,8 @@ class DynamicResource(LiveCapacity, simpy.Resource):
             users = self.users
             if len(users) < self._capacity:
                 event: Any = queue.popleft()
+                if event._value is not PENDING:
+                    raise RuntimeError(f"{event} has already been triggered")
                 users[event] = None
                 event.usage_since = now = env._now
                 event._ok = True
@@ -237,7 +240,7 @@ class DynamicPriorityResource(DynamicResource, simpy.PriorityResource):
         succeed(event, self._env)
 
     def _least_important(self) -> list[Any]:
-        return sorted(self.users, key=_KEY, reverse=True)
+        return sorted(super()._least_important(), key=_KEY, reverse=True)
 
 
 class _Preemption(simpy.PreemptiveResource):
@@ -250,7 +253,7 @@ class _Preemption(simpy.PreemptiveResource):
     def _make_place(self, event: Any) -> None:
         """Evict somebody for this request, where that is its right."""
         users = self.users
-        if not event.preempt or len(users) != self._capacity or not users:
+        if not event.preempt or not self._capacity <= len(users) < self._capacity + 1 or not users:
             return
         last = max(users, key=_KEY)
         if last.key > event.key:

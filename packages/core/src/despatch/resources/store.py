@@ -11,6 +11,7 @@ import simpy
 from simpy.resources import store as simpys
 
 from despatch.bare_events import FilterStoreGet, StoreGet, StorePut, succeed
+from despatch.renderings import excerpt
 from despatch.resources.capacity import Capacity, LiveCapacity, capacity_signal, whole_places
 from despatch.resources.queues import Waiting
 
@@ -33,7 +34,8 @@ class DynamicStore(LiveCapacity, simpy.Store):
         ValueError: The number is not above 0, or what the path holds is not a number of at
             least 0.
         UnknownPathError: The registry has no such path.
-        TypeError: `capacity` is a path, and the environment has no registry.
+        TypeError: `capacity` is a path, and the environment has no registry; or what is given is
+            no environment, or no capacity.
     """
 
     PutQueue: ClassVar[Any] = Waiting
@@ -144,7 +146,12 @@ class DynamicFilterStore(DynamicStore, simpy.FilterStore):
         Args:
             filter: Says of an item whether it will do. Asked again whenever something was put
                 in or somebody else takes.
+
+        Raises:
+            TypeError: `filter` cannot be called.
         """
+        if not callable(filter):
+            raise TypeError(f"filter: expected a function of an item, not {excerpt(filter)}")
         env: Any = self._env
         if not self._is_fast or env._is_watched:
             return simpys.FilterStoreGet(self, filter)

@@ -61,7 +61,7 @@ def _method(kind: type, name: str) -> object:
 
 
 _WATCHED: Final = tuple(
-    (vars(kind), name, _method(kind, name))
+    (vars(kind).get, name, _method(kind, name))
     for kinds, names in (
         (
             (
@@ -100,11 +100,12 @@ _WATCHED: Final = tuple(
     for kind in kinds
     for name in names
 )
+_SIMPYS_OWN: Final = [method for *_, method in _WATCHED]
 
 
 def are_simpys_own() -> bool:
     """Whether the methods that bare events pass over are as SimPy has them."""
-    return all(methods.get(name) is method for methods, name, method in _WATCHED)
+    return [method_of(name) for method_of, name, _ in _WATCHED] == _SIMPYS_OWN
 
 
 def succeed(event: Any, env: Any, value: Any = None) -> None:

@@ -149,8 +149,9 @@ class PacedEnvironment(IngressMixIn, Kernel):
         # A model may call `run` in a run: that one is part of this.
         thread_of_run, is_outermost = self._thread_of_run, not self.clock.is_running
         self._thread_of_run, turn = threading.get_ident(), self._turn
-        # Somebody may have patched or restored one of SimPy's classes since the last run.
-        self._note_watchers()
+        if is_outermost:
+            # Somebody may have patched or restored one of SimPy's classes since the last run.
+            self._note_watchers()
         if self._doorbell is not None and self._doorbell.is_closed:
             self._doorbell = None
         try:

@@ -125,7 +125,7 @@ class DynamicResource(LiveCapacity, simpy.Resource):
         event.proc = env._active_proc
         users, queue = self.users, self.put_queue
         if not queue and len(users) < self._capacity:
-            users[event] = None
+            users.admit(event)
             event.usage_since = now = env._now
             event._ok = True
             event._value = None
@@ -150,7 +150,7 @@ class DynamicResource(LiveCapacity, simpy.Resource):
         event.callbacks = [self._on_release]
         event.resource = self
         event.proc = env._active_proc
-        self.users.pop(request, None)
+        self.users.leave(request, None)
         event._ok = True
         event._value = None
         heappush(env._queue, (env._now, NORMAL, next(env._eid), event))
@@ -169,7 +169,7 @@ class DynamicResource(LiveCapacity, simpy.Resource):
                 event: Any = queue.popleft()
                 if event._value is not PENDING:
                     raise RuntimeError(f"{event} has already been triggered")
-                users[event] = None
+                users.admit(event)
                 event.usage_since = now = env._now
                 event._ok = True
                 event._value = None
@@ -235,7 +235,7 @@ class DynamicPriorityResource(DynamicResource, simpy.PriorityResource):
         return event  # type: ignore[no-any-return]
 
     def _admit(self, event: Any) -> None:
-        self.users[event] = None
+        self.users.admit(event)
         event.usage_since = self._env.now
         succeed(event, self._env)
 

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from operator import concat
+from operator import add
 from typing import Any
 
 import pytest
@@ -167,8 +167,8 @@ def test_who_cannot_be_ranked_among_the_others_is_refused_and_does_not_wait():
 @pytest.mark.parametrize("kind", [Waiting, Users])
 def test_lines_are_added_to_a_list(kind):
     line = filled(kind, "ab")
-    assert concat(line, ["c"]) == ["a", "b", "c"]
-    assert concat(["c"], line) == ["c", "a", "b"]
+    assert add(line, ["c"]) == ["a", "b", "c"]
+    assert add(["c"], line) == ["c", "a", "b"]
     assert line + filled(Users, "c") == ["a", "b", "c"]
     assert line.copy() == ["a", "b"]
     assert type(line.copy()) is list

@@ -77,11 +77,11 @@ class DynamicContainer(LiveCapacity, simpy.Container):
         event.callbacks = [self._on_put]
         event.resource = self
         event.proc = env._active_proc
-        if not self.put_queue and self._capacity - self._level >= amount:
+        if not self._put_queue and self._capacity - self._level >= amount:
             self._level += amount
             succeed(event, env)
         else:
-            self.put_queue.append(event)
+            self._put_queue.append(event)
             self._serve_puts()
         return event  # type: ignore[no-any-return]
 
@@ -107,11 +107,11 @@ class DynamicContainer(LiveCapacity, simpy.Container):
         event.callbacks = [self._on_get]
         event.resource = self
         event.proc = env._active_proc
-        if not self.get_queue and self._level >= amount:
+        if not self._get_queue and self._level >= amount:
             self._level -= amount
             succeed(event, env)
         else:
-            self.get_queue.append(event)
+            self._get_queue.append(event)
             self._serve_gets()
         return event  # type: ignore[no-any-return]
 
@@ -120,7 +120,7 @@ class DynamicContainer(LiveCapacity, simpy.Container):
         if not self._is_fast or env._is_watched:
             self._trigger_put(None)
             return
-        queue = self.put_queue
+        queue = self._put_queue
         while queue and self._capacity - self._level >= queue[0].amount:
             event = queue.popleft()
             self._level += event.amount
@@ -131,7 +131,7 @@ class DynamicContainer(LiveCapacity, simpy.Container):
         if not self._is_fast or env._is_watched:
             self._trigger_get(None)
             return
-        queue = self.get_queue
+        queue = self._get_queue
         while queue and self._level >= queue[0].amount:
             event = queue.popleft()
             self._level -= event.amount

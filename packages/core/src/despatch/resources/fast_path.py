@@ -9,12 +9,14 @@ step aside, and SimPy's own code runs.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final, cast
+from operator import attrgetter
+from typing import TYPE_CHECKING, Any, ClassVar, Final, cast
 
 from simpy.resources.base import BaseResource
 
 from despatch.bare_events import are_simpys_own
 from despatch.kernel import Kernel
+from despatch.resources.queues import Users
 
 if TYPE_CHECKING:
     import simpy
@@ -57,6 +59,20 @@ class _ExtensionPoint:
             raise AttributeError(self._name)
 
 
+class _Line(property):
+    """A line that an instance may be given another for, which ends its fast path."""
+
+    def __init__(self, name: str, kind: str) -> None:
+        super().__init__(attrgetter(f"_{name}"))
+        self._slot = f"_{name}"
+        self._kind = kind
+
+    def __set__(self, instance: Any, line: Any) -> None:
+        setattr(instance, self._slot, line)
+        if not isinstance(line, getattr(instance, self._kind)):
+            instance._is_fast = False
+
+
 class FastPath(BaseResource[Any, Any]):
     """A resource that takes the fast path where it may.
 
@@ -67,8 +83,14 @@ class FastPath(BaseResource[Any, Any]):
 
     _is_fast: bool = False
     # Of events and queues, resources touch what is SimPy's own business.
-    put_queue: Any
-    get_queue: Any
+    put_queue: Any = _Line("put_queue", "PutQueue")
+    get_queue: Any = _Line("get_queue", "GetQueue")
+    users: Any = _Line("users", "_Users")
+    _Users: ClassVar[type] = Users
+    # The same without a call in between.
+    _put_queue: Any
+    _get_queue: Any
+    _users: Any
 
     _do_put = _ExtensionPoint()
     _do_get = _ExtensionPoint()

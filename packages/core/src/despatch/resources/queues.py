@@ -176,7 +176,11 @@ class Users(_Line, dict[Any, None]):  # type: ignore[misc]  # a list's methods, 
         Raises:
             ValueError: It is not there.
         """
-        if self.leave(request, self) is self:
+        try:
+            is_here = self.leave(request, self) is not self
+        except TypeError:  # what has no hash is no request
+            is_here = False
+        if not is_here:
             raise ValueError(f"{request} is not being served")
 
     def index(self, request: Any) -> int:

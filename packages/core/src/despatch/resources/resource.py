@@ -100,7 +100,7 @@ class DynamicResource(LiveCapacity, simpy.Resource):
             raise ValueError(f"on_shrink: expected 'drain' or 'preempt', not {on_shrink!r}")
         signal = capacity_signal(env, capacity)
         super().__init__(env, 1 if signal is not None else cast(int, capacity))
-        self.users: Any = Users()
+        self.users = Users()
         self.on_shrink = on_shrink
         self._on_release = self._serve_next
         if signal is not None:
@@ -123,7 +123,7 @@ class DynamicResource(LiveCapacity, simpy.Resource):
         event.callbacks = []
         event.resource = self
         event.proc = env._active_proc
-        users, queue = self.users, self.put_queue
+        users, queue = self._users, self._put_queue
         if not queue and len(users) < self._capacity:
             users.admit(event)
             event.usage_since = now = env._now
@@ -150,7 +150,10 @@ class DynamicResource(LiveCapacity, simpy.Resource):
         event.callbacks = [self._on_release]
         event.resource = self
         event.proc = env._active_proc
-        self.users.leave(request, None)
+        try:  # noqa: SIM105  the time that it takes to suppress
+            self._users.leave(request, None)
+        except TypeError:  # what has no hash is no request
+            pass
         event._ok = True
         event._value = None
         heappush(env._queue, (env._now, NORMAL, next(env._eid), event))
@@ -162,9 +165,9 @@ class DynamicResource(LiveCapacity, simpy.Resource):
         if not self._is_fast or env._is_watched:
             self._trigger_put(None)
             return
-        queue = self.put_queue
+        queue = self._put_queue
         if queue:
-            users = self.users
+            users = self._users
             if len(users) < self._capacity:
                 event: Any = queue.popleft()
                 if event._value is not PENDING:
@@ -184,12 +187,12 @@ class DynamicResource(LiveCapacity, simpy.Resource):
             process = request.proc
             # Nobody can be interrupted who is running just now, or has ended without a release.
             if process is not None and process.is_alive and process is not self._env.active_process:
-                self.users.remove(request)
+                self._users.remove(request)
                 process.interrupt(CapacityLost(request, self))
 
     def _least_important(self) -> list[Any]:
         """Those who are served, the least important first."""
-        return list(self.users)[::-1]
+        return list(self._users)[::-1]
 
     def _occupied(self) -> int:
         return self.count
@@ -227,15 +230,15 @@ class DynamicPriorityResource(DynamicResource, simpy.PriorityResource):
         event.callbacks = []
         event.resource = self
         event.proc = env._active_proc
-        if not self.put_queue and len(self.users) < self._capacity:
+        if not self._put_queue and len(self._users) < self._capacity:
             self._admit(event)
         else:
-            self.put_queue.append(event)
+            self._put_queue.append(event)
             self._serve_next()
         return event  # type: ignore[no-any-return]
 
     def _admit(self, event: Any) -> None:
-        self.users.admit(event)
+        self._users.admit(event)
         event.usage_since = self._env.now
         succeed(event, self._env)
 
@@ -273,9 +276,9 @@ class DynamicPreemptiveResource(DynamicPriorityResource, _Preemption):
         env: Any = self._env
         if not self._is_fast or env._is_watched:
             self._trigger_put(None)
-        elif self.put_queue:
-            event = self.put_queue[0]
+        elif self._put_queue:
+            event = self._put_queue[0]
             self._make_place(event)
-            if len(self.users) < self._capacity:
-                self.put_queue.pop(0)
+            if len(self._users) < self._capacity:
+                self._put_queue.pop(0)
                 self._admit(event)

@@ -60,11 +60,11 @@ class DynamicStore(LiveCapacity, simpy.Store):
         event.callbacks = [self._on_put]
         event.resource = self
         event.proc = env._active_proc
-        if not self.put_queue and len(self.items) < self._capacity:
+        if not self._put_queue and len(self.items) < self._capacity:
             self._shelve(item)
             succeed(event, env)
         else:
-            self.put_queue.append(event)
+            self._put_queue.append(event)
             self._serve_puts()
         return event  # type: ignore[no-any-return]
 
@@ -78,10 +78,10 @@ class DynamicStore(LiveCapacity, simpy.Store):
         event.callbacks = [self._on_get]
         event.resource = self
         event.proc = env._active_proc
-        if not self.get_queue and self.items:
+        if not self._get_queue and self.items:
             succeed(event, env, self._pick())
         else:
-            self.get_queue.append(event)
+            self._get_queue.append(event)
             self._serve_gets()
         return event  # type: ignore[no-any-return]
 
@@ -98,8 +98,8 @@ class DynamicStore(LiveCapacity, simpy.Store):
         if not self._is_fast or env._is_watched:
             self._trigger_put(None)
             return
-        if self.put_queue and len(self.items) < self._capacity:
-            event = self.put_queue.popleft()
+        if self._put_queue and len(self.items) < self._capacity:
+            event = self._put_queue.popleft()
             self._shelve(event.item)
             succeed(event, env)
 
@@ -108,8 +108,8 @@ class DynamicStore(LiveCapacity, simpy.Store):
         if not self._is_fast or env._is_watched:
             self._trigger_get(None)
             return
-        if self.get_queue and self.items:
-            event = self.get_queue.popleft()
+        if self._get_queue and self.items:
+            event = self._get_queue.popleft()
             succeed(event, env, self._pick())
 
     def _occupied(self) -> int:
@@ -161,7 +161,7 @@ class DynamicFilterStore(DynamicStore, simpy.FilterStore):
         event.callbacks = [self._on_get]
         event.resource = self
         event.proc = env._active_proc
-        self.get_queue.append(event)
+        self._get_queue.append(event)
         self._serve_gets()
         return event  # type: ignore[no-any-return]
 
@@ -171,7 +171,7 @@ class DynamicFilterStore(DynamicStore, simpy.FilterStore):
         if not self._is_fast or env._is_watched:
             self._trigger_get(None)
             return
-        queue, place = self.get_queue, 0
+        queue, place = self._get_queue, 0
         while place < len(queue):
             event = queue[place]
             for item in self.items:

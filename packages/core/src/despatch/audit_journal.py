@@ -22,6 +22,7 @@ again. And a run can be taken over from: see `despatch.resumption`.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -30,12 +31,12 @@ from typing import Any, Final, TypeAlias
 
 import msgspec
 import simpy
+from ormsgpack import Fragment
 
 from despatch.commands import Change, Command, DryRun, Outcome, Scheduled
 from despatch.environment import DynamicEnvironment
 from despatch.errors import JournalError
 from despatch.journal import Damage, JournalReader, JournalWriter
-from despatch.values import pack
 
 __all__ = [
     "RESUME",
@@ -60,8 +61,10 @@ Position: TypeAlias = list[Any]
 RESUME: Final = "resume"
 """The source of what a run takes over from the last one: values that are restored."""
 
-_COMMAND: Final = "command"
+_NUMBERS: Final = frozenset({int, float})
 _KNOWN_BYTES: Final = 1024 * 1024
+
+_encode = msgspec.msgpack.Encoder().encode
 
 
 class Called(msgspec.Struct, frozen=True, tag="called", omit_defaults=True):
@@ -138,13 +141,13 @@ def position_of(env: simpy.Environment) -> Position | None:
     queue = env._queue
     if not queue:
         return None
-    time, priority, number = queue[0][:3]
-    return [_number(time), int(priority), number]
+    time, priority, number, _ = queue[0]
+    return [time if type(time) in _NUMBERS else float(time), priority, number]
 
 
 def outcome_fields(outcome: Outcome) -> dict[str, Any]:
     """An outcome as an entry has it."""
-    fields: dict[str, Any] = msgspec.to_builtins(outcome)
+    fields: dict[str, Any] = msgspec.msgpack.decode(_encode(outcome))
     return fields
 
 
@@ -161,17 +164,22 @@ class AuditLog:
 
     def __init__(self, env: DynamicEnvironment, journal: JournalWriter) -> None:
         self._env = env
+        self._registry = env.registry
         self._journal = journal
         self._coming: tuple[Command | None, Position | None] | None = None
         # How deep the model is at work: while it is built, and in each `env.run`, also within one.
         self._models_turns = 1
+        self._millisecond = -1
+        self._wall_time_then = ""
 
     def apply(self, command: Command, allow: Sequence[str] | None = None) -> Outcome:
         """Have the registry apply a command that came from outside."""
+        if command.handle is not None:
+            command = msgspec.structs.replace(command, handle=None)
         # A command may put an event before the one that comes next: where it fell is seen now.
         self._coming = command, position_of(self._env)
         try:
-            return self._env.registry.apply(command, allow=allow)
+            return self._registry.apply(command, allow=allow)
         finally:
             self._coming = None
 
@@ -180,17 +188,19 @@ class AuditLog:
         command = Command(updates=dict(values), source=RESUME)
         self._coming = command, position_of(self._env)
         try:
-            return self._env.registry.restore(values, source=RESUME)
+            return self._registry.restore(values, source=RESUME)
         finally:
             self._coming = None
 
     def observe(self, outcome: Outcome) -> None:
         """Write an outcome, as an observer of the registry."""
-        command, position = self._coming or (None, position_of(self._env))
-        self._coming = None
+        if self._coming is None:
+            command, position = None, position_of(self._env)
+        else:
+            (command, position), self._coming = self._coming, None
         if command is None and not self._models_turns:
             command = _command_of(outcome)
-        self._append(position, outcome_fields(outcome), command)
+        self._append(position, outcome, command)
 
     def called(self, until: float | simpy.Event | None) -> None:
         """`env.run` is about to begin."""
@@ -226,7 +236,7 @@ class AuditLog:
         size = 0
         for outcome in outcomes:
             some.append(outcome)
-            size += len(pack(outcome_fields(outcome)))
+            size += len(_encode(outcome))
             if size >= _KNOWN_BYTES:
                 self._note(Known(some))
                 some, size = [], 0
@@ -237,11 +247,20 @@ class AuditLog:
         self._append(position_of(self._env), None, cause)
 
     def _append(
-        self, position: Position | None, outcome: dict[str, Any] | None, cause: Cause | None
+        self, position: Position | None, outcome: Outcome | None, cause: Cause | None
     ) -> None:
-        wall_time = datetime.now(UTC).isoformat()
-        written = None if cause is None else _cause_fields(cause)
-        self._journal.append([_number(self._env._now), position, wall_time, outcome, written])
+        # All is plain data, which msgspec packs faster than the journal would.
+        entry = (_number(self._env._now), position, self._wall_time(), outcome, cause)
+        self._journal.append(Fragment(_encode(entry)))
+
+    def _wall_time(self) -> str:
+        """The wall time to the millisecond: in a batch of commands, many have the same."""
+        millisecond = time.time_ns() // 1_000_000
+        if millisecond != self._millisecond:
+            moment = datetime.fromtimestamp(millisecond / 1000, UTC)
+            self._millisecond = millisecond
+            self._wall_time_then = moment.isoformat(timespec="milliseconds")
+        return self._wall_time_then
 
 
 class AuditReader:
@@ -297,7 +316,7 @@ def describe(error: BaseException) -> str:
 
 def _number(value: Any) -> float | int:
     # A clock may count in numbers that a journal does not know, such as fractions.
-    return value if type(value) in (int, float) else float(value)
+    return value if type(value) in _NUMBERS else float(value)
 
 
 def _command_of(outcome: Outcome) -> Command:
@@ -312,31 +331,6 @@ def _command_of(outcome: Outcome) -> Command:
     return Command(updates=outcome.updates, id=outcome.id, source=outcome.source)
 
 
-_DEFAULTS: Final = {
-    field.name: (
-        field.default_factory() if field.default_factory is not msgspec.NODEFAULT else field.default
-    )
-    for field in msgspec.structs.fields(Command)
-}
-
-
-def _cause_fields(cause: Cause) -> dict[str, Any]:
-    if not isinstance(cause, Command):
-        marks: dict[str, Any] = msgspec.to_builtins(cause)
-        return marks
-    fields = {
-        name: value
-        for name, default in _DEFAULTS.items()
-        if (value := getattr(cause, name)) != default and name != "handle"
-    }
-    return {"type": _COMMAND, **fields}
-
-
 def _cause(fields: Any) -> Cause | None:
-    if fields is None:
-        return None
-    if isinstance(fields, dict) and fields.get("type") == _COMMAND:
-        given = {name: value for name, value in fields.items() if name != "type"}
-        return msgspec.convert(given, Command)
-    mark: _Mark = msgspec.convert(fields, _Mark)
-    return mark
+    cause: Cause | None = msgspec.convert(fields, Cause | None)
+    return cause

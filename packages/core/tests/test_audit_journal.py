@@ -17,6 +17,7 @@ from despatch.audit_journal import (
     Known,
     Paused,
     Threaded,
+    outcome_fields,
     position_of,
 )
 from despatch.entries import AUDIT_FIELDS
@@ -64,7 +65,7 @@ def test_a_command_is_there_with_its_outcome_and_the_event_that_came_next(audite
     (entry,) = audited.entries
     assert (entry.number, entry.sim_time, entry.cause) == (0, 0, command)
     assert entry.position == [5, 1, 0]
-    assert list(entry.outcome["updates"]) == [{"path": "Desk.staff", "old": 1, "new": 3}]
+    assert entry.outcome["updates"] == [{"path": "Desk.staff", "old": 1, "new": 3}]
 
 
 def test_a_command_for_later_is_where_it_was_before_it_was_scheduled(audited):
@@ -84,6 +85,22 @@ def test_a_refused_command_is_there_with_all_that_it_said(audited):
     for command in commands:
         assert isinstance(audited.log.apply(command, allow=["Desk.staff"]), Refusal)
     assert [entry.cause for entry in audited.entries] == commands
+
+
+def test_outcomes_are_there_as_plain_data_whatever_their_kind(audited):
+    registry = audited.env.registry
+    outcomes = [
+        audited.log.apply(staff(3)),
+        audited.log.apply(staff("x")),
+        audited.log.apply(staff(3, at=5.0)),
+        audited.log.apply(staff(4, dry_run=True)),
+        audited.log.apply(staff("x", dry_run=True)),
+        # An integer of more than 64 bits is text in an outcome.
+        registry.update({"Desk.rooms": 2**70}),
+    ]
+    entries = audited.entries
+    assert [entry.outcome for entry in entries] == [outcome_fields(each) for each in outcomes]
+    assert entries[5].outcome["updates"] == [{"path": "Desk.rooms", "old": 1, "new": str(2**70)}]
 
 
 def test_a_repeated_id_is_not_there_again(audited):
@@ -285,15 +302,25 @@ JSON = st.recursive(
     expect=st.dictionaries(st.sampled_from(["Desk.staff", "a"]), JSON),
     at=st.none() | st.floats(allow_nan=False),
     name=st.none() | st.text("ab", min_size=1),
+    dry_run=st.booleans(),
     fault=st.none() | st.text("ab"),
 )
 def test_whatever_a_command_says_can_be_read_again(
-    tmp_path_factory, updates, expect, at, name, fault
+    tmp_path_factory, updates, expect, at, name, dry_run, fault
 ):
     audited = Audited(tmp_path_factory.mktemp("audit"))
     command = Command(
-        updates=updates, expect=expect, at=at, id=name, fault=fault, source="source", handle=7
+        updates=updates,
+        expect=expect,
+        at=at,
+        id=name,
+        dry_run=dry_run,
+        fault=fault,
+        source="source",
+        handle=7,
     )
+    # A field that is new must be written too.
+    assert len(_fields(command)) == 8
     audited.log.apply(command)
     (entry,) = audited.entries
     assert repr(entry.cause) == repr(Command(**{**_fields(command), "handle": None}))

@@ -30,6 +30,7 @@ from typing import Any, Final, TypeAlias
 
 import msgspec
 import simpy
+from ormsgpack import Fragment
 
 from despatch.commands import Change, Command, DryRun, Outcome, Scheduled
 from despatch.environment import DynamicEnvironment
@@ -62,6 +63,9 @@ RESUME: Final = "resume"
 
 _COMMAND: Final = "command"
 _KNOWN_BYTES: Final = 1024 * 1024
+_NUMBERS: Final = frozenset({int, float})
+
+_encode: Final = msgspec.msgpack.Encoder().encode
 
 
 class Called(msgspec.Struct, frozen=True, tag="called", omit_defaults=True):
@@ -138,13 +142,16 @@ def position_of(env: simpy.Environment) -> Position | None:
     queue = env._queue
     if not queue:
         return None
-    time, priority, number = queue[0][:3]
-    return [_number(time), int(priority), number]
+    time, priority, number, _ = queue[0]
+    return [time if type(time) in _NUMBERS else float(time), int(priority), number]
 
 
 def outcome_fields(outcome: Outcome) -> dict[str, Any]:
-    """An outcome as an entry has it."""
+    """An outcome as an entry has it, in plain data."""
     fields: dict[str, Any] = msgspec.to_builtins(outcome)
+    settled = fields.get("would_be", fields)
+    if isinstance(settled["updates"], tuple):
+        settled["updates"] = list(settled["updates"])
     return fields
 
 
@@ -190,7 +197,7 @@ class AuditLog:
         self._coming = None
         if command is None and not self._models_turns:
             command = _command_of(outcome)
-        self._append(position, outcome_fields(outcome), command)
+        self._append(position, _packed(outcome), command)
 
     def called(self, until: float | simpy.Event | None) -> None:
         """`env.run` is about to begin."""
@@ -236,9 +243,7 @@ class AuditLog:
     def _note(self, cause: Cause) -> None:
         self._append(position_of(self._env), None, cause)
 
-    def _append(
-        self, position: Position | None, outcome: dict[str, Any] | None, cause: Cause | None
-    ) -> None:
+    def _append(self, position: Position | None, outcome: object, cause: Cause | None) -> None:
         wall_time = datetime.now(UTC).isoformat()
         written = None if cause is None else _cause_fields(cause)
         self._journal.append([_number(self._env._now), position, wall_time, outcome, written])
@@ -297,7 +302,7 @@ def describe(error: BaseException) -> str:
 
 def _number(value: Any) -> float | int:
     # A clock may count in numbers that a journal does not know, such as fractions.
-    return value if type(value) in (int, float) else float(value)
+    return value if type(value) in _NUMBERS else float(value)
 
 
 def _command_of(outcome: Outcome) -> Command:
@@ -312,24 +317,35 @@ def _command_of(outcome: Outcome) -> Command:
     return Command(updates=outcome.updates, id=outcome.id, source=outcome.source)
 
 
-_DEFAULTS: Final = {
-    field.name: (
-        field.default_factory() if field.default_factory is not msgspec.NODEFAULT else field.default
-    )
-    for field in msgspec.structs.fields(Command)
-}
+def _packed(outcome: Outcome) -> object:
+    """An outcome for an entry: packed already, in a third of the time, where that can be."""
+    try:
+        return Fragment(_encode(outcome))
+    except UnicodeEncodeError:
+        return outcome_fields(outcome)  # of which the journal says where the trouble is
 
 
 def _cause_fields(cause: Cause) -> dict[str, Any]:
     if not isinstance(cause, Command):
         marks: dict[str, Any] = msgspec.to_builtins(cause)
         return marks
-    fields = {
-        name: value
-        for name, default in _DEFAULTS.items()
-        if (value := getattr(cause, name)) != default and name != "handle"
+    # Commands come by the ten thousand: what is left at its default is left out, one by one.
+    fields: dict[str, Any] = {
+        "type": _COMMAND,
+        "updates": cause.updates,
+        "source": cause.source,
     }
-    return {"type": _COMMAND, **fields}
+    if cause.id is not None:
+        fields["id"] = cause.id
+    if cause.at is not None:
+        fields["at"] = cause.at
+    if cause.expect:
+        fields["expect"] = cause.expect
+    if cause.dry_run:
+        fields["dry_run"] = cause.dry_run
+    if cause.fault is not None:
+        fields["fault"] = cause.fault
+    return fields
 
 
 def _cause(fields: Any) -> Cause | None:

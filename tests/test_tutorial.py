@@ -56,7 +56,8 @@ def test_the_queue_grows_with_one_lathe_and_goes_with_three(tmp_path):
     queue = {int(line.partition(" s")[0]): line.count("#") for line in lines}
     assert queue[0] == 0
     assert queue[8] > 3
-    assert queue[18] == 0
+    assert queue[16] <= 1
+    assert queue[22] == 0
     assert next(line for line in lines if "lathes: 3" in line).startswith("  10 s")
     assert next(line for line in lines if "lathes: 2" in line).startswith("  20 s")
 

@@ -65,6 +65,17 @@ def test_what_is_left_for_later_comes_without_more_being_sent(wire):
     assert far.receive() == [Written(2), Written(3)]
 
 
+def test_many_messages_at_once_come_in_their_order(wire):
+    near, far = wire
+    near.send(Written(0))
+    near.send_all(Written(end) for end in range(1, 2000))
+    received = []
+    while len(received) < 2000:
+        received += far.receive()
+        near.flush()
+    assert received == [Written(end) for end in range(2000)]
+
+
 def test_receiving_does_not_wait(wire):
     _, far = wire
     assert far.receive() == []

@@ -42,6 +42,7 @@ from despatch.registry import Registry
 from despatch.replaying import ReplayReport, replay
 from despatch.report import Report
 from despatch.resources import (
+    CapacityLost,
     DynamicContainer,
     DynamicFilterStore,
     DynamicPreemptiveResource,
@@ -49,6 +50,7 @@ from despatch.resources import (
     DynamicPriorityStore,
     DynamicResource,
     DynamicStore,
+    ShrinkPolicy,
 )
 from despatch.run import Run
 from despatch.settings import Settings
@@ -60,6 +62,7 @@ __version__ = version("despatch")
 
 __all__ = [
     "AccountError",
+    "CapacityLost",
     "Change",
     "Command",
     "Constant",
@@ -98,6 +101,7 @@ __all__ = [
     "Scheduled",
     "Settings",
     "SettingsError",
+    "ShrinkPolicy",
     "Signal",
     "SimParameter",
     "Telemetry",

@@ -194,8 +194,10 @@ class Switchboard:
         ]
         # Written before anyone is told: a source must not forget what no journal remembers.
         self._audit.flush()
-        for message, outcome in zip(brought, outcomes, strict=True):
-            link.send(Resolved(message.ingress, message.number, outcome, self._audit.end))
+        link.send_all(
+            Resolved(message.ingress, message.number, outcome, self._audit.end)
+            for message, outcome in zip(brought, outcomes, strict=True)
+        )
 
     def _flush(self) -> None:
         self._records.flush()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from heapq import heappop, heappush
-from typing import Any, cast
+from typing import Any, ClassVar, cast
 
 import simpy
 from simpy.resources import store as simpys
@@ -36,8 +36,8 @@ class DynamicStore(LiveCapacity, simpy.Store):
         TypeError: `capacity` is a path, and the environment has no registry.
     """
 
-    PutQueue = Waiting
-    GetQueue = Waiting
+    PutQueue: ClassVar[Any] = Waiting
+    GetQueue: ClassVar[Any] = Waiting
 
     def __init__(self, env: simpy.Environment, capacity: Capacity = math.inf) -> None:
         signal = capacity_signal(env, capacity)
@@ -136,6 +136,8 @@ class DynamicFilterStore(DynamicStore, simpy.FilterStore):
     Who takes says which items will do. All else is as with a `DynamicStore`.
     """
 
+    GetQueue: ClassVar[Any] = list
+
     def get(self, filter: Callable[[Any], bool] = lambda item: True) -> simpys.FilterStoreGet:
         """Take an item out: an event that succeeds with the first item that will do.
 
@@ -157,5 +159,19 @@ class DynamicFilterStore(DynamicStore, simpy.FilterStore):
         return event  # type: ignore[no-any-return]
 
     def _serve_gets(self, _: object = None) -> None:
-        # Who has waited longer may want what is not there: SimPy asks all of them, each time.
-        self._trigger_get(None)
+        """Serve all who ask for what is there: others, who wait longer, may want something else."""
+        env: Any = self._env
+        if not self._is_fast or env._is_watched:
+            self._trigger_get(None)
+            return
+        queue, place = self.get_queue, 0
+        while place < len(queue):
+            event = queue[place]
+            for item in self.items:
+                if event.filter(item):
+                    self.items.remove(item)
+                    del queue[place]
+                    succeed(event, env, item)
+                    break
+            else:
+                place += 1

@@ -1,6 +1,9 @@
 from __future__ import annotations
 
+import math
 import threading
+from datetime import UTC, date, datetime
+from decimal import Decimal
 from fractions import Fraction
 
 import pytest
@@ -100,6 +103,32 @@ def test_outcomes_are_there_as_plain_data_whatever_their_kind(audited):
     entries = audited.entries
     assert [entry.outcome for entry in entries] == [outcome_fields(each) for each in outcomes]
     assert entries[5].outcome["updates"] == [{"path": "Desk.rooms", "old": 1, "new": str(2**70)}]
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        datetime(2026, 1, 5, tzinfo=UTC),
+        datetime(2026, 1, 5),
+        date(2026, 1, 5),
+        Decimal("2.50"),
+        2**70,
+        -(2**64),
+        2**63,
+        (1, 2),
+        {"family": "constant", "value": 1.0},
+        [1, {"deep": Decimal(1)}],
+        b"bytes",
+        math.inf,
+    ],
+)
+@pytest.mark.parametrize("field", ["updates", "expect"])
+def test_what_a_command_says_is_there_as_it_was(audited, field, value):
+    # A serializer may decode a message to what JSON does not know.
+    command = Command(**{"updates": {"Desk.staff": 1}, "source": "s", field: {"Desk.staff": value}})
+    audited.log.apply(command)
+    (entry,) = audited.entries
+    assert repr(entry.cause) == repr(command)
 
 
 def test_a_repeated_id_is_not_there_again(audited):

@@ -45,7 +45,6 @@ __all__ = [
     "Paused",
     "Position",
     "Threaded",
-    "cause_fields",
     "describe",
     "number_of",
     "outcome_fields",
@@ -58,7 +57,6 @@ Position: TypeAlias = list[Any]
 RESUME: Final = "resume"
 """The source of what a run takes over from the last one: values that are restored."""
 
-_COMMAND: Final = "command"
 _NUMBERS: Final = frozenset({int, float})
 
 
@@ -137,15 +135,12 @@ def position_of(env: simpy.Environment) -> Position | None:
     if not queue:
         return None
     time, priority, number, _ = queue[0]
-    return [time if type(time) in _NUMBERS else float(time), int(priority), number]
+    return [time if type(time) in _NUMBERS else float(time), priority, number]
 
 
 def outcome_fields(outcome: Outcome) -> dict[str, Any]:
     """An outcome as an entry has it, in plain data."""
-    fields: dict[str, Any] = msgspec.to_builtins(outcome)
-    settled = fields.get("would_be", fields)
-    if isinstance(settled["updates"], tuple):
-        settled["updates"] = list(settled["updates"])
+    fields: dict[str, Any] = msgspec.msgpack.decode(msgspec.msgpack.encode(outcome))
     return fields
 
 
@@ -206,35 +201,6 @@ def number_of(value: Any) -> float | int:
     return value if type(value) in _NUMBERS else float(value)
 
 
-def cause_fields(cause: Cause) -> dict[str, Any]:
-    """A cause as an entry has it."""
-    if not isinstance(cause, Command):
-        marks: dict[str, Any] = msgspec.to_builtins(cause)
-        return marks
-    # Commands come by the ten thousand: what is left at its default is left out, one by one.
-    fields: dict[str, Any] = {
-        "type": _COMMAND,
-        "updates": cause.updates,
-        "source": cause.source,
-    }
-    if cause.id is not None:
-        fields["id"] = cause.id
-    if cause.at is not None:
-        fields["at"] = cause.at
-    if cause.expect:
-        fields["expect"] = cause.expect
-    if cause.dry_run:
-        fields["dry_run"] = cause.dry_run
-    if cause.fault is not None:
-        fields["fault"] = cause.fault
-    return fields
-
-
 def _cause(fields: Any) -> Cause | None:
-    if fields is None:
-        return None
-    if isinstance(fields, dict) and fields.get("type") == _COMMAND:
-        given = {name: value for name, value in fields.items() if name != "type"}
-        return msgspec.convert(given, Command)
-    mark: _Mark = msgspec.convert(fields, _Mark)
-    return mark
+    cause: Cause | None = msgspec.convert(fields, Cause | None)
+    return cause

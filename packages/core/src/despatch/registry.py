@@ -207,7 +207,8 @@ class Registry:
             check_updates(command.updates)
             if allow is not None:
                 check_allowed(command, self._patterns(command.source, allow))
-            check_mapping("expect", command.expect)
+            if command.expect != {}:
+                check_mapping("expect", command.expect)
             if command.at is not None:
                 at = time_of(command, self._env.now)
                 if at > self._env.now and not command.dry_run:

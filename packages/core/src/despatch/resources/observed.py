@@ -61,10 +61,10 @@ class Observer:
 
     def served(self, line: int, event: Any) -> None:
         """An event got what it asked for, be it at once or after a wait."""
-        now = self._env._now
-        wait = now - self._came.pop(event, now)
         sums = self._piece.lines[line]
         sums.served += 1
+        came = self._came.pop(event, None)
+        wait = 0 if came is None else self._env._now - came
         sums.waits.add(wait)
         if wait:
             sums.waited += wait
@@ -111,15 +111,19 @@ class Observer:
         return Totals.of(len(self._queues))
 
     def _integrate(self, totals: Totals, duration: Any) -> None:
+        """Add a state that lasted so long: the present one."""
         totals.duration += duration
         totals.level += self._level() * duration
         totals.capacity += self._resource._capacity * duration
-        for sums, queue in zip(totals.lines, self._queues, strict=True):
-            length = len(queue)
-            if length:
+        line = 0
+        for queue in self._queues:
+            if queue:
+                length = len(queue)
+                sums = totals.lines[line]
                 sums.area += length * duration
                 if length > sums.longest:
                     sums.longest = length
+            line += 1
 
     def _level(self) -> Any:
         raise NotImplementedError

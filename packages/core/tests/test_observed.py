@@ -63,7 +63,8 @@ class Witness:
 
     def before(self) -> None:
         """Note what is so now: it was so since the last event, and is until the next."""
-        self.state = self.level(), self.resource.capacity, len(self.puts.queue), len(self.gets.queue)
+        lengths = len(self.puts.queue), len(self.gets.queue)
+        self.state = self.level(), self.resource.capacity, *lengths
 
     def after(self, events: list[Any]) -> None:
         """Time has passed to the next event, in which these may have been made."""

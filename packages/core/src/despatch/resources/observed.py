@@ -115,15 +115,13 @@ class Observer:
         totals.duration += duration
         totals.level += self._level() * duration
         totals.capacity += self._resource._capacity * duration
-        line = 0
-        for queue in self._queues:
+        for line, queue in enumerate(self._queues):
             if queue:
                 length = len(queue)
                 sums = totals.lines[line]
                 sums.area += length * duration
                 if length > sums.longest:
                     sums.longest = length
-            line += 1
 
     def _level(self) -> Any:
         raise NotImplementedError

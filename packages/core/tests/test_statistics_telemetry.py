@@ -211,29 +211,53 @@ def test_the_next_run_is_published_too_with_what_was_between(env):
     assert published(env, "lathe.utilization") == [(10, 1), (20, 0.2), (30, 0), (40, 0.6)]
 
 
-@pytest.mark.parametrize("is_command", [False, True])
-def test_what_a_command_or_another_thread_begins_is_published(env, is_command):
-    lathe = DynamicResource(env, "Line_A.lathe.capacity")
+def test_what_another_thread_begins_is_published(env):
+    lathe = DynamicResource(env, 1, name="lathe")
 
     def first():
         yield env.timeout(3)
         # The run has nothing left to do after this, but for what it is told from outside.
-        if is_command:
-            command = Command(updates={"Line_A.lathe.capacity": 2})
-            env.call_soon_threadsafe(env.registry.apply, command)
-        else:
-            env.call_soon_threadsafe(stay, env, lathe, 0, 9)
+        env.call_soon_threadsafe(stay, env, lathe, 0, 9)
+
+    env.process(first())
+    env.run()
+    assert env.now == 12
+    assert published(env, "lathe.utilization") == [(10, 0.7)]
+
+
+class Commander:
+    """Applies a command as soon as the simulation has nothing left to do."""
+
+    expects_commands = False
+
+    def __init__(self, env, command):
+        self._env, self._command = env, command
+
+    def attend(self):
+        if self._command is None:
+            return math.inf
+        if self._env.now > 0 and not self._env._queue:
+            self._env.registry.apply(self._command)
+            self._command = None
+        return 0.0
+
+    def pause(self):
+        pass
+
+
+def test_what_a_command_begins_is_published(env):
+    lathe = DynamicResource(env, "Line_A.lathe.capacity")
 
     def waiting():
         yield env.registry.signal("Line_A.lathe.capacity").changed()
         stay(env, lathe, 0, 9)
 
-    env.process(first())
     env.process(waiting())
+    env.timeout(3)
+    env.attach(Commander(env, Command(updates={"Line_A.lathe.capacity": 2})))
     env.run()
     assert env.now == 12
-    capacity = 0.3 + 2 * 0.7 if is_command else 1
-    assert published(env, "Line_A.lathe.utilization") == [(10, pytest.approx(0.7 / capacity))]
+    assert published(env, "Line_A.lathe.utilization") == [(10, pytest.approx(7 / (3 + 2 * 7)))]
 
 
 class PublishingEnvironment(DynamicEnvironment):
@@ -435,7 +459,7 @@ def test_a_replay_repeats_what_wakes_a_run_that_had_nothing_to_do(configure):
             run.run()
             run.env.registry.update({"Line_A.lathe.capacity": capacity})
             run.run()
-    assert run.env.now == 24
-    assert sorted({at for _, at, *_ in records_of(run)}) == [10, 20]
+        run.env.run(until=45)
+    assert sorted({at for _, at, *_ in records_of(run)}) == [10, 20, 30, 40]
     report = replay(run.folder.path, model=waiting_model)
     assert report.is_identical, str(report)

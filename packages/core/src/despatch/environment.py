@@ -161,8 +161,10 @@ class DynamicEnvironment(EgressMixIn, PacedEnvironment):
         return event
 
     def _make_calls(self) -> None:
+        # Only where there are any: otherwise it would depend on when the run looks up.
+        has_calls = bool(self._calls)
         super()._make_calls()
-        if self._telemetry is not None:
+        if has_calls and self._telemetry is not None:
             self._telemetry.wake_if_planned()
 
     def _hand_over(self, thread_id: int) -> int:

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import math
+import subprocess
+import sys
 import threading
 from datetime import UTC, datetime
 
@@ -185,3 +187,25 @@ def test_an_environment_without_a_start_knows_no_wall_times():
     assert env.start is None
     with pytest.raises(ValueError, match=r"DynamicEnvironment\(start=\.\.\.\)"):
         env.wall_time()
+
+
+def test_a_paced_run_gets_ready_to_sample_before_its_clock_starts():
+    script = """
+import sys
+from despatch import DynamicEnvironment, Exponential, SimParameter
+
+class Line(SimParameter):
+    arrivals: Exponential = Exponential(rate=2.0)
+
+def first(env):
+    print("numpy" in sys.modules)
+    yield env.timeout(0)
+
+for factor in (0.0, 0.001):
+    env = DynamicEnvironment(factor=factor)
+    env.registry.register("A", Line())
+    env.process(first(env))
+    env.run()
+"""
+    printed = subprocess.run([sys.executable, "-c", script], capture_output=True, check=True)
+    assert printed.stdout.split() == [b"False", b"True"]

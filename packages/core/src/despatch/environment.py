@@ -118,17 +118,23 @@ class DynamicEnvironment(EgressMixIn, PacedEnvironment):
             raise TypeError(
                 f"{path}: expected a distribution to sample from, found {distribution!r}"
             ) from None
+        draw: Draw = draws_from(self._make_streams().stream(path))
+        self._draws[path] = distribution, draw
+        return draw
+
+    def _make_streams(self) -> Streams:
         if self._streams is None:
             # numpy takes a tenth of a second to import: only those who sample pay for it.
             from despatch.sampling import Streams
 
             self._streams = Streams(self.seed)
-        draw: Draw = draws_from(self._streams.stream(path))
-        self._draws[path] = distribution, draw
-        return draw
+        return self._streams
 
     def run(self, until: Until | None = None) -> Any:  # noqa: D102 as PacedEnvironment has it
         owner = self._hand_over(get_ident())
+        if self.clock.factor and any(hasattr(v, "draws_from") for v in self._values.values()):
+            # Else the first draw would hold the clock.
+            self._make_streams()
         try:
             return super().run(until)
         finally:

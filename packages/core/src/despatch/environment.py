@@ -15,10 +15,15 @@ from datetime import datetime, timedelta
 from threading import get_ident
 from typing import TYPE_CHECKING, Any
 
+import simpy
+
+from despatch.durations import parse_duration
 from despatch.egress import EgressMixIn
 from despatch.lag import LAG_TOLERANCE, LagPolicy
 from despatch.pacing import PacedEnvironment
 from despatch.registry import Registry
+from despatch.resources.roster import Roster
+from despatch.statistics_telemetry import StatisticsTelemetry
 from despatch.until import Until
 
 if TYPE_CHECKING:
@@ -42,9 +47,12 @@ class DynamicEnvironment(EgressMixIn, PacedEnvironment):
             recovered; ``stop`` ends the run with a `LagError`.
         seed: Seeds the random streams of `sample`; None takes one from the operating system.
         name: The simulation's name, which its records carry.
+        statistics: Whether every resource that is made in it keeps statistics, unless the
+            resource says otherwise.
 
     Raises:
-        TypeError: `factor` is no number, or `start` no datetime.
+        TypeError: `factor` is no number, `start` no datetime, or `statistics` neither True nor
+            False.
         ValueError: `factor` is negative or not finite, `start` is naive, `lag_tolerance` no
             duration of more than 0, or `lag_policy` another word.
 
@@ -63,7 +71,10 @@ class DynamicEnvironment(EgressMixIn, PacedEnvironment):
         lag_policy: LagPolicy = "warn",
         seed: int | None = None,
         name: str = "simulation",
+        statistics: bool = False,
     ) -> None:
+        if not isinstance(statistics, bool):
+            raise TypeError(f"statistics: expected True or False, not {statistics!r}")
         super().__init__(
             initial_time,
             factor=factor,
@@ -74,6 +85,8 @@ class DynamicEnvironment(EgressMixIn, PacedEnvironment):
         self.name = name
         self.seed = secrets.randbits(63) if seed is None else seed
         self.registry = Registry(self)
+        self._telemetry: StatisticsTelemetry | None = None
+        self._roster = Roster(is_for_all=statistics)
         self._streams: Streams | None = None
         self._values = self.registry.live_values
         self._draws: dict[str, tuple[object, Draw]] = {}
@@ -126,6 +139,39 @@ class DynamicEnvironment(EgressMixIn, PacedEnvironment):
             return super().run(until)
         finally:
             self._hand_over(owner)
+
+    def publish_statistics(self, interval: timedelta | str | float) -> None:
+        """Publish the statistics of every named resource as telemetry, at each interval.
+
+        A resource has a name if its capacity is a path, or if it was given one. Paths of the
+        telemetry and figures are those of `despatch.statistics_telemetry`.
+
+        Args:
+            interval: Of simulated time, more than 0: a timedelta, text such as ``1m``, or seconds.
+
+        Raises:
+            ValueError: `interval` is no such duration.
+            RuntimeError: They are published already.
+        """
+        if self._telemetry is not None:
+            raise RuntimeError("the statistics of this environment are published already")
+        interval_s = parse_duration(interval).total_seconds()
+        if not interval_s:
+            raise ValueError(f"interval: expected a duration of more than 0, not {interval!r}")
+        self._telemetry = StatisticsTelemetry(self, interval_s)
+
+    def _arm(self, until: float | simpy.Event | None) -> simpy.Event | None:
+        event = super()._arm(until)
+        if self._telemetry is not None:
+            self._telemetry.wake()
+        return event
+
+    def _make_calls(self) -> None:
+        # Only where there are any: otherwise it would depend on when the run looks up.
+        has_calls = bool(self._calls)
+        super()._make_calls()
+        if has_calls and self._telemetry is not None:
+            self._telemetry.wake_if_planned()
 
     def _hand_over(self, thread_id: int) -> int:
         """Make this thread the simulation's own; the answer is which one was it before."""

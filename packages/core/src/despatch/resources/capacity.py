@@ -16,6 +16,8 @@ from despatch.signals import Signal
 if TYPE_CHECKING:
     import simpy
 
+    from despatch.resources.observed import Observer
+
 __all__ = ["Capacity", "LiveCapacity", "capacity_signal", "whole_places"]
 
 Capacity: TypeAlias = int | float | str | Signal
@@ -64,7 +66,14 @@ class LiveCapacity(FastPath):
 
     A subclass says how much of its capacity is taken (`_occupied`), and where it has whole
     places only, what a number means as its capacity (`_fitted`).
+
+    Attributes:
+        _observer: Who gathers statistics, where they are kept.
+        _figures: These statistics.
     """
+
+    _observer: Observer | None = None
+    _figures: Any = None
 
     @property
     def over_capacity(self) -> int | float:
@@ -80,12 +89,22 @@ class LiveCapacity(FastPath):
         def change(value: Any) -> None:
             # Only the model's author can forbid negative numbers, by the parameter's bounds;
             # a run that is under way takes one as closed rather than end because of it.
+            if self._observer is not None:
+                self._observer.pass_time()
             self._capacity = self._fitted(max(0, _number(signal.path, value)))
             self._admit_waiting()
             self._give_up_surplus()
 
         self._capacity = self._fitted(signal.value)
         signal.subscribe(change)
+
+    def _kept_statistics(self) -> Any:
+        if self._figures is None:
+            raise AttributeError(
+                f"this {type(self).__name__} keeps no statistics: make it with statistics=True, or "
+                "its environment, which then asks all its resources to"
+            )
+        return self._figures
 
     def _admit_waiting(self) -> None:
         """Let in as many of the waiting as now fit, in their order."""

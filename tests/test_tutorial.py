@@ -109,7 +109,7 @@ def test_the_factory_is_steered_through_redis(tmp_path, redis_url):
 
     report = json.loads((tmp_path / "report.json").read_bytes())
     assert process.returncode == report["exit_status"] == 0
-    assert report["commands"] == {"applied": 1, "refused": 0, "scheduled": 0}
+    assert report["commands"] == {"applied": 1, "refused": 0, "scheduled": 0, "dry_runs": 0}
     capacities = [
         r["value"] for r in published(tmp_path) if "lathe.capacity" in r.get("path_id", "")
     ]

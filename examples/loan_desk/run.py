@@ -90,8 +90,10 @@ def at_work(office: Coroutine[Any, Any, None]) -> Iterator[None]:
     try:
         yield
     finally:
-        loop.call_soon_threadsafe(task.cancel)
-        thread.join()
+        # More than once: a client may swallow a cancellation that comes while it connects.
+        while thread.is_alive():
+            loop.call_soon_threadsafe(task.cancel)
+            thread.join(timeout=0.1)
         loop.close()
 
 

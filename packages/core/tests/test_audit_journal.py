@@ -1,253 +1,60 @@
 from __future__ import annotations
 
-import threading
-from fractions import Fraction
-
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
-from despatch import Change, Command, DynamicEnvironment, Refusal, SimParameter
-from despatch import audit_journal as module
-from despatch.audit_journal import (
-    AuditLog,
-    AuditReader,
-    Begun,
-    Called,
-    Known,
-    Paused,
-    Threaded,
-    position_of,
-)
-from despatch.entries import AUDIT_FIELDS
+from despatch.audit_journal import AuditReader, Called
+from despatch.commands import Command
 from despatch.errors import JournalError
 from despatch.journal import JournalWriter, segments
 
-
-class Desk(SimParameter):
-    staff: int = 1
-    rooms: int = 1
+OUTCOME = {"type": "change", "updates": [], "sim_time": 0.0, "source": "s", "id": None}
+COMMAND = {"type": "command", "updates": {"Desk.staff": 3}, "source": "s", "at": 2.5}
 
 
-class Audited:
-    """An environment with an audit log, and what stands in its journal."""
-
-    def __init__(self, folder, initial_time=0):
-        self.env = DynamicEnvironment(initial_time)
-        self.env.registry.register("Desk", Desk())
-        self.journal = JournalWriter(folder, {}, fields=AUDIT_FIELDS)
-        self.log = AuditLog(self.env, self.journal)
-        self.env._chronicle = self.log
-        self.env.registry.on_outcome.append(self.log.observe)
-        self._folder = folder
-
-    @property
-    def entries(self):
-        self.journal.close()
-        return list(AuditReader(self._folder))
+def write(folder, count):
+    """A closed journal of commands, a frame each; where each frame ends."""
+    ends = []
+    with JournalWriter(folder, {}) as writer:
+        for _ in range(count):
+            writer.append([0.0, [1.0, 1, 7], "2026-01-05T06:00:00+00:00", OUTCOME, COMMAND])
+            writer.flush()
+            ends.append(segments(folder)[0].stat().st_size)
+    return ends
 
 
-@pytest.fixture
-def audited(tmp_path):
-    return Audited(tmp_path)
+def test_an_entry_has_its_number_its_outcome_and_its_cause(tmp_path):
+    with JournalWriter(tmp_path, {}) as writer:
+        writer.append([0, None, "", None, {"type": "called", "until": 5}])
+        writer.append([0.5, [1.0, 1, 7], "", OUTCOME, COMMAND])
+        writer.append([1.0, None, "", OUTCOME, None])
+    called, commanded, own = AuditReader(tmp_path)
+    assert (called.number, called.outcome, called.cause) == (0, None, Called(5))
+    assert (commanded.number, commanded.sim_time, commanded.position) == (1, 0.5, [1.0, 1, 7])
+    assert commanded.outcome == OUTCOME
+    assert commanded.cause == Command(updates={"Desk.staff": 3}, source="s", at=2.5)
+    assert own.cause is None
 
 
-def staff(value, **given):
-    return Command(updates={"Desk.staff": value}, source="source", **given)
-
-
-def test_a_command_is_there_with_its_outcome_and_the_event_that_came_next(audited):
-    audited.env.timeout(5)
-    command = staff(3, id="a", expect={"Desk.rooms": 1})
-    outcome = audited.log.apply(command)
-    assert isinstance(outcome, Change)
-    (entry,) = audited.entries
-    assert (entry.number, entry.sim_time, entry.cause) == (0, 0, command)
-    assert entry.position == [5, 1, 0]
-    assert list(entry.outcome["updates"]) == [{"path": "Desk.staff", "old": 1, "new": 3}]
-
-
-def test_a_command_for_later_is_where_it_was_before_it_was_scheduled(audited):
-    audited.env.timeout(50)
-    audited.log.apply(staff(3, at=20.0))
-    (entry,) = audited.entries
-    assert entry.position == [50, 1, 0]
-    assert audited.env.peek() == 20.0
-
-
-def test_a_refused_command_is_there_with_all_that_it_said(audited):
-    commands = [
-        staff("x" * 10, at=-1.0),
-        Command(fault="no command", id="b", source="source"),
-        Command(updates={"Desk.rooms": 2}, source="source"),
-    ]
-    for command in commands:
-        assert isinstance(audited.log.apply(command, allow=["Desk.staff"]), Refusal)
-    assert [entry.cause for entry in audited.entries] == commands
-
-
-def test_a_repeated_id_is_not_there_again(audited):
-    audited.log.apply(staff(3, id="a"))
-    audited.log.apply(staff(3, id="a"))
-    # What the model does next is not taken for the command's outcome.
-    audited.env.registry.update({"Desk.rooms": 2})
-    assert [entry.cause is None for entry in audited.entries] == [False, True]
-
-
-def test_what_a_command_brings_about_in_the_model_is_the_models_own(audited):
-    registry = audited.env.registry
-    registry.signal("Desk.staff").subscribe(lambda value: registry.update({"Desk.rooms": value}))
-    audited.log.apply(staff(3))
-    command, own = audited.entries
-    assert command.cause == staff(3)
-    assert (own.cause, own.outcome["source"]) == (None, "model")
-
-
-def test_calls_of_run_are_there_with_their_ends(audited):
-    env = audited.env
-    env.run(until=2)
-    env.run(until=env.timeout(1))
-    env.timeout(1)
-    env.run()
-    env.stop("enough")
-    env.run()
-    entries = audited.entries
-    assert [entry.cause for entry in entries] == [
-        Called(2.0),
-        Paused(),
-        Called(is_event=True),
-        Paused(),
-        Called(),
-        Paused(),
-        Called(),
-        Paused("enough"),
-    ]
-    assert [entry.sim_time for entry in entries] == [0, 2.0, 2.0, 3.0, 3.0, 4.0, 4.0, 4.0]
-
-
-def test_a_call_of_run_that_raises_is_there_with_the_error(audited):
-    def fault(env):
-        yield env.timeout(1)
-        raise LookupError("the model's own")
-
-    audited.env.process(fault(audited.env))
-    with pytest.raises(LookupError):
-        audited.env.run()
-    assert audited.entries[1].cause == Paused(error="LookupError: the model's own")
-
-
-def test_a_call_of_run_that_is_refused_is_not_there(audited):
-    with pytest.raises(ValueError, match="greater"):
-        audited.env.run(until=0)
-    finished = audited.env.timeout(1)
-    audited.env.run()
-    audited.env.run(until=finished)
-    assert len(audited.entries) == 2
-
-
-def test_what_the_program_changes_between_two_runs_comes_from_outside(audited):
-    audited.env.registry.update({"Desk.staff": 2})
-    audited.log.begun(None)
-    audited.env.registry.update({"Desk.staff": 3})
-    audited.env.registry.apply(staff(4, id="a", at=10.0))
-    with pytest.raises(KeyError):
-        audited.env.registry.update({"Desk.stuff": 3})
-    audited.env.run()
-    causes = [entry.cause for entry in audited.entries]
-    assert causes == [
-        None,
-        Begun(),
-        Command(updates={"Desk.staff": 3}, source="model"),
-        staff(4, id="a", at=10.0),
-        Command(updates={"Desk.stuff": 3}, source="model"),
-        Called(),
-        None,
-        Paused(),
-    ]
-
-
-def test_a_function_of_another_thread_is_there_and_its_updates_are_commands(audited):
-    env = audited.env
-
-    def from_outside():
-        env.registry.update({"Desk.staff": 2})
-        env.registry.apply(staff(4, at=10.0))
-
-    thread = threading.Thread(target=env.call_soon_threadsafe, args=(from_outside,))
-    thread.start()
-    thread.join()
-    env.timeout(3)
-    env.run()
-    causes = [entry.cause for entry in audited.entries]
-    assert isinstance(causes[1], Threaded)
-    assert causes[1].function.endswith("from_outside")
-    assert causes[2:] == [
-        Command(updates={"Desk.staff": 2}, source="model"),
-        staff(4, at=10.0),
-        None,
-        Paused(),
-    ]
-
-
-def test_known_outcomes_take_as_many_entries_as_they_need(audited, monkeypatch):
-    monkeypatch.setattr(module, "_KNOWN_BYTES", 300)
-    outcomes = [audited.env.registry.apply(staff(n % 9, id=str(n), at=n or None)) for n in range(9)]
-    audited.log.known(outcomes)
-    marks = [entry.cause for entry in audited.entries if isinstance(entry.cause, Known)]
-    assert len(marks) > 1
-    assert [each for mark in marks for each in mark.outcomes] == outcomes
-
-
-def test_beginning_is_written_at_once(audited, tmp_path):
-    audited.log.begun("0198")
-    (entry,) = AuditReader(tmp_path)
-    assert entry.cause == Begun("0198")
-
-
-def test_a_clock_that_counts_in_fractions_is_there_in_floats(tmp_path):
-    audited = Audited(tmp_path, Fraction(1, 2))
-    audited.env.timeout(Fraction(1, 4))
-    audited.log.apply(staff(3))
-    (entry,) = audited.entries
-    assert (entry.sim_time, entry.position) == (0.5, [0.75, 1, 0])
-
-
-def test_integers_of_the_clock_stay_integers(audited):
-    audited.log.apply(staff(3))
-    (entry,) = audited.entries
-    assert type(entry.sim_time) is int
-    assert entry.position is None
-    assert position_of(audited.env) is None
-
-
-def test_a_journal_whose_end_is_torn_off_is_read_as_far_as_it_goes(audited, tmp_path):
-    for value in (2, 3, 4):
-        audited.log.apply(staff(value))
-        audited.journal.flush()
+def test_a_journal_whose_end_is_torn_off_is_read_as_far_as_it_goes(tmp_path):
+    ends = write(tmp_path, 3)
     (segment,) = segments(tmp_path)
     with segment.open("r+b") as file:
-        file.truncate(segment.stat().st_size - 1)
+        file.truncate(ends[2] - 1)
     reader = AuditReader(tmp_path)
     assert len(list(reader)) == 2
     assert (reader.is_whole, reader.damage) == (False, [])
 
 
-def test_a_journal_that_was_closed_is_whole(audited, tmp_path):
-    audited.log.apply(staff(2))
-    audited.journal.close()
+def test_a_journal_that_was_closed_is_whole(tmp_path):
+    write(tmp_path, 1)
     reader = AuditReader(tmp_path)
     assert len(list(reader)) == 1
     assert reader.is_whole
 
 
 @pytest.mark.parametrize("last", [True, False])
-def test_a_part_that_cannot_be_read_is_damage(audited, tmp_path, last):
-    ends = []
-    for value in (2, 3, 4):
-        audited.log.apply(staff(value))
-        audited.journal.flush()
-        ends.append(segments(tmp_path)[0].stat().st_size)
-    audited.journal.close()
+def test_a_part_that_cannot_be_read_is_damage(tmp_path, last):
+    ends = write(tmp_path, 3)
     (segment,) = segments(tmp_path)
     content = bytearray(segment.read_bytes())
     content[ends[2 if last else 1] - 1] ^= 1
@@ -266,38 +73,3 @@ def test_a_journal_of_something_else_is_said_to_be_none(tmp_path, entry):
         writer.append(entry)
     with pytest.raises(JournalError, match="entry 0 is none of an audit journal"):
         list(AuditReader(tmp_path))
-
-
-JSON = st.recursive(
-    st.none()
-    | st.booleans()
-    | st.integers(-(2**63), 2**64 - 1)
-    | st.floats(allow_nan=False)
-    | st.text(st.characters(exclude_categories=["Cs"])),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text("ab", max_size=2), inner),
-    max_leaves=5,
-)
-
-
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(
-    updates=st.dictionaries(st.sampled_from(["Desk.staff", "Desk.x", ""]), JSON),
-    expect=st.dictionaries(st.sampled_from(["Desk.staff", "a"]), JSON),
-    at=st.none() | st.floats(allow_nan=False),
-    name=st.none() | st.text("ab", min_size=1),
-    fault=st.none() | st.text("ab"),
-)
-def test_whatever_a_command_says_can_be_read_again(
-    tmp_path_factory, updates, expect, at, name, fault
-):
-    audited = Audited(tmp_path_factory.mktemp("audit"))
-    command = Command(
-        updates=updates, expect=expect, at=at, id=name, fault=fault, source="source", handle=7
-    )
-    audited.log.apply(command)
-    (entry,) = audited.entries
-    assert repr(entry.cause) == repr(Command(**{**_fields(command), "handle": None}))
-
-
-def _fields(command):
-    return {name: getattr(command, name) for name in command.__struct_fields__}

@@ -419,7 +419,7 @@ def test_a_resumed_run_is_replayed_without_the_one_before(start, tmp_path):
 def test_only_so_many_ids_are_kept_and_a_long_list_takes_several_entries(start, monkeypatch):
     monkeypatch.setattr("despatch.known_commands.REMEMBERED_IDS", 100)
     monkeypatch.setattr("despatch.resumption.REMEMBERED_IDS", 100)
-    monkeypatch.setattr("despatch.audit_journal._KNOWN_BYTES", 2000)
+    monkeypatch.setattr("despatch.audit_log._KNOWN_BYTES", 2000)
     with start() as run:
         bring(run, *(staff(3, id=f"n-{number}") for number in range(150)))
     with start() as resumed:

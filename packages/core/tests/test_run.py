@@ -11,6 +11,7 @@ import pytest
 from pydantic import Field
 
 from despatch import Command, DynamicResource, LagError, Run, SimParameter
+from despatch.audit_journal import outcome_fields
 from despatch.courier.ledger import Ledger
 from despatch.errors import JournalError, SettingsError
 from despatch.history import deliver, past_runs
@@ -148,7 +149,7 @@ def test_a_dry_run_is_audited_and_counted_as_one(configure):
     with Run(configure(), customers(1)) as run:
         tried = run.env.registry.apply(Command(updates={"Desk.staff": 3}, dry_run=True))
         run.run()
-    assert audit_of(run) == [msgspec.to_builtins(tried)]
+    assert audit_of(run) == [outcome_fields(tried)]
     assert audit_of(run)[0]["type"] == "dry_run"
     assert run.report.commands == CommandCount(dry_runs=1)
 

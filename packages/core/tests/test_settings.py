@@ -35,6 +35,7 @@ FULL = {
     "plugins": ["redis"],
     "ingress": [{"connector": "redis", "url": "redis://x", "allow": ["Line_A.*"]}],
     "egress": [{"connector": "jsonl"}, {"connector": "jsonl", "select": {"stream_type": "event"}}],
+    "statistics": {"interval": "1m", "keep": False},
     "journal": {
         "flush": {"interval": "50ms", "bytes": "64KiB"},
         "segment_bytes": "1MiB",
@@ -52,6 +53,7 @@ def test_the_defaults_are_those_of_the_design():
     assert (settings.model, settings.seed, settings.plugins) == (None, None, None)
     assert (settings.clock.factor, settings.clock.until, settings.clock.start) == (0.0, None, None)
     assert (settings.parameters, settings.ingress, settings.egress) == ({}, [], [])
+    assert (settings.statistics.interval, settings.statistics.is_kept) == (None, False)
     assert settings.journal.flush.interval == timedelta(milliseconds=100)
     assert settings.journal.flush.bytes == 256 * 1024
     assert settings.journal.segment_bytes == 64 * 1024 * 1024
@@ -68,6 +70,8 @@ def test_everything_can_be_set():
     assert settings.clock.factor == 1.0
     assert settings.clock.until == timedelta(hours=8)
     assert settings.clock.start == datetime(2026, 1, 5, 6, tzinfo=UTC)
+    assert settings.statistics.interval == timedelta(minutes=1)
+    assert not settings.statistics.is_kept
     assert settings.journal.flush.bytes == 65_536
     assert [sink.name for sink in settings.egress] == ["jsonl", "jsonl-2"]
     assert settings.egress[1].select.matches("event", "a", None, None)

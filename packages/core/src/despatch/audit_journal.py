@@ -22,25 +22,21 @@ again. And a run can be taken over from: see `despatch.resumption`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final, TypeAlias
 
 import msgspec
 import simpy
 
-from despatch.commands import Change, Command, DryRun, Outcome, Scheduled
-from despatch.environment import DynamicEnvironment
+from despatch.commands import Command, Outcome
 from despatch.errors import JournalError
-from despatch.journal import Damage, JournalReader, JournalWriter
-from despatch.values import pack
+from despatch.journal import Damage, JournalReader
 
 __all__ = [
     "RESUME",
     "AuditEntry",
-    "AuditLog",
     "AuditReader",
     "Begun",
     "Called",
@@ -50,6 +46,7 @@ __all__ = [
     "Position",
     "Threaded",
     "describe",
+    "number_of",
     "outcome_fields",
     "position_of",
 ]
@@ -60,8 +57,7 @@ Position: TypeAlias = list[Any]
 RESUME: Final = "resume"
 """The source of what a run takes over from the last one: values that are restored."""
 
-_COMMAND: Final = "command"
-_KNOWN_BYTES: Final = 1024 * 1024
+_NUMBERS: Final = frozenset({int, float})
 
 
 class Called(msgspec.Struct, frozen=True, tag="called", omit_defaults=True):
@@ -138,110 +134,14 @@ def position_of(env: simpy.Environment) -> Position | None:
     queue = env._queue
     if not queue:
         return None
-    time, priority, number = queue[0][:3]
-    return [_number(time), int(priority), number]
+    time, priority, number, _ = queue[0]
+    return [time if type(time) in _NUMBERS else float(time), priority, number]
 
 
 def outcome_fields(outcome: Outcome) -> dict[str, Any]:
-    """An outcome as an entry has it."""
-    fields: dict[str, Any] = msgspec.to_builtins(outcome)
+    """An outcome as an entry has it, in plain data."""
+    fields: dict[str, Any] = msgspec.msgpack.decode(msgspec.msgpack.encode(outcome))
     return fields
-
-
-class AuditLog:
-    """Writes the audit journal of one run.
-
-    The registry is observed by `observe`, the environment's runs and calls are told to it, and
-    commands are applied through it.
-
-    Args:
-        env: The environment.
-        journal: Where the entries go.
-    """
-
-    def __init__(self, env: DynamicEnvironment, journal: JournalWriter) -> None:
-        self._env = env
-        self._journal = journal
-        self._coming: tuple[Command | None, Position | None] | None = None
-        # How deep the model is at work: while it is built, and in each `env.run`, also within one.
-        self._models_turns = 1
-
-    def apply(self, command: Command, allow: Sequence[str] | None = None) -> Outcome:
-        """Have the registry apply a command that came from outside."""
-        # A command may put an event before the one that comes next: where it fell is seen now.
-        self._coming = command, position_of(self._env)
-        try:
-            return self._env.registry.apply(command, allow=allow)
-        finally:
-            self._coming = None
-
-    def restore(self, values: Mapping[str, Any]) -> dict[str, str]:
-        """Have the registry take over values; those that it does not take, with the reason."""
-        command = Command(updates=dict(values), source=RESUME)
-        self._coming = command, position_of(self._env)
-        try:
-            return self._env.registry.restore(values, source=RESUME)
-        finally:
-            self._coming = None
-
-    def observe(self, outcome: Outcome) -> None:
-        """Write an outcome, as an observer of the registry."""
-        command, position = self._coming or (None, position_of(self._env))
-        self._coming = None
-        if command is None and not self._models_turns:
-            command = _command_of(outcome)
-        self._append(position, outcome_fields(outcome), command)
-
-    def called(self, until: float | simpy.Event | None) -> None:
-        """`env.run` is about to begin."""
-        self._models_turns += 1
-        is_event = isinstance(until, simpy.Event)
-        self._note(Called(None if until is None or is_event else _number(until), is_event))
-
-    def paused(self, stopped_by: str | None, error: BaseException | None) -> None:
-        """`env.run` is about to return."""
-        self._models_turns -= 1
-        self._note(Paused(stopped_by, None if error is None else describe(error)))
-
-    def call(self, function: Callable[..., object], args: tuple[Any, ...]) -> None:
-        """Call a function that another thread handed over."""
-        self._note(Threaded(getattr(function, "__qualname__", type(function).__qualname__)))
-        self._coming = None, position_of(self._env)
-        before, self._models_turns = self._models_turns, 0
-        try:
-            function(*args)
-        finally:
-            self._coming = None
-            self._models_turns = before
-
-    def begun(self, resumed: str | None) -> None:
-        """The model is built; what comes between this and a run is not its own doing."""
-        self._models_turns = 0
-        self._note(Begun(resumed))
-        self._journal.flush()
-
-    def known(self, outcomes: Iterable[Outcome]) -> None:
-        """The registry has been told outcomes that an earlier run had given."""
-        some: list[Outcome] = []
-        size = 0
-        for outcome in outcomes:
-            some.append(outcome)
-            size += len(pack(outcome_fields(outcome)))
-            if size >= _KNOWN_BYTES:
-                self._note(Known(some))
-                some, size = [], 0
-        if some:
-            self._note(Known(some))
-
-    def _note(self, cause: Cause) -> None:
-        self._append(position_of(self._env), None, cause)
-
-    def _append(
-        self, position: Position | None, outcome: dict[str, Any] | None, cause: Cause | None
-    ) -> None:
-        wall_time = datetime.now(UTC).isoformat()
-        written = None if cause is None else _cause_fields(cause)
-        self._journal.append([_number(self._env._now), position, wall_time, outcome, written])
 
 
 class AuditReader:
@@ -295,48 +195,12 @@ def describe(error: BaseException) -> str:
     return f"{type(error).__name__}: {error}"
 
 
-def _number(value: Any) -> float | int:
+def number_of(value: Any) -> float | int:
+    """A simulated time as an entry has it."""
     # A clock may count in numbers that a journal does not know, such as fractions.
-    return value if type(value) in (int, float) else float(value)
-
-
-def _command_of(outcome: Outcome) -> Command:
-    """The command that would have this outcome."""
-    if isinstance(outcome, Change):
-        updates = {update.path: update.new for update in outcome.updates}
-        return Command(updates=updates, id=outcome.id, source=outcome.source)
-    if isinstance(outcome, DryRun):
-        return msgspec.structs.replace(_command_of(outcome.would_be), dry_run=True)
-    if isinstance(outcome, Scheduled):
-        return outcome.command
-    return Command(updates=outcome.updates, id=outcome.id, source=outcome.source)
-
-
-_DEFAULTS: Final = {
-    field.name: (
-        field.default_factory() if field.default_factory is not msgspec.NODEFAULT else field.default
-    )
-    for field in msgspec.structs.fields(Command)
-}
-
-
-def _cause_fields(cause: Cause) -> dict[str, Any]:
-    if not isinstance(cause, Command):
-        marks: dict[str, Any] = msgspec.to_builtins(cause)
-        return marks
-    fields = {
-        name: value
-        for name, default in _DEFAULTS.items()
-        if (value := getattr(cause, name)) != default and name != "handle"
-    }
-    return {"type": _COMMAND, **fields}
+    return value if type(value) in _NUMBERS else float(value)
 
 
 def _cause(fields: Any) -> Cause | None:
-    if fields is None:
-        return None
-    if isinstance(fields, dict) and fields.get("type") == _COMMAND:
-        given = {name: value for name, value in fields.items() if name != "type"}
-        return msgspec.convert(given, Command)
-    mark: _Mark = msgspec.convert(fields, _Mark)
-    return mark
+    cause: Cause | None = msgspec.convert(fields, Cause | None)
+    return cause

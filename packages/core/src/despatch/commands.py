@@ -17,7 +17,7 @@ DEEPEST_MESSAGE: Final = 16
 _KEYS: Final = ("updates", "path", "path_id", "value", "id", "at", "expect", "dry_run")
 
 
-class Command(msgspec.Struct, frozen=True, kw_only=True):
+class Command(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag="command"):
     """A set of updates that is applied as a whole, or refused as a whole.
 
     Attributes:

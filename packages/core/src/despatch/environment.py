@@ -14,12 +14,17 @@ from datetime import datetime, timedelta
 from threading import get_ident
 from typing import TYPE_CHECKING, Any
 
+import simpy
+
+from despatch.durations import parse_duration
 from despatch.egress import EgressMixIn
 from despatch.lag import LAG_TOLERANCE, LagPolicy
 from despatch.pacing import PacedEnvironment
 from despatch.registry import Registry
 from despatch.renderings import excerpt
+from despatch.resources.roster import Roster
 from despatch.seeds import checked_seed, new_seed
+from despatch.statistics_telemetry import StatisticsTelemetry
 from despatch.until import Until
 
 if TYPE_CHECKING:
@@ -43,10 +48,12 @@ class DynamicEnvironment(EgressMixIn, PacedEnvironment):
             recovered; ``stop`` ends the run with a `LagError`.
         seed: Seeds the random streams of `sample`; None takes one from the operating system.
         name: The simulation's name, which its records carry.
+        statistics: Whether every resource that is made in it keeps statistics, unless the
+            resource says otherwise.
 
     Raises:
         TypeError: `initial_time` or `factor` is no number, `start` no datetime, `seed` no integer,
-            or `name` no text.
+            `name` no text, or `statistics` neither True nor False.
         ValueError: `initial_time` is not finite, `factor` or `seed` is negative or not finite,
             `start` is naive, `lag_tolerance` no duration of more than 0, `lag_policy` another
             word, or `name` empty.
@@ -66,7 +73,10 @@ class DynamicEnvironment(EgressMixIn, PacedEnvironment):
         lag_policy: LagPolicy = "warn",
         seed: int | None = None,
         name: str = "simulation",
+        statistics: bool = False,
     ) -> None:
+        if not isinstance(statistics, bool):
+            raise TypeError(f"statistics: expected True or False, not {statistics!r}")
         super().__init__(
             initial_time,
             factor=factor,
@@ -77,6 +87,8 @@ class DynamicEnvironment(EgressMixIn, PacedEnvironment):
         self.name = _checked_name(name)
         self.seed = new_seed() if seed is None else checked_seed(seed)
         self.registry = Registry(self)
+        self._telemetry: StatisticsTelemetry | None = None
+        self._roster = Roster(is_for_all=statistics)
         self._streams: Streams | None = None
         self._values = self.registry.live_values
         self._draws: dict[str, tuple[object, Draw]] = {}
@@ -108,21 +120,60 @@ class DynamicEnvironment(EgressMixIn, PacedEnvironment):
             raise TypeError(
                 f"{path}: expected a distribution to sample from, found {distribution!r}"
             ) from None
+        draw: Draw = draws_from(self._make_streams().stream(path))
+        self._draws[path] = distribution, draw
+        return draw
+
+    def _make_streams(self) -> Streams:
         if self._streams is None:
             # numpy takes a tenth of a second to import: only those who sample pay for it.
             from despatch.sampling import Streams
 
             self._streams = Streams(self.seed)
-        draw: Draw = draws_from(self._streams.stream(path))
-        self._draws[path] = distribution, draw
-        return draw
+        return self._streams
 
     def run(self, until: Until | None = None) -> Any:  # noqa: D102 as PacedEnvironment has it
         owner = self._hand_over(get_ident())
+        if self.clock.factor and any(hasattr(v, "draws_from") for v in self._values.values()):
+            # Else the first draw would hold the clock.
+            self._make_streams()
         try:
             return super().run(until)
         finally:
             self._hand_over(owner)
+
+    def publish_statistics(self, interval: timedelta | str | float) -> None:
+        """Publish the statistics of every named resource as telemetry, at each interval.
+
+        A resource has a name if its capacity is a path, or if it was given one. Paths of the
+        telemetry and figures are those of `despatch.statistics_telemetry`.
+
+        Args:
+            interval: Of simulated time, more than 0: a timedelta, text such as ``1m``, or seconds.
+
+        Raises:
+            ValueError: `interval` is no such duration.
+            RuntimeError: They are published already.
+        """
+        if self._telemetry is not None:
+            raise RuntimeError("the statistics of this environment are published already")
+        interval_s = parse_duration(interval).total_seconds()
+        if not interval_s:
+            raise ValueError(f"interval: expected a duration of more than 0, not {interval!r}")
+        self._telemetry = StatisticsTelemetry(self, interval_s)
+
+    def _arm(self, until: float | simpy.Event | None) -> simpy.Event | None:
+        event = super()._arm(until)
+        if self._telemetry is not None:
+            self._telemetry.wake()
+        return event
+
+    def _make_calls(self) -> None:
+        # Only where there are any: otherwise it would depend on when the run looks up.
+        has_calls = bool(self._calls)
+        super()._make_calls()
+        if has_calls and self._telemetry is not None:
+            self._telemetry.wake_if_planned()
 
     def _hand_over(self, thread_id: int) -> int:
         """Make this thread the simulation's own; the answer is which one was it before."""

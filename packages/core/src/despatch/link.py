@@ -4,7 +4,7 @@ Commands come in; outcomes, "there is more" and states go out. No record travels
 ever waits for the other side: what does not fit into the socket's buffer is kept and sent when
 there is room, and what is only of passing interest is not even kept (`offer`).
 
-A message is a length of four bytes, big-endian, and a msgpack map tagged with its type.
+A message is a length of four bytes, big-endian, and a msgpack array that begins with its type.
 """
 
 from __future__ import annotations
@@ -37,9 +37,10 @@ __all__ = [
 MAX_MESSAGE_BYTES = 16 * 1024 * 1024
 _RECEIVE_BYTES = 256 * 1024
 _LENGTH = struct.Struct(">I")
+_NO_LENGTH = bytes(_LENGTH.size)
 
 
-class Configure(msgspec.Struct, tag=True):
+class Configure(msgspec.Struct, tag=True, array_like=True):
     """First of all: the run's folder and its settings, secrets included."""
 
     folder: str
@@ -47,13 +48,13 @@ class Configure(msgspec.Struct, tag=True):
     progress: Literal["live", "plain", "none"] = "none"
 
 
-class Written(msgspec.Struct, tag=True):
+class Written(msgspec.Struct, tag=True, array_like=True):
     """The journal of records is written up to here."""
 
     end: int
 
 
-class Progress(msgspec.Struct, tag=True):
+class Progress(msgspec.Struct, tag=True, array_like=True):
     """Where the simulation stands, for those who watch."""
 
     sim_time: float
@@ -62,7 +63,7 @@ class Progress(msgspec.Struct, tag=True):
     published: int
 
 
-class Brought(msgspec.Struct, tag=True):
+class Brought(msgspec.Struct, tag=True, array_like=True):
     """An ingress has brought a command; the answer is a `Resolved` with the same number."""
 
     ingress: str
@@ -70,7 +71,7 @@ class Brought(msgspec.Struct, tag=True):
     command: Command
 
 
-class Resolved(msgspec.Struct, tag=True):
+class Resolved(msgspec.Struct, tag=True, array_like=True):
     """What became of a command; the audit journal holds it below the position `audit_end`."""
 
     ingress: str
@@ -79,7 +80,7 @@ class Resolved(msgspec.Struct, tag=True):
     audit_end: int
 
 
-class IngressState(msgspec.Struct, tag=True):
+class IngressState(msgspec.Struct, tag=True, array_like=True):
     """How an ingress fares. `caught up` and `ended` let a waiting clock start."""
 
     name: str
@@ -87,7 +88,7 @@ class IngressState(msgspec.Struct, tag=True):
     reason: str = ""
 
 
-class SinkState(msgspec.Struct, tag=True):
+class SinkState(msgspec.Struct, tag=True, array_like=True):
     """How a sink fares, with the reason where it does not."""
 
     name: str
@@ -95,17 +96,17 @@ class SinkState(msgspec.Struct, tag=True):
     reason: str = ""
 
 
-class Drain(msgspec.Struct, tag=True):
+class Drain(msgspec.Struct, tag=True, array_like=True):
     """The journal has ended: deliver what is there within the grace time, then finish."""
 
     grace_s: float
 
 
-class StopNow(msgspec.Struct, tag=True):
+class StopNow(msgspec.Struct, tag=True, array_like=True):
     """Finish at once; what is not delivered stays owed."""
 
 
-class Finished(msgspec.Struct, tag=True):
+class Finished(msgspec.Struct, tag=True, array_like=True):
     """The courier's last word: its duties are done and its ledger is closed."""
 
 
@@ -166,14 +167,21 @@ class Link:
         self.flush()
 
     def _put(self, message: Message) -> None:
-        body = self._encoder.encode(message)
-        if len(body) > MAX_MESSAGE_BYTES:
-            raise DespatchError(
-                f"a {type(message).__name__} message of {len(body)} bytes is too large "
-                f"for the link (at most {MAX_MESSAGE_BYTES})"
-            )
-        self._outgoing += _LENGTH.pack(len(body))
-        self._outgoing += body
+        outgoing = self._outgoing
+        start = len(outgoing)
+        outgoing += _NO_LENGTH
+        try:
+            self._encoder.encode_into(message, outgoing, -1)
+            length = len(outgoing) - start - _LENGTH.size
+            if length > MAX_MESSAGE_BYTES:
+                raise DespatchError(
+                    f"a {type(message).__name__} message of {length} bytes is too large "
+                    f"for the link (at most {MAX_MESSAGE_BYTES})"
+                )
+        except BaseException:
+            del outgoing[start:]
+            raise
+        _LENGTH.pack_into(outgoing, start, length)
 
     def offer(self, message: Message) -> None:
         """Send a message of passing interest, or drop it when others are still waiting."""
@@ -217,17 +225,22 @@ class Link:
         return self._split(at_most)
 
     def _split(self, at_most: int | None) -> list[Message]:
-        buffer, start = self._incoming, 0
+        buffer, start, end = self._incoming, 0, len(self._incoming)
+        unpack, decode = _LENGTH.unpack_from, self._decoder.decode
         messages: list[Message] = []
-        while len(buffer) - start >= _LENGTH.size and len(messages) != at_most:
-            (length,) = _LENGTH.unpack_from(buffer, start)
-            if length > MAX_MESSAGE_BYTES:
-                raise DespatchError(f"the link brought a message of {length} bytes: it is garbled")
-            stop = start + _LENGTH.size + length
-            if len(buffer) < stop:
-                break
-            messages.append(self._decoder.decode(memoryview(buffer)[start + _LENGTH.size : stop]))
-            start = stop
+        # One view for all: it is given back before the buffer changes its size.
+        with memoryview(buffer) as view:
+            while end - start >= _LENGTH.size and len(messages) != at_most:
+                (length,) = unpack(view, start)
+                if length > MAX_MESSAGE_BYTES:
+                    raise DespatchError(
+                        f"the link brought a message of {length} bytes: it is garbled"
+                    )
+                stop = start + _LENGTH.size + length
+                if end < stop:
+                    break
+                messages.append(decode(view[start + _LENGTH.size : stop]))
+                start = stop
         del buffer[:start]
         return messages
 

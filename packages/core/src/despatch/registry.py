@@ -209,12 +209,13 @@ class Registry:
             check_updates(command.updates)
             if allow is not None:
                 check_allowed(command, self._patterns(command.source, allow))
-            check_mapping("expect", command.expect)
-            now = self._env.now
-            at = time_of(command, now)
-            if at > now and not command.dry_run:
-                self._check_possible(command)
-                return self._schedule(command, at)
+            if command.expect != {}:
+                check_mapping("expect", command.expect)
+            if command.at is not None:
+                at = time_of(command, self._env.now)
+                if at > self._env.now and not command.dry_run:
+                    self._check_possible(command)
+                    return self._schedule(command, at)
         except RegistryError as error:
             return self._refuse(command, str(error))
         return self._apply_now(command)

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from pydantic import BaseModel
 
-__all__ = ["excerpt", "plain"]
+__all__ = ["counted", "excerpt", "plain"]
 
 LONGEST_EXCERPT: Final = 80
 DEEPEST_PLAIN: Final = 16
@@ -21,6 +21,11 @@ _MOST_INT: Final = 2**64 - 1
 _repr = reprlib.Repr()
 _repr.maxstring = _repr.maxother = _repr.maxlong = 60
 _repr.maxlevel = 3
+
+
+def counted(number: int, noun: str) -> str:
+    """A number of things, in words: ``1 record``, ``2 records``."""
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
 
 
 def excerpt(value: object) -> str:

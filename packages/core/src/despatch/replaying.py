@@ -19,6 +19,7 @@ from despatch.environment import DynamicEnvironment
 from despatch.errors import JournalError, RunError
 from despatch.journal import JournalReader, JournalWriter
 from despatch.models import ModelError, find_model
+from despatch.renderings import counted
 from despatch.replay_environment import Follower, ReplayEnvironment
 from despatch.replay_script import Script, is_from_outside, is_same_error
 from despatch.run import Model, environment_of
@@ -63,8 +64,8 @@ class ReplayReport(msgspec.Struct, kw_only=True):
 
     def __str__(self) -> str:
         same = (
-            f"{self.records:,} records and {self.outcomes:,} outcomes, with {self.commands:,} "
-            f"commands from outside"
+            f"{counted(self.records, 'record')} and {counted(self.outcomes, 'outcome')}, "
+            f"with {counted(self.commands, 'command')} from outside"
         )
         lines = [f"run {self.run_id} of {self.name}: "]
         if self.difference is None:

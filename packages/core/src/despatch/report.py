@@ -9,13 +9,9 @@ from rich.table import Table
 from rich.text import Text
 
 from despatch.account import SinkAccount
+from despatch.renderings import counted
 
 __all__ = ["CommandCount", "Report"]
-
-
-def _counted(number: int, noun: str) -> str:
-    """A number of things, in words: ``1 record``, ``2 records``."""
-    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
 
 
 class CommandCount(msgspec.Struct, kw_only=True):
@@ -90,17 +86,17 @@ class Report(msgspec.Struct, kw_only=True):
         if self.stopped_by is not None:
             text.append(f", stopped by {self.stopped_by},")
         text.append(f" at {self.sim_time:,.3f} s simulated after {self.wall_s:.1f} s: ")
-        text.append(f"{_counted(self.published, 'record')} published, ")
-        text.append(f"{_counted(self.commands.applied, 'command')} applied, ")
+        text.append(f"{counted(self.published, 'record')} published, ")
+        text.append(f"{counted(self.commands.applied, 'command')} applied, ")
         text.append(f"{self.commands.refused:,} refused.")
         if self.courier_restarts:
-            times = _counted(self.courier_restarts, "time")
+            times = counted(self.courier_restarts, "time")
             text.append(f" The courier was started again {times}.")
         if self.error is not None:
             text.append(f"\n{self.error}", style="red")
         if self.owed:
             text.append(
-                f"\n{_counted(self.owed, 'record')} owed. Deliver with: "
+                f"\n{counted(self.owed, 'record')} owed. Deliver with: "
                 f"despatch runs deliver {self.folder}",
                 style="yellow",
             )

@@ -17,7 +17,8 @@ from typing import Any, Final
 
 import msgspec
 
-from despatch.audit_journal import AuditEntry, AuditLog, AuditReader, Begun, Known
+from despatch.audit_journal import AuditEntry, AuditReader, Begun, Known
+from despatch.audit_log import AuditLog
 from despatch.commands import Change, Command, DryRun, Outcome, Refusal, Scheduled
 from despatch.environment import DynamicEnvironment
 from despatch.known_commands import REMEMBERED_IDS

@@ -52,7 +52,17 @@ def environment_of(info: RunInfo, kind: type[_Environment], **lag: Any) -> _Envi
         kind: The class of the environment.
         **lag: How late it may be, as for `DynamicEnvironment`.
     """
-    return kind(factor=info.factor, start=info.start, seed=info.seed, name=info.name, **lag)
+    env = kind(
+        factor=info.factor,
+        start=info.start,
+        seed=info.seed,
+        name=info.name,
+        statistics=info.keeps_statistics,
+        **lag,
+    )
+    if info.statistics_interval_s is not None:
+        env.publish_statistics(info.statistics_interval_s)
+    return env
 
 
 class Run:
@@ -122,6 +132,7 @@ class Run:
     def __enter__(self) -> Run:
         settings = self.settings
         now = datetime.now(UTC)
+        interval = settings.statistics.interval
         info = RunInfo(
             run_id=new_run_id(),
             name=settings.name,
@@ -131,6 +142,8 @@ class Run:
             factor=settings.clock.factor,
             version=version("despatch"),
             origin=None if self._origin is None else str(self._origin.absolute()),
+            keeps_statistics=settings.statistics.is_kept,
+            statistics_interval_s=None if interval is None else interval.total_seconds(),
         )
         self.folder = RunFolder.create(Path(settings.runs), info, _as_json(self._written, settings))
         self._began = time.monotonic()

@@ -48,6 +48,9 @@ class RunInfo(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
         version: The version of despatch that made it.
         origin: The folder of the settings file, beside which the model was looked for; None for
             a run that a program made.
+        keeps_statistics: Whether every resource keeps statistics that does not say otherwise.
+        statistics_interval_s: At which interval they are published, in simulated seconds; None
+            where they are not.
         resumed: The run that it took over from (`resume: last`); None where it started afresh.
     """
 
@@ -61,6 +64,8 @@ class RunInfo(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     state: RunState = "created"
     error: str | None = None
     origin: str | None = None
+    keeps_statistics: bool = False
+    statistics_interval_s: float | None = None
     resumed: str | None = None
 
 

@@ -54,6 +54,7 @@ __all__ = [
     "RetrySettings",
     "SerializerSettings",
     "Settings",
+    "StatisticsSettings",
 ]
 
 FIT_TOGETHER: Final = "fit_together"
@@ -146,6 +147,25 @@ class CourierSettings(Part):
     connect_timeout: Duration = timedelta(seconds=10)
 
 
+class StatisticsSettings(Part):
+    """The statistics of the resources.
+
+    Attributes:
+        keep: Whether every resource keeps statistics that does not say otherwise; by default
+            where there is an `interval`.
+        interval: At which interval of simulated time the statistics of the named resources are
+            published as telemetry, and the clock's lag with them; None publishes none.
+    """
+
+    keep: bool | None = None
+    interval: PositiveDuration | None = None
+
+    @property
+    def is_kept(self) -> bool:
+        """Whether every resource keeps statistics that does not say otherwise."""
+        return self.interval is not None if self.keep is None else self.keep
+
+
 class Settings(Part):
     """What a run is made of.
 
@@ -159,6 +179,7 @@ class Settings(Part):
         plugins: Names of plugins, or of their distributions, that may be loaded; None allows all.
         ingress: The sources of commands.
         egress: The sinks for records; their names differ.
+        statistics: The statistics of the resources.
         journal: The journal of records.
         courier: The courier.
         resume: ``last`` takes over from the last run of the same name in the same `runs`: its
@@ -175,6 +196,7 @@ class Settings(Part):
     plugins: list[str] | None = None
     ingress: list[IngressSettings] = Field(default_factory=list)
     egress: list[EgressSettings] = Field(default_factory=list)
+    statistics: StatisticsSettings = StatisticsSettings()
     journal: JournalSettings = JournalSettings()
     courier: CourierSettings = CourierSettings()
     resume: Literal["last"] | None = None

@@ -98,8 +98,10 @@ class JournalWriter:
         _make_empty(folder)
         self._segment = self._new_segment()
 
-    def append(self, entry: list[Any]) -> int:
+    def append(self, entry: list[Any] | Fragment) -> int:
         """Append an entry, as it is now: what becomes of its parts later changes nothing.
+
+        A `Fragment` is an entry that is packed already.
 
         Either the entry is appended, or an error is raised and nothing has changed.
 
@@ -270,7 +272,7 @@ class _Segment:
         return JournalError(f"{self._path}: cannot be {what}: {error.strerror}")
 
 
-def _pack_slowly(entry: list[Any], fields: Sequence[str]) -> bytes:
+def _pack_slowly(entry: Any, fields: Sequence[str]) -> bytes:
     named = fields[: len(entry)]
     unnamed = (f"entry[{index}]" for index in range(len(named), len(entry)))
     parts = zip(entry, chain(named, unnamed), strict=True)

@@ -8,6 +8,7 @@ from despatch.resources.resource import (
     DynamicResource,
     ShrinkPolicy,
 )
+from despatch.resources.statistics import LineStatistics, StockStatistics, UseStatistics
 from despatch.resources.store import DynamicFilterStore, DynamicPriorityStore, DynamicStore
 
 __all__ = [
@@ -19,5 +20,8 @@ __all__ = [
     "DynamicPriorityStore",
     "DynamicResource",
     "DynamicStore",
+    "LineStatistics",
     "ShrinkPolicy",
+    "StockStatistics",
+    "UseStatistics",
 ]

@@ -8,7 +8,7 @@ the instant at which it is made, without polling.
 from __future__ import annotations
 
 import math
-from typing import Any, Final, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import simpy
 
@@ -16,6 +16,9 @@ from despatch.errors import UnknownPathError
 from despatch.renderings import excerpt
 from despatch.resources.fast_path import FastPath
 from despatch.signals import Signal
+
+if TYPE_CHECKING:
+    from despatch.resources.observed import Observer
 
 __all__ = ["Capacity", "LiveCapacity", "capacity_signal", "check_number", "whole_places"]
 
@@ -96,7 +99,14 @@ class LiveCapacity(FastPath):
 
     A subclass says how much of its capacity is taken (`_occupied`), and where it has whole
     places only, what a number means as its capacity (`_fitted`).
+
+    Attributes:
+        _observer: Who gathers statistics, where they are kept.
+        _figures: These statistics.
     """
+
+    _observer: Observer | None = None
+    _figures: Any = None
 
     @property
     def over_capacity(self) -> int | float:
@@ -112,12 +122,22 @@ class LiveCapacity(FastPath):
         def change(value: Any) -> None:
             # Only the model's author can forbid negative numbers, by the parameter's bounds;
             # a run that is under way takes one as closed rather than end because of it.
+            if self._observer is not None:
+                self._observer.pass_time()
             self._capacity = self._fitted(max(0, _number(signal.path, value)))
             self._admit_waiting()
             self._give_up_surplus()
 
         self._capacity = self._fitted(signal.value)
         signal.subscribe(change)
+
+    def _kept_statistics(self) -> Any:
+        if self._figures is None:
+            raise AttributeError(
+                f"this {type(self).__name__} keeps no statistics: make it with statistics=True, or "
+                "its environment, which then asks all its resources to"
+            )
+        return self._figures
 
     def _admit_waiting(self) -> None:
         """Let in as many of the waiting as now fit, in their order."""

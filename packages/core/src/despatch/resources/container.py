@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import cached_property
 from typing import Any, cast
 
 import simpy
@@ -10,7 +11,10 @@ from simpy.resources import container as simpys
 
 from despatch.bare_events import ContainerGet, ContainerPut, succeed
 from despatch.resources.capacity import Capacity, LiveCapacity, capacity_signal, check_number
+from despatch.resources.observed import StockObserver
 from despatch.resources.queues import Waiting
+from despatch.resources.roster import keeping
+from despatch.resources.statistics import StockStatistics
 
 __all__ = ["DynamicContainer"]
 
@@ -27,20 +31,29 @@ class DynamicContainer(LiveCapacity, simpy.Container):
         env: The environment; one with a registry, where `capacity` is a path.
         capacity: How much matter the container holds.
         init: How much is in it at the start.
+        statistics: Whether it keeps statistics; None is as its environment says.
+        name: What telemetry of its statistics is published under; by default the path of its
+            capacity, without a last part ``capacity``.
 
     Raises:
         ValueError: The number is not above 0, or what the path holds is not a number of at
-            least 0, or `init` is negative or above the capacity.
+            least 0, or `init` is negative or above the capacity, or `name` is empty or taken.
         UnknownPathError: The registry has no such path.
         TypeError: `capacity` is a path, and the environment has no registry; or what is given is
-            no environment, no capacity or no number.
+            no environment, no capacity or no number; or `statistics` or `name` is of another type.
     """
 
     PutQueue = Waiting
     GetQueue = Waiting
 
     def __init__(
-        self, env: simpy.Environment, capacity: Capacity = math.inf, init: int | float = 0
+        self,
+        env: simpy.Environment,
+        capacity: Capacity = math.inf,
+        init: int | float = 0,
+        *,
+        statistics: bool | None = None,
+        name: str | None = None,
     ) -> None:
         signal = capacity_signal(env, capacity)
         check_number("init", init, "a number of at least 0")
@@ -49,11 +62,26 @@ class DynamicContainer(LiveCapacity, simpy.Container):
                 f"{signal.path}: the container starts with {init!r}, more than its capacity of "
                 f"{signal.value!r}"
             )
+        kept = keeping(env, statistics, name, signal, StockStatistics)
         super().__init__(env, math.inf if signal is not None else cast(float, capacity), init)
         self._on_put = self._serve_gets
         self._on_get = self._serve_puts
         if signal is not None:
             self._follow(signal)
+        if kept is not None:
+            self._observer = StockObserver(self, self._occupied)
+            self._figures = kept.begin(self._observer)
+
+    @cached_property
+    def statistics(self) -> StockStatistics:
+        """Its figures since it was made, or since their last reset.
+
+        Raises:
+            AttributeError: It keeps none: it was not made with ``statistics=True``, and its
+                environment does not ask all resources to.
+        """
+        figures: StockStatistics = self._kept_statistics()
+        return figures
 
     def put(self, amount: int | float) -> simpys.ContainerPut:  # type: ignore[override]
         """Put matter in: an event that succeeds once there is room for it.

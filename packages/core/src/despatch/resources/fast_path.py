@@ -69,7 +69,9 @@ class _Line(property):
 
     def __set__(self, instance: Any, line: Any) -> None:
         setattr(instance, self._slot, line)
-        if not isinstance(line, getattr(instance, self._kind)):
+        kind = getattr(instance, self._kind)
+        # A function that makes lines was brought by a subclass, which is on no fast path.
+        if isinstance(kind, type) and not isinstance(line, kind):
             instance._is_fast = False
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from heapq import heappush
 from operator import attrgetter
 from typing import Any, ClassVar, Final, Literal, TypeAlias, cast, get_args
@@ -13,7 +14,10 @@ from simpy.resources.resource import Preempted, Resource
 
 from despatch.bare_events import PriorityRequest, Release, Request, succeed
 from despatch.resources.capacity import Capacity, LiveCapacity, capacity_signal, whole_places
+from despatch.resources.observed import Observer, UseObserver
 from despatch.resources.queues import Ranked, Users, Waiting
+from despatch.resources.roster import keeping
+from despatch.resources.statistics import UseStatistics
 
 __all__ = [
     "CapacityLost",
@@ -64,13 +68,16 @@ class DynamicResource(LiveCapacity, simpy.Resource):
         on_shrink: ``"drain"`` lets those who are above the new capacity finish. ``"preempt"``
             interrupts them, the least important first: those who were admitted last, or whose
             `key` is the greatest where there are priorities. The cause is a `CapacityLost`.
+        statistics: Whether it keeps statistics; None is as its environment says.
+        name: What telemetry of its statistics is published under; by default the path of its
+            capacity, without a last part ``capacity``.
 
     Raises:
         ValueError: The number is not above 0, or what the path holds is not a number of at
-            least 0, or `on_shrink` is none of the two.
+            least 0, or `on_shrink` is none of the two, or `name` is empty or taken.
         UnknownPathError: The registry has no such path.
         TypeError: `capacity` is a path, and the environment has no registry; or what is given is
-            no environment, or no capacity.
+            no environment, or no capacity; or `statistics` or `name` is of another type.
 
     Example:
         >>> from despatch import DynamicEnvironment, DynamicResource, SimParameter
@@ -95,16 +102,33 @@ class DynamicResource(LiveCapacity, simpy.Resource):
         capacity: Capacity = 1,
         *,
         on_shrink: ShrinkPolicy = "drain",
+        statistics: bool | None = None,
+        name: str | None = None,
     ) -> None:
         if on_shrink not in get_args(ShrinkPolicy):
             raise ValueError(f"on_shrink: expected 'drain' or 'preempt', not {on_shrink!r}")
         signal = capacity_signal(env, capacity)
+        kept = keeping(env, statistics, name, signal, UseStatistics)
         super().__init__(env, 1 if signal is not None else cast(int, capacity))
         self.users = Users()
         self.on_shrink = on_shrink
         self._on_release = self._serve_next
         if signal is not None:
             self._follow(signal)
+        if kept is not None:
+            self._observer = UseObserver(self)
+            self._figures = kept.begin(self._observer)
+
+    @cached_property
+    def statistics(self) -> UseStatistics:
+        """Its figures since it was made, or since their last reset.
+
+        Raises:
+            AttributeError: It keeps none: it was not made with ``statistics=True``, and its
+                environment does not ask all resources to.
+        """
+        figures: UseStatistics = self._kept_statistics()
+        return figures
 
     # A customer of a queueing model passes through the next three functions once each, so they
     # do all in place that the other resources leave to `succeed`.
@@ -188,6 +212,8 @@ class DynamicResource(LiveCapacity, simpy.Resource):
             # Nobody can be interrupted who is running just now, or has ended without a release.
             if process is not None and process.is_alive and process is not self._env.active_process:
                 self._users.remove(request)
+                if self._observer is not None:
+                    self._observer.preempted()
                 process.interrupt(CapacityLost(request, self))
 
     def _least_important(self) -> list[Any]:
@@ -249,6 +275,8 @@ class DynamicPriorityResource(DynamicResource, simpy.PriorityResource):
 class _Preemption(simpy.PreemptiveResource):
     """SimPy's preemption, but nobody is evicted where the place would not be the evictor's."""
 
+    _observer: Observer | None
+
     def _do_put(self, event: Any) -> None:
         self._make_place(event)
         Resource._do_put(self, event)
@@ -261,6 +289,8 @@ class _Preemption(simpy.PreemptiveResource):
         last = max(users, key=_KEY)
         if last.key > event.key:
             users.remove(last)
+            if self._observer is not None:
+                self._observer.preempted()
             cause = Preempted(by=event.proc, usage_since=last.usage_since, resource=self)
             last.proc.interrupt(cause)  # type: ignore[union-attr]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from functools import cached_property
 from heapq import heappop, heappush
 from typing import Any, ClassVar, cast
 
@@ -13,7 +14,10 @@ from simpy.resources import store as simpys
 from despatch.bare_events import FilterStoreGet, StoreGet, StorePut, succeed
 from despatch.renderings import excerpt
 from despatch.resources.capacity import Capacity, LiveCapacity, capacity_signal, whole_places
+from despatch.resources.observed import StockObserver
 from despatch.resources.queues import Waiting
+from despatch.resources.roster import keeping
+from despatch.resources.statistics import StockStatistics
 
 __all__ = ["DynamicFilterStore", "DynamicPriorityStore", "DynamicStore"]
 
@@ -29,25 +33,50 @@ class DynamicStore(LiveCapacity, simpy.Store):
     Args:
         env: The environment; one with a registry, where `capacity` is a path.
         capacity: How many items the store holds.
+        statistics: Whether it keeps statistics; None is as its environment says.
+        name: What telemetry of its statistics is published under; by default the path of its
+            capacity, without a last part ``capacity``.
 
     Raises:
         ValueError: The number is not above 0, or what the path holds is not a number of at
-            least 0.
+            least 0, or `name` is empty or taken.
         UnknownPathError: The registry has no such path.
         TypeError: `capacity` is a path, and the environment has no registry; or what is given is
-            no environment, or no capacity.
+            no environment, or no capacity; or `statistics` or `name` is of another type.
     """
 
     PutQueue: ClassVar[Any] = Waiting
     GetQueue: ClassVar[Any] = Waiting
 
-    def __init__(self, env: simpy.Environment, capacity: Capacity = math.inf) -> None:
+    def __init__(
+        self,
+        env: simpy.Environment,
+        capacity: Capacity = math.inf,
+        *,
+        statistics: bool | None = None,
+        name: str | None = None,
+    ) -> None:
         signal = capacity_signal(env, capacity)
+        kept = keeping(env, statistics, name, signal, StockStatistics)
         super().__init__(env, math.inf if signal is not None else cast(float, capacity))
         self._on_put = self._serve_gets
         self._on_get = self._serve_puts
         if signal is not None:
             self._follow(signal)
+        if kept is not None:
+            self._observer = StockObserver(self, self._occupied)
+            self._figures = kept.begin(self._observer)
+
+    @cached_property
+    def statistics(self) -> StockStatistics:
+        """Its figures since it was made, or since their last reset.
+
+        Raises:
+            AttributeError: It keeps none: it was not made with ``statistics=True``, and its
+                environment does not ask all resources to.
+        """
+        figures: StockStatistics = self._kept_statistics()
+        return figures
 
     def put(self, item: Any) -> simpys.StorePut:  # type: ignore[override]
         """Put an item in: an event that succeeds once there is room for it."""

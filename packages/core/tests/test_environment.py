@@ -5,7 +5,9 @@ import subprocess
 import sys
 import threading
 from datetime import UTC, datetime
+from fractions import Fraction
 
+import numpy
 import pytest
 
 from despatch import (
@@ -209,3 +211,38 @@ for factor in (0.0, 0.001):
 """
     printed = subprocess.run([sys.executable, "-c", script], capture_output=True, check=True)
     assert printed.stdout.split() == [b"False", b"True"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "reason"),
+    [
+        ({"seed": 1.5}, TypeError, r"^seed: expected an integer, not 1\.5$"),
+        ({"seed": "42"}, TypeError, "^seed: expected an integer, not '42'$"),
+        ({"seed": True}, TypeError, "^seed: expected an integer, not True$"),
+        ({"seed": -1}, ValueError, "^seed: expected at least 0, not -1$"),
+        ({"name": 3}, TypeError, "^name: expected the simulation's name, a text, not 3$"),
+        ({"name": None}, TypeError, "^name: expected the simulation's name, a text, not None$"),
+        ({"name": ""}, ValueError, "^name: .*not an empty text$"),
+        ({"initial_time": "5"}, TypeError, "^initial_time: expected a number, not '5'$"),
+        ({"initial_time": None}, TypeError, "^initial_time: expected a number, not None$"),
+        ({"initial_time": math.nan}, ValueError, "^initial_time: expected a finite number"),
+        ({"initial_time": -math.inf}, ValueError, "^initial_time: expected a finite number"),
+        ({"factor": "1"}, TypeError, "^factor: expected wall seconds per simulated second"),
+        ({"factor": math.inf}, ValueError, "^factor: expected a finite number of at least 0"),
+        ({"start": "2026-01-05"}, TypeError, "^start: expected a datetime with an offset"),
+    ],
+)
+def test_a_wrong_argument_is_refused_at_the_call_by_its_name(arguments, error, reason):
+    with pytest.raises(error, match=reason):
+        DynamicEnvironment(**arguments)
+
+
+def test_a_seed_may_be_of_any_size_and_kind_of_integer():
+    assert DynamicEnvironment(seed=numpy.int64(7)).seed == 7
+    assert DynamicEnvironment(seed=2**200).seed == 2**200
+    assert DynamicEnvironment().seed != DynamicEnvironment().seed
+
+
+@pytest.mark.parametrize("initial_time", [-3, 2.5, Fraction(1, 3), numpy.float64(2)])
+def test_time_may_begin_anywhere(initial_time):
+    assert DynamicEnvironment(initial_time).now == initial_time

@@ -250,6 +250,67 @@ def test_a_model_that_stops_its_simulation_sees_no_further_event(env):
     assert seen == [0, 1, 2, 3]
 
 
+def test_a_stop_within_a_run_within_a_run_ends_both_before_the_next_event(env):
+    seen = []
+
+    def inner():
+        yield env.timeout(0.5)
+        env.stop("enough")
+
+    def outer():
+        yield env.timeout(1)
+        env.process(inner())
+        env.run(until=3)
+        seen.append(env.now)
+        yield env.timeout(0)
+        seen.append("went on")
+
+    env.process(outer())
+    env.run()
+    assert (seen, env.stop_reason) == ([1.5], "enough")
+
+
+def test_a_stop_after_a_run_within_a_run_ends_the_outer_one_before_the_next_event(env):
+    seen = []
+
+    def model():
+        yield env.timeout(1)
+        env.run(until=2)
+        seen.append(env.now)
+        env.stop("enough")
+        yield env.timeout(0)
+        seen.append("went on")
+
+    env.process(model())
+    env.run()
+    assert seen == [2]
+
+
+def test_another_pace_after_a_run_within_a_run_holds_at_once():
+    wall = Wall()
+    env = paced(0.0, wall)
+
+    def model():
+        yield env.timeout(1)
+        env.run(until=2)
+        env.factor = 0.5
+        yield env.timeout(4)
+
+    env.run(env.process(model()))
+    assert (env.now, wall.time) == (6, 1002.0)
+
+
+@pytest.mark.parametrize("reason", [None, 3, ["enough"]])
+def test_a_reason_to_stop_that_is_no_text_is_refused(env, reason):
+    with pytest.raises(TypeError, match=r"^reason: expected a text that says why, not "):
+        env.stop(reason)
+
+
+def test_what_cannot_be_called_is_refused_by_the_one_who_hands_it_over(env):
+    with pytest.raises(TypeError, match=r"^function: expected what can be called, not 3"):
+        env.call_soon_threadsafe(3)
+
+
 def test_who_attends_is_told_whenever_the_clock_comes_to_stand_still():
     env = DynamicEnvironment()
     bell = Bell(env)

@@ -309,6 +309,13 @@ def test_whatever_is_wrong_with_a_command_it_is_refused_and_audited(
     json.dumps(msgspec.to_builtins(outcome))
 
 
+@pytest.mark.parametrize("command", [3, None, {"Line_A.lathe.capacity": 2}])
+def test_what_is_no_command_at_all_is_the_callers_mistake(registry, outcomes, command) -> None:
+    with pytest.raises(TypeError, match=r"^command: expected a Command, not "):
+        registry.apply(command)
+    assert outcomes == []
+
+
 def test_a_fault_is_the_reason(registry) -> None:
     command = Command(fault="not JSON: 'x'", id="0-1", source="redis")
     assert registry.apply(command) == Refusal(

@@ -184,6 +184,12 @@ def test_unsubscribing_what_is_not_subscribed_is_an_error(registry) -> None:
         registry.signal("Desk.staff").unsubscribe(print)
 
 
+def test_what_cannot_be_called_is_refused_at_the_call(registry) -> None:
+    signal = registry.signal(registry.paths()[0])
+    with pytest.raises(TypeError, match=rf"^{signal.path}: expected a function of the new value"):
+        signal.subscribe(3)
+
+
 def test_a_callbacks_error_is_the_models_and_nobody_else_loses_by_it(registry) -> None:
     told = []
 

@@ -11,11 +11,12 @@ simulation does. `are_simpys_own` tells whether anybody has; SimPy's own classes
 
 from __future__ import annotations
 
+import sys
 from heapq import heappush
 from typing import TYPE_CHECKING, Any, Final
 
 import simpy
-from simpy.core import Environment
+from simpy.core import BoundClass, Environment
 from simpy.events import NORMAL, PENDING
 from simpy.events import Initialize as SimpyInitialize
 from simpy.resources import base
@@ -42,36 +43,75 @@ __all__ = [
     "succeed",
 ]
 
-_WATCHED: Final = {
-    (kind, name): kind.__dict__.get(name)
-    for kind in (
-        simpy.Event,
-        simpy.Timeout,
-        simpy.Process,
-        SimpyInitialize,
-        base.Put,
-        base.Get,
-        resources.Request,
-        resources.PriorityRequest,
-        resources.Release,
-        stores.StorePut,
-        stores.StoreGet,
-        stores.FilterStoreGet,
-        containers.ContainerPut,
-        containers.ContainerGet,
-        Environment,
+_EVENT_METHODS: Final = ("__init__", "__exit__", "cancel", "succeed", "_resume")
+_RESOURCE_METHODS: Final = ("_do_put", "_do_get", "_trigger_put", "_trigger_get")
+_ENVIRONMENT_METHODS: Final = ("schedule", "step", "timeout", "process")
+_STRANGE: Final = object()
+
+
+def _method(kind: type, name: str) -> object:
+    """The method as SimPy has it; where somebody came before us, what it can never be."""
+    method = vars(kind).get(name)
+    is_simpys = (
+        method is None
+        or isinstance(method, BoundClass)
+        or getattr(method, "__globals__", None) is vars(sys.modules[kind.__module__])
     )
-    for name in ("__init__", "__exit__", "cancel", "succeed", "_resume", "schedule", "step")
-}
+    return method if is_simpys else _STRANGE
+
+
+_WATCHED: Final = tuple(
+    (vars(kind).get, name, _method(kind, name))
+    for kinds, names in (
+        (
+            (
+                simpy.Event,
+                simpy.Timeout,
+                simpy.Process,
+                SimpyInitialize,
+                base.Put,
+                base.Get,
+                resources.Request,
+                resources.PriorityRequest,
+                resources.Release,
+                stores.StorePut,
+                stores.StoreGet,
+                stores.FilterStoreGet,
+                containers.ContainerPut,
+                containers.ContainerGet,
+            ),
+            _EVENT_METHODS,
+        ),
+        (
+            (
+                base.BaseResource,
+                simpy.Resource,
+                simpy.PriorityResource,
+                simpy.PreemptiveResource,
+                simpy.Container,
+                simpy.Store,
+                simpy.PriorityStore,
+                simpy.FilterStore,
+            ),
+            _RESOURCE_METHODS,
+        ),
+        ((Environment,), _ENVIRONMENT_METHODS),
+    )
+    for kind in kinds
+    for name in names
+)
+_SIMPYS_OWN: Final = [method for *_, method in _WATCHED]
 
 
 def are_simpys_own() -> bool:
     """Whether the methods that bare events pass over are as SimPy has them."""
-    return all(kind.__dict__.get(name) is method for (kind, name), method in _WATCHED.items())
+    return [method_of(name) for method_of, name, _ in _WATCHED] == _SIMPYS_OWN
 
 
 def succeed(event: Any, env: Any, value: Any = None) -> None:
-    """What `Event.succeed` does for an event that has not been triggered."""
+    """What `Event.succeed` does."""
+    if event._value is not PENDING:
+        raise RuntimeError(f"{event} has already been triggered")
     event._ok = True
     event._value = value
     heappush(env._queue, (env._now, NORMAL, next(env._eid), event))

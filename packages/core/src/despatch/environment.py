@@ -10,7 +10,6 @@
 
 from __future__ import annotations
 
-import secrets
 from datetime import datetime, timedelta
 from threading import get_ident
 from typing import TYPE_CHECKING, Any
@@ -22,7 +21,9 @@ from despatch.egress import EgressMixIn
 from despatch.lag import LAG_TOLERANCE, LagPolicy
 from despatch.pacing import PacedEnvironment
 from despatch.registry import Registry
+from despatch.renderings import excerpt
 from despatch.resources.roster import Roster
+from despatch.seeds import checked_seed, new_seed
 from despatch.statistics_telemetry import StatisticsTelemetry
 from despatch.until import Until
 
@@ -51,10 +52,11 @@ class DynamicEnvironment(EgressMixIn, PacedEnvironment):
             resource says otherwise.
 
     Raises:
-        TypeError: `factor` is no number, `start` no datetime, or `statistics` neither True nor
-            False.
-        ValueError: `factor` is negative or not finite, `start` is naive, `lag_tolerance` no
-            duration of more than 0, or `lag_policy` another word.
+        TypeError: `initial_time` or `factor` is no number, `start` no datetime, `seed` no integer,
+            `name` no text, or `statistics` neither True nor False.
+        ValueError: `initial_time` is not finite, `factor` or `seed` is negative or not finite,
+            `start` is naive, `lag_tolerance` no duration of more than 0, `lag_policy` another
+            word, or `name` empty.
 
     Attributes:
         registry: Every live parameter, by dotted path.
@@ -82,8 +84,8 @@ class DynamicEnvironment(EgressMixIn, PacedEnvironment):
             lag_tolerance=lag_tolerance,
             lag_policy=lag_policy,
         )
-        self.name = name
-        self.seed = secrets.randbits(63) if seed is None else seed
+        self.name = _checked_name(name)
+        self.seed = new_seed() if seed is None else checked_seed(seed)
         self.registry = Registry(self)
         self._telemetry: StatisticsTelemetry | None = None
         self._roster = Roster(is_for_all=statistics)
@@ -177,3 +179,11 @@ class DynamicEnvironment(EgressMixIn, PacedEnvironment):
         """Make this thread the simulation's own; the answer is which one was it before."""
         self._thread_id = thread_id
         return self.registry.hand_over(thread_id)
+
+
+def _checked_name(name: object) -> str:
+    if not isinstance(name, str):
+        raise TypeError(f"name: expected the simulation's name, a text, not {excerpt(name)}")
+    if not name:
+        raise ValueError("name: expected the simulation's name, not an empty text")
+    return name

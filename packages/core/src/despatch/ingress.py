@@ -87,7 +87,12 @@ class IngressMixIn:
         """Let `run` return before the next event, now and whenever it is called again.
 
         For the model, for other threads and for signal handlers. A sleeping clock wakes.
+
+        Raises:
+            TypeError: `reason` is no text.
         """
+        if not isinstance(reason, str):
+            raise TypeError(f"reason: expected a text that says why, not {reason!r}")
         self._stop_reason = reason
         self._end_turn()
 
@@ -97,7 +102,12 @@ class IngressMixIn:
         A paced clock is first moved to the simulated time that the wall stands for, not past the
         next event. What the function raises is raised by `run`, like an exception of the model's
         own. A call that comes while no run is under way waits for the next one.
+
+        Raises:
+            TypeError: `function` cannot be called.
         """
+        if not callable(function):
+            raise TypeError(f"function: expected what can be called, not {function!r}")
         self._calls.append((function, args))
         # Where there is no doorbell yet, nobody sleeps, and the call is found without it.
         doorbell = self._doorbell

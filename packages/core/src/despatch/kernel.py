@@ -106,12 +106,18 @@ class Kernel(Environment):
             value: What a process gets that waits for it.
 
         Raises:
-            ValueError: `delay` is negative.
+            ValueError: `delay` is negative, or NaN.
+            TypeError: It is no number.
         """
+        try:
+            is_due = delay >= 0
+        except TypeError:
+            raise TypeError(f"delay: expected a number of at least 0, not {delay!r}") from None
+        if not is_due:
+            negative = f"Negative delay {delay}"
+            raise ValueError(negative if delay < 0 else f"delay: expected at least 0, not {delay}")
         if self._is_watched:
-            return simpy.Timeout(self, delay, value)
-        if delay < 0:
-            raise ValueError(f"Negative delay {delay}")
+            return super().timeout(delay, value)
         event: Any = Timeout()
         event.env = self
         event.callbacks = []
@@ -128,7 +134,7 @@ class Kernel(Environment):
             ValueError: This is no generator.
         """
         if self._is_watched:
-            return simpy.Process(self, generator)
+            return super().process(generator)
         if not hasattr(generator, "throw"):
             raise ValueError(f"{generator} is not a generator.")
         process: Any = Process()

@@ -21,6 +21,7 @@ from despatch.errors import WrongThreadError
 from despatch.ingress import IngressMixIn
 from despatch.kernel import Kernel
 from despatch.lag import LAG_TOLERANCE, LagPolicy, LagWatch
+from despatch.renderings import excerpt
 from despatch.until import Until, end_of_run
 
 __all__ = ["PacedEnvironment"]
@@ -45,6 +46,10 @@ class PacedEnvironment(IngressMixIn, Kernel):
         lag_tolerance: How late the simulation may be, of wall time; None tolerates any lag.
         lag_policy: What happens when it is later.
 
+    Raises:
+        TypeError: An argument is not of its kind.
+        ValueError: An argument is not what it may be.
+
     Attributes:
         clock: How simulated time follows wall time, and how late it is.
     """
@@ -58,7 +63,7 @@ class PacedEnvironment(IngressMixIn, Kernel):
         lag_tolerance: timedelta | str | float | None = LAG_TOLERANCE,
         lag_policy: LagPolicy = "warn",
     ) -> None:
-        super().__init__(initial_time)
+        super().__init__(_checked_time(initial_time))
         self.clock = Clock(factor)
         self._calendar = None if start is None else Calendar(start)
         self._lag_watch = LagWatch(lag_tolerance, lag_policy)
@@ -143,7 +148,10 @@ class PacedEnvironment(IngressMixIn, Kernel):
         event = self._arm(until)
         # A model may call `run` in a run: that one is part of this.
         thread_of_run, is_outermost = self._thread_of_run, not self.clock.is_running
-        self._thread_of_run = threading.get_ident()
+        self._thread_of_run, turn = threading.get_ident(), self._turn
+        if is_outermost:
+            # Somebody may have patched or restored one of SimPy's classes since the last run.
+            self._note_watchers()
         if self._doorbell is not None and self._doorbell.is_closed:
             self._doorbell = None
         try:
@@ -157,6 +165,9 @@ class PacedEnvironment(IngressMixIn, Kernel):
         finally:
             self._disarm(event)
             self._thread_of_run = thread_of_run
+            # The run around this one looks up, as it is not told of what came meanwhile.
+            for _ in turn:
+                continue
             if is_outermost:
                 self.clock.pause()
             if self._attendant is not None:
@@ -283,3 +294,14 @@ class PacedEnvironment(IngressMixIn, Kernel):
     @property
     def _expects_commands(self) -> bool:
         return self._attendant is not None and self._attendant.expects_commands
+
+
+def _checked_time(initial_time: float) -> float:
+    # As in SimPy, anything that can be added to and compared with numbers may count the time.
+    try:
+        is_finite = abs(initial_time) < math.inf
+    except TypeError:
+        raise TypeError(f"initial_time: expected a number, not {excerpt(initial_time)}") from None
+    if not is_finite:
+        raise ValueError(f"initial_time: expected a finite number, not {initial_time!r}")
+    return initial_time

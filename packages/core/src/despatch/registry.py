@@ -193,6 +193,8 @@ class Registry:
             the other. A `DryRun` where no more was asked for.
         """
         self._check_thread("apply")
+        if not isinstance(command, Command):
+            raise TypeError(f"command: expected a Command, not {excerpt(command)}")
         if command.fault is not None:
             return self._refuse(command, str(command.fault), is_final=False)
         try:

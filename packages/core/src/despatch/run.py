@@ -6,7 +6,6 @@ created → connecting → running → draining → finished | failed
 from __future__ import annotations
 
 import logging
-import secrets
 import signal
 import threading
 import time
@@ -28,6 +27,7 @@ from despatch.interfaces import EgressConnector
 from despatch.report import CommandCount, Report
 from despatch.resumption import Legacy, Resumption, legacy_of, resume
 from despatch.runs import RunFolder, RunInfo, RunState, new_run_id
+from despatch.seeds import new_seed
 from despatch.settings import EgressSettings, IngressSettings, Settings
 from despatch.settings_file import settings_from
 from despatch.switchboard import Switchboard
@@ -138,7 +138,7 @@ class Run:
             name=settings.name,
             start=settings.clock.start or now,
             created=now,
-            seed=secrets.randbits(63) if settings.seed is None else settings.seed,
+            seed=new_seed() if settings.seed is None else settings.seed,
             factor=settings.clock.factor,
             version=version("despatch"),
             origin=None if self._origin is None else str(self._origin.absolute()),

@@ -16,7 +16,6 @@ This is the one module that imports numpy; a model that never samples never impo
 from __future__ import annotations
 
 import copy
-import operator
 from array import array
 from collections.abc import Callable, Iterator
 from hashlib import sha256
@@ -25,7 +24,7 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 
 from numpy.random import PCG64DXSM, Generator
 
-from despatch.renderings import excerpt
+from despatch.seeds import checked_seed
 from despatch.variates import Draw
 
 if TYPE_CHECKING:
@@ -57,12 +56,7 @@ class Streams:
     """
 
     def __init__(self, seed: int) -> None:
-        try:
-            self.seed = operator.index(seed)
-        except TypeError:
-            raise TypeError(f"seed: expected an integer, not {excerpt(seed)}") from None
-        if self.seed < 0:
-            raise ValueError(f"a seed must be at least 0, not {seed}")
+        self.seed = checked_seed(seed)
         self._bits = PCG64DXSM(0)
         self._generator = Generator(self._bits)
         self._streams: dict[str, Stream] = {}

@@ -48,6 +48,11 @@ class Signal:
         return f"<Signal {self.path}>"
 
     @property
+    def env(self) -> simpy.Environment:
+        """The environment in which those wait who wait for a change."""
+        return self._env
+
+    @property
     def value(self) -> Any:
         """What the parameter is now.
 
@@ -70,7 +75,12 @@ class Signal:
 
         It is called before any process that waits goes on, when all parameters of the same
         update have their new values. What it raises is the model's error and ends the run.
+
+        Raises:
+            TypeError: It cannot be called.
         """
+        if not callable(callback):
+            raise TypeError(f"{self.path}: expected a function of the new value, not {callback!r}")
         self._callbacks.append(callback)
 
     def unsubscribe(self, callback: Callable[[Any], None]) -> None:

@@ -8,31 +8,42 @@ the instant at which it is made, without polling.
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
+import simpy
+
+from despatch.errors import UnknownPathError
+from despatch.renderings import excerpt
 from despatch.resources.fast_path import FastPath
 from despatch.signals import Signal
 
 if TYPE_CHECKING:
-    import simpy
-
     from despatch.resources.observed import Observer
 
-__all__ = ["Capacity", "LiveCapacity", "capacity_signal", "whole_places"]
+__all__ = ["Capacity", "LiveCapacity", "capacity_signal", "check_number", "whole_places"]
 
 Capacity: TypeAlias = int | float | str | Signal
 """A number, a dotted path in the environment's registry, or the path's signal."""
+
+_EXPECTED: Final = (
+    "a number above 0, a path in the registry such as 'Line_A.lathe.capacity', or its signal"
+)
 
 
 def capacity_signal(env: simpy.Environment, capacity: Capacity) -> Signal | None:
     """The signal that a capacity follows; None for a number, which nothing changes.
 
     Raises:
-        TypeError: A path was given, and the environment has no registry; or what was given is
-            none of the three.
+        TypeError: This is no environment, or it has no registry and a path was given; or what
+            was given is none of the three.
         UnknownPathError: The registry has no such path.
-        ValueError: What the path holds is no number, or a negative one.
+        ValueError: What the path holds is no number, or a negative one; the signal is another
+            environment's; or the number is NaN.
     """
+    if not isinstance(env, simpy.Environment):
+        raise TypeError(
+            f"env: expected a simpy.Environment, such as a DynamicEnvironment, not {excerpt(env)}"
+        )
     if isinstance(capacity, str):
         registry = getattr(env, "registry", None)
         if registry is None:
@@ -40,9 +51,15 @@ def capacity_signal(env: simpy.Environment, capacity: Capacity) -> Signal | None
                 f"the capacity {capacity!r} is a path, and {type(env).__name__} has no registry "
                 "to find it in: use a DynamicEnvironment, or give a number"
             )
-        capacity = registry.signal(capacity)
+        try:
+            capacity = registry.signal(capacity)
+        except UnknownPathError as error:
+            raise UnknownPathError(f"capacity: {error}") from None
     if not isinstance(capacity, Signal):
+        check_number("capacity", capacity, _EXPECTED)
         return None
+    if capacity.env is not env:
+        raise ValueError(f"capacity: {capacity!r} is a signal of another environment's registry")
     if _number(capacity.path, capacity.value) < 0:
         raise ValueError(
             f"{capacity.path}: a capacity must be at least 0, and there is {capacity.value!r}"
@@ -53,6 +70,22 @@ def capacity_signal(env: simpy.Environment, capacity: Capacity) -> Signal | None
 def whole_places(capacity: int | float) -> int | float:
     """How many whole places a capacity has: 2 of 2.5, infinitely many of infinity."""
     return capacity if math.isinf(capacity) else math.floor(capacity)
+
+
+def check_number(name: str, value: Any, expected: str) -> None:
+    """Check that an argument is a number. How large it must be is for SimPy to say.
+
+    Raises:
+        TypeError: It cannot be compared to a number, which is all that SimPy asks of one.
+        ValueError: It is NaN.
+    """
+    try:
+        is_number = bool(value <= 0) or bool(value > 0)
+    except (TypeError, ValueError):  # numpy's, of an array
+        is_number = False
+    if not is_number or isinstance(value, bool):
+        error = ValueError if isinstance(value, float) else TypeError
+        raise error(f"{name}: expected {expected}, not {excerpt(value)}")
 
 
 def _number(path: str, value: Any) -> int | float:

@@ -10,7 +10,7 @@ import simpy
 from simpy.resources import container as simpys
 
 from despatch.bare_events import ContainerGet, ContainerPut, succeed
-from despatch.resources.capacity import Capacity, LiveCapacity, capacity_signal
+from despatch.resources.capacity import Capacity, LiveCapacity, capacity_signal, check_number
 from despatch.resources.observed import StockObserver
 from despatch.resources.queues import Waiting
 from despatch.resources.roster import keeping
@@ -39,8 +39,8 @@ class DynamicContainer(LiveCapacity, simpy.Container):
         ValueError: The number is not above 0, or what the path holds is not a number of at
             least 0, or `init` is negative or above the capacity, or `name` is empty or taken.
         UnknownPathError: The registry has no such path.
-        TypeError: `capacity` is a path, and the environment has no registry; or `statistics` or
-            `name` is of another type.
+        TypeError: `capacity` is a path, and the environment has no registry; or what is given is
+            no environment, no capacity or no number; or `statistics` or `name` is of another type.
     """
 
     PutQueue = Waiting
@@ -56,6 +56,7 @@ class DynamicContainer(LiveCapacity, simpy.Container):
         name: str | None = None,
     ) -> None:
         signal = capacity_signal(env, capacity)
+        check_number("init", init, "a number of at least 0")
         if signal is not None and init > signal.value:
             raise ValueError(
                 f"{signal.path}: the container starts with {init!r}, more than its capacity of "
@@ -87,23 +88,28 @@ class DynamicContainer(LiveCapacity, simpy.Container):
 
         Raises:
             ValueError: `amount` is not above 0.
+            TypeError: It is no number.
         """
+        try:
+            is_positive = amount > 0
+        except TypeError:
+            is_positive = False
+        if not is_positive:
+            raise _wrong_amount(amount)
         env: Any = self._env
         if not self._is_fast or env._is_watched:
             return simpys.ContainerPut(self, amount)
-        if amount <= 0:
-            raise ValueError(f"amount(={amount}) must be > 0.")
         event: Any = ContainerPut()
         event.amount = amount
         event.env = env
         event.callbacks = [self._on_put]
         event.resource = self
         event.proc = env._active_proc
-        if not self.put_queue and self._capacity - self._level >= amount:
+        if not self._put_queue and self._capacity - self._level >= amount:
             self._level += amount
             succeed(event, env)
         else:
-            self.put_queue.append(event)
+            self._put_queue.append(event)
             self._serve_puts()
         return event  # type: ignore[no-any-return]
 
@@ -112,23 +118,28 @@ class DynamicContainer(LiveCapacity, simpy.Container):
 
         Raises:
             ValueError: `amount` is not above 0.
+            TypeError: It is no number.
         """
+        try:
+            is_positive = amount > 0
+        except TypeError:
+            is_positive = False
+        if not is_positive:
+            raise _wrong_amount(amount)
         env: Any = self._env
         if not self._is_fast or env._is_watched:
             return simpys.ContainerGet(self, amount)
-        if amount <= 0:
-            raise ValueError(f"amount(={amount}) must be > 0.")
         event: Any = ContainerGet()
         event.amount = amount
         event.env = env
         event.callbacks = [self._on_get]
         event.resource = self
         event.proc = env._active_proc
-        if not self.get_queue and self._level >= amount:
+        if not self._get_queue and self._level >= amount:
             self._level -= amount
             succeed(event, env)
         else:
-            self.get_queue.append(event)
+            self._get_queue.append(event)
             self._serve_gets()
         return event  # type: ignore[no-any-return]
 
@@ -137,7 +148,7 @@ class DynamicContainer(LiveCapacity, simpy.Container):
         if not self._is_fast or env._is_watched:
             self._trigger_put(None)
             return
-        queue = self.put_queue
+        queue = self._put_queue
         while queue and self._capacity - self._level >= queue[0].amount:
             event = queue.popleft()
             self._level += event.amount
@@ -148,7 +159,7 @@ class DynamicContainer(LiveCapacity, simpy.Container):
         if not self._is_fast or env._is_watched:
             self._trigger_get(None)
             return
-        queue = self.get_queue
+        queue = self._get_queue
         while queue and self._level >= queue[0].amount:
             event = queue.popleft()
             self._level -= event.amount
@@ -156,3 +167,11 @@ class DynamicContainer(LiveCapacity, simpy.Container):
 
     def _occupied(self) -> int | float:
         return self.level
+
+
+def _wrong_amount(amount: Any) -> Exception:
+    try:
+        check_number("amount", amount, "a number above 0")
+    except (TypeError, ValueError) as error:
+        return error
+    return ValueError(f"amount(={amount}) must be > 0.")

@@ -9,13 +9,14 @@ step aside, and SimPy's own code runs.
 
 from __future__ import annotations
 
-from itertools import takewhile
-from typing import TYPE_CHECKING, Any, Final, cast
+from operator import attrgetter
+from typing import TYPE_CHECKING, Any, ClassVar, Final, cast
 
 from simpy.resources.base import BaseResource
 
 from despatch.bare_events import are_simpys_own
 from despatch.kernel import Kernel
+from despatch.resources.queues import Users
 
 if TYPE_CHECKING:
     import simpy
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 __all__ = ["FastPath"]
 
 _EXTENSION_POINTS: Final = (
+    "capacity",
     "_do_put",
     "_do_get",
     "_trigger_put",
@@ -30,6 +32,9 @@ _EXTENSION_POINTS: Final = (
     "PutQueue",
     "GetQueue",
 )
+
+
+_KNOWN: Final = ("despatch.resources.", "simpy.resources.")
 
 
 class _ExtensionPoint:
@@ -54,6 +59,22 @@ class _ExtensionPoint:
             raise AttributeError(self._name)
 
 
+class _Line(property):
+    """A line that an instance may be given another for, which ends its fast path."""
+
+    def __init__(self, name: str, kind: str) -> None:
+        super().__init__(attrgetter(f"_{name}"))
+        self._slot = f"_{name}"
+        self._kind = kind
+
+    def __set__(self, instance: Any, line: Any) -> None:
+        setattr(instance, self._slot, line)
+        kind = getattr(instance, self._kind)
+        # SimPy calls the kind, which may be any function that makes a line.
+        if not isinstance(kind, type) or not isinstance(line, kind):
+            instance._is_fast = False
+
+
 class FastPath(BaseResource[Any, Any]):
     """A resource that takes the fast path where it may.
 
@@ -64,8 +85,14 @@ class FastPath(BaseResource[Any, Any]):
 
     _is_fast: bool = False
     # Of events and queues, resources touch what is SimPy's own business.
-    put_queue: Any
-    get_queue: Any
+    put_queue: Any = _Line("put_queue", "PutQueue")
+    get_queue: Any = _Line("get_queue", "GetQueue")
+    users: Any = _Line("users", "_Users")
+    _Users: ClassVar[type] = Users
+    # The same without a call in between.
+    _put_queue: Any
+    _get_queue: Any
+    _users: Any
 
     _do_put = _ExtensionPoint()
     _do_get = _ExtensionPoint()
@@ -78,6 +105,6 @@ class FastPath(BaseResource[Any, Any]):
 
 
 def _is_untouched(cls: type) -> bool:
-    """Whether no subclass of the classes in this package overrides an extension point."""
-    strangers = takewhile(lambda kind: not kind.__module__.startswith(__package__), cls.__mro__)
+    """Whether no class but SimPy's and those of this package has an extension point."""
+    strangers = (kind for kind in cls.__mro__ if not kind.__module__.startswith(_KNOWN))
     return not any(point in vars(kind) for kind in strangers for point in _EXTENSION_POINTS)

@@ -177,20 +177,21 @@ class _ObservedUsers(Users):
         super().__init__()
         self._observer = observer
 
-    def __setitem__(self, request: Any, value: None) -> None:
+    def admit(self, request: Any) -> None:
+        """Put behind the others."""
         observer = self._observer
         observer.pass_time()
-        super().__setitem__(request, value)
+        dict.setdefault(self, request)
         observer.served(0, request)
 
-    def __delitem__(self, request: Any) -> None:
-        self._observer.pass_time()
-        super().__delitem__(request)
-
-    def pop(self, request: Any, *default: Any) -> Any:
+    def leave(self, request: Any, default: Any) -> Any:
         """Take out, where it is there."""
         self._observer.pass_time()
-        return super().pop(request, *default)
+        return dict.pop(self, request, default)
+
+    def _become(self, requests: list[Any]) -> None:
+        self._observer.pass_time()
+        super()._become(requests)
 
 
 class _ObservedQueue:

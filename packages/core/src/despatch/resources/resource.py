@@ -8,7 +8,7 @@ from operator import attrgetter
 from typing import Any, ClassVar, Final, Literal, TypeAlias, cast, get_args
 
 import simpy
-from simpy.events import NORMAL
+from simpy.events import NORMAL, PENDING
 from simpy.resources import resource as simpys
 from simpy.resources.resource import Preempted, Resource
 
@@ -76,8 +76,8 @@ class DynamicResource(LiveCapacity, simpy.Resource):
         ValueError: The number is not above 0, or what the path holds is not a number of at
             least 0, or `on_shrink` is none of the two, or `name` is empty or taken.
         UnknownPathError: The registry has no such path.
-        TypeError: `capacity` is a path, and the environment has no registry; or `statistics` or
-            `name` is of another type.
+        TypeError: `capacity` is a path, and the environment has no registry; or what is given is
+            no environment, or no capacity; or `statistics` or `name` is of another type.
 
     Example:
         >>> from despatch import DynamicEnvironment, DynamicResource, SimParameter
@@ -110,7 +110,7 @@ class DynamicResource(LiveCapacity, simpy.Resource):
         signal = capacity_signal(env, capacity)
         kept = keeping(env, statistics, name, signal, UseStatistics)
         super().__init__(env, 1 if signal is not None else cast(int, capacity))
-        self.users: Any = Users()
+        self.users = Users()
         self.on_shrink = on_shrink
         self._on_release = self._serve_next
         if signal is not None:
@@ -147,9 +147,9 @@ class DynamicResource(LiveCapacity, simpy.Resource):
         event.callbacks = []
         event.resource = self
         event.proc = env._active_proc
-        users, queue = self.users, self.put_queue
+        users, queue = self._users, self._put_queue
         if not queue and len(users) < self._capacity:
-            users[event] = None
+            users.admit(event)
             event.usage_since = now = env._now
             event._ok = True
             event._value = None
@@ -174,7 +174,10 @@ class DynamicResource(LiveCapacity, simpy.Resource):
         event.callbacks = [self._on_release]
         event.resource = self
         event.proc = env._active_proc
-        self.users.pop(request, None)
+        try:  # noqa: SIM105  the time that it takes to suppress
+            self._users.leave(request, None)
+        except TypeError:  # what has no hash is no request
+            pass
         event._ok = True
         event._value = None
         heappush(env._queue, (env._now, NORMAL, next(env._eid), event))
@@ -186,12 +189,14 @@ class DynamicResource(LiveCapacity, simpy.Resource):
         if not self._is_fast or env._is_watched:
             self._trigger_put(None)
             return
-        queue = self.put_queue
+        queue = self._put_queue
         if queue:
-            users = self.users
+            users = self._users
             if len(users) < self._capacity:
                 event: Any = queue.popleft()
-                users[event] = None
+                if event._value is not PENDING:
+                    raise RuntimeError(f"{event} has already been triggered")
+                users.admit(event)
                 event.usage_since = now = env._now
                 event._ok = True
                 event._value = None
@@ -206,14 +211,14 @@ class DynamicResource(LiveCapacity, simpy.Resource):
             process = request.proc
             # Nobody can be interrupted who is running just now, or has ended without a release.
             if process is not None and process.is_alive and process is not self._env.active_process:
-                self.users.remove(request)
+                self._users.remove(request)
                 if self._observer is not None:
                     self._observer.preempted()
                 process.interrupt(CapacityLost(request, self))
 
     def _least_important(self) -> list[Any]:
         """Those who are served, the least important first."""
-        return list(self.users)[::-1]
+        return list(self._users)[::-1]
 
     def _occupied(self) -> int:
         return self.count
@@ -251,20 +256,20 @@ class DynamicPriorityResource(DynamicResource, simpy.PriorityResource):
         event.callbacks = []
         event.resource = self
         event.proc = env._active_proc
-        if not self.put_queue and len(self.users) < self._capacity:
+        if not self._put_queue and len(self._users) < self._capacity:
             self._admit(event)
         else:
-            self.put_queue.append(event)
+            self._put_queue.append(event)
             self._serve_next()
         return event  # type: ignore[no-any-return]
 
     def _admit(self, event: Any) -> None:
-        self.users[event] = None
+        self._users.admit(event)
         event.usage_since = self._env.now
         succeed(event, self._env)
 
     def _least_important(self) -> list[Any]:
-        return sorted(self.users, key=_KEY, reverse=True)
+        return sorted(super()._least_important(), key=_KEY, reverse=True)
 
 
 class _Preemption(simpy.PreemptiveResource):
@@ -279,7 +284,7 @@ class _Preemption(simpy.PreemptiveResource):
     def _make_place(self, event: Any) -> None:
         """Evict somebody for this request, where that is its right."""
         users = self.users
-        if not event.preempt or len(users) != self._capacity or not users:
+        if not event.preempt or not self._capacity <= len(users) < self._capacity + 1 or not users:
             return
         last = max(users, key=_KEY)
         if last.key > event.key:
@@ -301,9 +306,9 @@ class DynamicPreemptiveResource(DynamicPriorityResource, _Preemption):
         env: Any = self._env
         if not self._is_fast or env._is_watched:
             self._trigger_put(None)
-        elif self.put_queue:
-            event = self.put_queue[0]
+        elif self._put_queue:
+            event = self._put_queue[0]
             self._make_place(event)
-            if len(self.users) < self._capacity:
-                self.put_queue.pop(0)
+            if len(self._users) < self._capacity:
+                self._put_queue.pop(0)
                 self._admit(event)

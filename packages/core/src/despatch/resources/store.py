@@ -12,6 +12,7 @@ import simpy
 from simpy.resources import store as simpys
 
 from despatch.bare_events import FilterStoreGet, StoreGet, StorePut, succeed
+from despatch.renderings import excerpt
 from despatch.resources.capacity import Capacity, LiveCapacity, capacity_signal, whole_places
 from despatch.resources.observed import StockObserver
 from despatch.resources.queues import Waiting
@@ -40,8 +41,8 @@ class DynamicStore(LiveCapacity, simpy.Store):
         ValueError: The number is not above 0, or what the path holds is not a number of at
             least 0, or `name` is empty or taken.
         UnknownPathError: The registry has no such path.
-        TypeError: `capacity` is a path, and the environment has no registry; or `statistics` or
-            `name` is of another type.
+        TypeError: `capacity` is a path, and the environment has no registry; or what is given is
+            no environment, or no capacity; or `statistics` or `name` is of another type.
     """
 
     PutQueue: ClassVar[Any] = Waiting
@@ -88,11 +89,11 @@ class DynamicStore(LiveCapacity, simpy.Store):
         event.callbacks = [self._on_put]
         event.resource = self
         event.proc = env._active_proc
-        if not self.put_queue and len(self.items) < self._capacity:
+        if not self._put_queue and len(self.items) < self._capacity:
             self._shelve(item)
             succeed(event, env)
         else:
-            self.put_queue.append(event)
+            self._put_queue.append(event)
             self._serve_puts()
         return event  # type: ignore[no-any-return]
 
@@ -106,10 +107,10 @@ class DynamicStore(LiveCapacity, simpy.Store):
         event.callbacks = [self._on_get]
         event.resource = self
         event.proc = env._active_proc
-        if not self.get_queue and self.items:
+        if not self._get_queue and self.items:
             succeed(event, env, self._pick())
         else:
-            self.get_queue.append(event)
+            self._get_queue.append(event)
             self._serve_gets()
         return event  # type: ignore[no-any-return]
 
@@ -126,8 +127,8 @@ class DynamicStore(LiveCapacity, simpy.Store):
         if not self._is_fast or env._is_watched:
             self._trigger_put(None)
             return
-        if self.put_queue and len(self.items) < self._capacity:
-            event = self.put_queue.popleft()
+        if self._put_queue and len(self.items) < self._capacity:
+            event = self._put_queue.popleft()
             self._shelve(event.item)
             succeed(event, env)
 
@@ -136,8 +137,8 @@ class DynamicStore(LiveCapacity, simpy.Store):
         if not self._is_fast or env._is_watched:
             self._trigger_get(None)
             return
-        if self.get_queue and self.items:
-            event = self.get_queue.popleft()
+        if self._get_queue and self.items:
+            event = self._get_queue.popleft()
             succeed(event, env, self._pick())
 
     def _occupied(self) -> int:
@@ -174,7 +175,12 @@ class DynamicFilterStore(DynamicStore, simpy.FilterStore):
         Args:
             filter: Says of an item whether it will do. Asked again whenever something was put
                 in or somebody else takes.
+
+        Raises:
+            TypeError: `filter` cannot be called.
         """
+        if not callable(filter):
+            raise TypeError(f"filter: expected a function of an item, not {excerpt(filter)}")
         env: Any = self._env
         if not self._is_fast or env._is_watched:
             return simpys.FilterStoreGet(self, filter)
@@ -184,7 +190,7 @@ class DynamicFilterStore(DynamicStore, simpy.FilterStore):
         event.callbacks = [self._on_get]
         event.resource = self
         event.proc = env._active_proc
-        self.get_queue.append(event)
+        self._get_queue.append(event)
         self._serve_gets()
         return event  # type: ignore[no-any-return]
 
@@ -194,7 +200,7 @@ class DynamicFilterStore(DynamicStore, simpy.FilterStore):
         if not self._is_fast or env._is_watched:
             self._trigger_get(None)
             return
-        queue, place = self.get_queue, 0
+        queue, place = self._get_queue, 0
         while place < len(queue):
             event = queue[place]
             for item in self.items:

@@ -66,6 +66,38 @@ def test_what_growing_lets_in_is_there_for_those_who_wait_for_it(env: DynamicEnv
     assert tank.level == 0
 
 
+def test_nobody_passes_another_who_waits_for_more(env: DynamicEnvironment) -> None:
+    tank = DynamicContainer(env, capacity="Tank.size", init=5)
+    large, small = tank.put(8), tank.put(1)
+    assert (large.triggered, small.triggered) == (False, False)
+    set_size(env, 14)
+    assert (large.triggered, small.triggered, tank.level) == (True, True, 14)
+
+    large_get, small_get = tank.get(20), tank.get(1)
+    env.run()
+    assert (large_get.triggered, small_get.triggered, tank.level) == (False, False, 14)
+
+
+def test_a_put_may_fill_it_and_a_get_empty_it(env: DynamicEnvironment) -> None:
+    tank = DynamicContainer(env, capacity="Tank.size")
+    assert tank.put(10).triggered
+    assert tank.get(10).triggered
+    assert tank.level == 0
+    gets = [tank.get(amount) for amount in (1, 2, 3)]
+    tank.put(6)
+    env.run()
+    assert all(get.triggered for get in gets)
+    full = DynamicContainer(env, capacity="Tank.size", init=10)
+    puts = [full.put(amount) for amount in (1, 2, 7)]
+    full.get(10)
+    env.run()
+    assert all(put.triggered for put in puts)
+
+
+def test_it_may_be_full_at_the_start(env: DynamicEnvironment) -> None:
+    assert DynamicContainer(env, capacity="Tank.size", init=10).level == 10
+
+
 def test_shrinking_below_the_level_takes_nothing_out_and_blocks_puts(
     env: DynamicEnvironment,
 ) -> None:

@@ -191,28 +191,6 @@ def test_an_environment_without_a_start_knows_no_wall_times():
         env.wall_time()
 
 
-def test_a_paced_run_gets_ready_to_sample_before_its_clock_starts():
-    script = """
-import sys
-from despatch import DynamicEnvironment, Exponential, SimParameter
-
-class Line(SimParameter):
-    arrivals: Exponential = Exponential(rate=2.0)
-
-def first(env):
-    print("numpy" in sys.modules)
-    yield env.timeout(0)
-
-for factor in (0.0, 0.001):
-    env = DynamicEnvironment(factor=factor)
-    env.registry.register("A", Line())
-    env.process(first(env))
-    env.run()
-"""
-    printed = subprocess.run([sys.executable, "-c", script], capture_output=True, check=True)
-    assert printed.stdout.split() == [b"False", b"True"]
-
-
 @pytest.mark.parametrize(
     ("arguments", "error", "reason"),
     [
@@ -246,3 +224,25 @@ def test_a_seed_may_be_of_any_size_and_kind_of_integer():
 @pytest.mark.parametrize("initial_time", [-3, 2.5, Fraction(1, 3), numpy.float64(2)])
 def test_time_may_begin_anywhere(initial_time):
     assert DynamicEnvironment(initial_time).now == initial_time
+
+
+def test_a_paced_run_gets_ready_to_sample_before_its_clock_starts():
+    script = """
+import sys
+from despatch import DynamicEnvironment, Exponential, SimParameter
+
+class Line(SimParameter):
+    arrivals: Exponential = Exponential(rate=2.0)
+
+def first(env):
+    print("numpy" in sys.modules)
+    yield env.timeout(0)
+
+for factor in (0.0, 0.001):
+    env = DynamicEnvironment(factor=factor)
+    env.registry.register("A", Line())
+    env.process(first(env))
+    env.run()
+"""
+    printed = subprocess.run([sys.executable, "-c", script], capture_output=True, check=True)
+    assert printed.stdout.split() == [b"False", b"True"]

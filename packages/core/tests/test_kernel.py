@@ -151,6 +151,52 @@ def test_a_process_that_waits_for_what_has_come_goes_on_at_once():
     assert started.value == 4
 
 
+def test_a_failure_is_thrown_at_the_process_that_waits_for_it():
+    env, seen = Kernel(), []
+
+    def process():
+        try:
+            yield failing
+        except ValueError as error:
+            seen.append((error.args, error.__cause__ is failure, env.active_process is started))
+            yield env.timeout(1)
+        return env.now
+
+    failing, failure = env.event(), ValueError("broken")
+    started = env.process(process())
+    failing.fail(failure)
+    advance(env)
+    assert seen == [(("broken",), True, True)]
+    assert (started.value, failing.defused) == (1, True)
+
+
+def test_of_several_that_wait_for_an_event_all_go_on_in_order():
+    env, seen = Kernel(), []
+
+    def process(number):
+        seen.append((number, (yield event)))
+
+    event = env.timeout(1, "value")
+    for number in range(3):
+        env.process(process(number))
+    advance(env, turns=3)
+    event.callbacks.append(lambda event: seen.append(("callback", event.value)))
+    advance(env)
+    assert seen == [(0, "value"), (1, "value"), (2, "value"), ("callback", "value")]
+
+
+def test_nobody_is_active_between_two_events():
+    env, seen = Kernel(), []
+
+    def process():
+        yield env.timeout(1)
+
+    env.process(process())
+    env.timeout(0.5).callbacks.append(lambda _: seen.append(env.active_process))
+    advance(env)
+    assert (seen, env.active_process) == ([None], None)
+
+
 def test_the_value_of_a_process_is_what_its_generator_returns():
     env = Kernel()
 

@@ -32,6 +32,12 @@ def test_growing_admits_as_many_as_now_fit_by_priority_and_among_equals_in_order
     assert desk.users[-1] is requests[0]
 
 
+def test_of_two_who_ask_at_once_who_may_preempt_comes_first(env, desk):
+    polite, pushing = desk.request(1, preempt=False), desk.request(1, preempt=True)
+    set_capacity(env, 1)
+    assert (desk.users, desk.queue) == ([pushing], [polite])
+
+
 def test_who_asked_earlier_comes_first_among_equals(env, desk):
     late = []
 

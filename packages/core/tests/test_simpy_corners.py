@@ -158,19 +158,19 @@ def test_an_error_in_a_callback_ends_the_run_and_the_next_goes_on(env):
     assert seen == [0.5, "before", 1.5]
 
 
-def test_who_is_left_behind_by_the_collector_releases_nothing(env, library):
-    resource = library.Resource(env)
-
-    def process():
-        with resource.request() as request:
-            yield request
-            yield env.event()
-
-    env.process(process())
-    env.run()
-    gc.collect()
-    assert resource.count == 1
-    assert env.peek() == float("inf")
+@pytest.mark.parametrize("kind", ["Resource", "PriorityResource", "PreemptiveResource"])
+def test_a_generator_that_is_closed_gives_up_its_turn_but_not_its_place(env, library, kind):
+    resource = getattr(library, kind)(env)
+    served, waiting = customer(env, resource), customer(env, resource)
+    env.process(served)
+    env.process(waiting)
+    env.run(until=0.5)
+    assert (resource.count, len(resource.queue)) == (1, 1)
+    scheduled = len(env._queue)
+    waiting.close()
+    served.close()
+    # What is released would be scheduled.
+    assert (resource.count, len(resource.queue), len(env._queue)) == (1, 0, scheduled)
 
 
 # Callbacks

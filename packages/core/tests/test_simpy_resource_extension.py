@@ -258,6 +258,15 @@ def test_a_queue_needs_no_more_than_simpy_asks_of_it(library, env, kind):
     assert len(place.put_queue) == len(place.get_queue) == 0
 
 
+@pytest.mark.parametrize("kind", ["Resource", "Container", "Store", "FilterStore"])
+def test_a_queue_may_be_made_by_a_function(library, env, kind):
+    make = staticmethod(lambda: [])
+    place_class = type("Own", (getattr(library, kind),), {"PutQueue": make, "GetQueue": make})
+    place = place_class(env, 1)
+    visit(env, place)
+    assert place.put_queue == place.get_queue == []
+
+
 def test_a_sorted_queue_may_have_a_greatest_length(library, env):
     class Short(SortedQueue):
         def __init__(self):

@@ -45,6 +45,23 @@ def test_growing_by_five_with_five_waiting_wakes_five(env: DynamicEnvironment) -
     assert store.items == ["first", 0, 1, 2, 3, 4]
 
 
+def test_nobody_passes_another_who_waits(env: DynamicEnvironment) -> None:
+    set_places(env, 2)
+    store = DynamicStore(env, capacity="Buffer.places")
+    for item in "abcd":
+        store.put(item)
+    # There is room now, but who waits is let in when this is processed.
+    first = store.get()
+    late = store.put("e")
+    assert (first.value, store.items, late.triggered) == ("a", ["b", "c"], False)
+
+    empty = DynamicStore(env, capacity="Buffer.places")
+    waiting = empty.get()
+    empty.put("x")
+    hurried = empty.get()
+    assert (waiting.value, hurried.triggered) == ("x", False)
+
+
 def test_shrinking_below_use_keeps_the_items_and_blocks_puts(env: DynamicEnvironment) -> None:
     set_places(env, 4)
     store = DynamicStore(env, capacity="Buffer.places")

@@ -50,7 +50,10 @@ from despatch.resources import (
     DynamicPriorityStore,
     DynamicResource,
     DynamicStore,
+    LineStatistics,
     ShrinkPolicy,
+    StockStatistics,
+    UseStatistics,
 )
 from despatch.run import Run
 from despatch.settings import Settings

@@ -70,8 +70,8 @@ class _Line(property):
     def __set__(self, instance: Any, line: Any) -> None:
         setattr(instance, self._slot, line)
         kind = getattr(instance, self._kind)
-        # SimPy calls the kind, which may be any function that makes a line.
-        if not isinstance(kind, type) or not isinstance(line, kind):
+        # A function that makes lines was brought by a subclass, which is on no fast path.
+        if isinstance(kind, type) and not isinstance(line, kind):
             instance._is_fast = False
 
 

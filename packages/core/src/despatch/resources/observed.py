@@ -178,20 +178,18 @@ class _ObservedUsers(Users):
         self._observer = observer
 
     def admit(self, request: Any) -> None:
-        """Put behind the others."""
         observer = self._observer
         observer.pass_time()
-        dict.setdefault(self, request)
+        super().admit(request)
         observer.served(0, request)
 
-    def leave(self, request: Any, default: Any) -> Any:
-        """Take out, where it is there."""
+    def leave(self, request: Any, *default: Any) -> Any:
         self._observer.pass_time()
-        return dict.pop(self, request, default)
+        return super().leave(request, *default)
 
-    def _become(self, requests: list[Any]) -> None:
+    def clear(self) -> None:
         self._observer.pass_time()
-        super()._become(requests)
+        super().clear()
 
 
 class _ObservedQueue:

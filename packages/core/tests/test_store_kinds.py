@@ -70,6 +70,17 @@ def test_what_growing_lets_into_a_filter_store_goes_to_whoever_wants_it(env):
     assert store.get_queue == [wants[1]]
 
 
+def test_all_who_can_be_served_are_served_at_once(env):
+    store = DynamicFilterStore(env, CAPACITY)
+    gets = [store.get(), store.get(lambda item: item == "x"), store.get()]
+    # By hand, so that nobody has heard of it before the one put that follows.
+    store.items.extend(["a", "b"])
+    set_capacity(env, 3)
+    store.put("c")
+    env.step()
+    assert values(gets) == ["a", None, "b"]
+
+
 def test_a_filter_store_above_its_capacity_keeps_all_and_blocks(env):
     set_capacity(env, 3)
     store = DynamicFilterStore(env, CAPACITY)

@@ -4,7 +4,9 @@ import math
 
 import pytest
 
-from despatch.admission import (
+from despatch.commands import Command
+from despatch.errors import InvalidUpdateError
+from despatch.registry.admission import (
     check_allowed,
     check_mapping,
     check_origin,
@@ -12,9 +14,7 @@ from despatch.admission import (
     text_of,
     time_of,
 )
-from despatch.commands import Command
-from despatch.errors import InvalidUpdateError
-from despatch.path_patterns import PathPatterns
+from despatch.registry.path_patterns import PathPatterns
 
 
 @pytest.mark.parametrize("fields", [{"id": 7}, {"id": ["x"]}, {"source": None}, {"source": 3}])

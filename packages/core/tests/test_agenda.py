@@ -5,8 +5,8 @@ import simpy
 from hypothesis import given
 from hypothesis import strategies as st
 
-from despatch.agenda import Agenda
 from despatch.commands import Command
+from despatch.registry.agenda import Agenda
 
 TIMES = st.floats(0, 1e12)
 

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import simpy
 
-from despatch.announcements import Announcer
+from despatch.registry.announcements import Announcer
 
 
 def announcer(values):

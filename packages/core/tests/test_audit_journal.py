@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from despatch.audit_journal import AuditReader, Called
+from despatch.audit.journal import AuditReader, Called
 from despatch.commands import Command
 from despatch.errors import JournalError
 from despatch.journal import JournalWriter, segments

@@ -11,8 +11,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from despatch import Change, Command, DynamicEnvironment, Refusal, SimParameter
-from despatch import audit_log as module
-from despatch.audit_journal import (
+from despatch.audit import log as module
+from despatch.audit.journal import (
     AuditReader,
     Begun,
     Called,
@@ -22,7 +22,7 @@ from despatch.audit_journal import (
     outcome_fields,
     position_of,
 )
-from despatch.audit_log import AuditLog
+from despatch.audit.log import AuditLog
 from despatch.entries import AUDIT_FIELDS
 from despatch.journal import JournalWriter
 

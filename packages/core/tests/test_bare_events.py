@@ -13,8 +13,9 @@ from simpy.resources import container as containers
 from simpy.resources import resource as resources
 from simpy.resources import store as stores
 
-from despatch import DynamicEnvironment, DynamicResource, bare_events
-from despatch.bare_events import are_simpys_own, succeed
+from despatch import DynamicEnvironment, DynamicResource
+from despatch.kernel import bare_events
+from despatch.kernel.bare_events import are_simpys_own, succeed
 
 BARE = {
     bare_events.Timeout: simpy.Timeout,

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from despatch.calendar import Calendar
+from despatch.pacing.calendar import Calendar
 
 START = datetime(2026, 1, 5, 6, tzinfo=timezone(timedelta(hours=1)))
 

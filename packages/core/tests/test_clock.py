@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from despatch.clock import Clock
+from despatch.pacing.clock import Clock
 
 FACTORS = [0.1, 0.5, 1.0, 2.0, 10.0]
 

@@ -10,7 +10,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import BaseModel, Field, PositiveInt, ValidationError
 
-from despatch.coercion import PARTS, Coercion, alternatives, read_distribution
 from despatch.distributions import (
     FAMILIES,
     Constant,
@@ -25,6 +24,7 @@ from despatch.distributions import (
     Weibull,
 )
 from despatch.parameters import SimParameter
+from despatch.registry.coercion import PARTS, Coercion, alternatives, read_distribution
 
 
 class Shift(enum.Enum):

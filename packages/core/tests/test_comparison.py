@@ -5,11 +5,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pydantic import BaseModel
 
-from despatch.comparison import Comparison
-from despatch.differences import Verdict
 from despatch.entries import EVENT, TELEMETRY, WALL_TELEMETRY
 from despatch.errors import UnencodableError
 from despatch.journal import JournalReader, JournalWriter, remove_segments, segments
+from despatch.replaying.comparison import Comparison
+from despatch.replaying.differences import Verdict
 from despatch.value_types import value_type_of
 
 

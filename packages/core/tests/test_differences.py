@@ -3,7 +3,8 @@ from __future__ import annotations
 import pytest
 from pydantic import BaseModel
 
-from despatch.differences import (
+from despatch.entries import EVENT, TELEMETRY, UNENCODABLE_TELEMETRY, WALL_TELEMETRY
+from despatch.replaying.differences import (
     LONGEST,
     Difference,
     Verdict,
@@ -11,7 +12,6 @@ from despatch.differences import (
     describe_record,
     first_inequality,
 )
-from despatch.entries import EVENT, TELEMETRY, UNENCODABLE_TELEMETRY, WALL_TELEMETRY
 from despatch.value_types import value_type_of
 
 

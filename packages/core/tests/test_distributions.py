@@ -24,10 +24,10 @@ from despatch.distributions import (
     Uniform,
     Weibull,
 )
+from despatch.distributions.sampling import Streams
 from despatch.environment import DynamicEnvironment
 from despatch.errors import InvalidUpdateError, UnknownPathError
 from despatch.parameters import SimParameter
-from despatch.sampling import Streams
 
 EXAMPLES = [
     Constant(value=3.0),

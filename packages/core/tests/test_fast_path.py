@@ -7,7 +7,7 @@ import simpy
 from simpy.resources import base
 
 import despatch
-from despatch import bare_events
+from despatch.kernel import bare_events
 from libraries import KINDS
 
 DYNAMIC = {kind: getattr(despatch, f"Dynamic{kind}") for kind in KINDS}

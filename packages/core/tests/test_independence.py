@@ -19,8 +19,8 @@ from pydantic import (
     model_validator,
 )
 
-from despatch.independence import is_independent, validator_of
 from despatch.parameters import Constant, Distribution, Normal, SimParameter, Uniform
+from despatch.registry.independence import is_independent, validator_of
 
 Metres = NewType("Metres", float)
 

@@ -10,8 +10,7 @@ import simpy
 from simpy.core import EmptySchedule, StopSimulation
 from simpy.events import NORMAL, URGENT
 
-from despatch import bare_events
-from despatch.kernel import Kernel
+from despatch.kernel import Kernel, bare_events
 
 FOREVER = iter(int, 1)
 

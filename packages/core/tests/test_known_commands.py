@@ -4,9 +4,9 @@ import math
 
 import pytest
 
-from despatch import known_commands
 from despatch.commands import Change, Command, Refusal, Update
-from despatch.known_commands import Known, KnownCommands
+from despatch.registry import known_commands
+from despatch.registry.known_commands import Known, KnownCommands
 
 CHANGE = Change(updates=(Update("A.b", 1, 3), Update("A.c", 0, 3)), sim_time=1.0, source="redis")
 

@@ -8,7 +8,7 @@ import pytest
 import simpy
 
 from despatch.errors import LagError
-from despatch.lag import LONG_CALLBACK_S, LagWatch
+from despatch.pacing.lag import LONG_CALLBACK_S, LagWatch
 
 
 @pytest.fixture(autouse=True)

@@ -15,8 +15,8 @@ from simpy.core import EmptySchedule
 
 from despatch.environment import DynamicEnvironment
 from despatch.parameters import SimParameter
-from despatch.quantiles import ACCURACY
 from despatch.resources import DynamicPreemptiveResource, DynamicResource, DynamicStore
+from despatch.resources.quantiles import ACCURACY
 from despatch.resources.statistics import LineStatistics
 from despatch.statistics_telemetry import figures_of
 from libraries import OTHERS

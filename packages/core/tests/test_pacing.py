@@ -17,8 +17,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from despatch import DynamicEnvironment, LagError, WrongThreadError
-from despatch.clock import Clock
 from despatch.doorbell import Doorbell
+from despatch.pacing.clock import Clock
 
 FACTORS = [0.1, 0.5, 1.0, 2.0, 10.0]
 

@@ -4,8 +4,8 @@ from typing import Generic, TypeVar
 
 import pytest
 
-from despatch.parameter_nodes import Group, Parameter, grown
 from despatch.parameters import Distribution, Normal, SimParameter
+from despatch.registry.parameter_nodes import Group, Parameter, grown
 
 
 class Lathe(SimParameter):

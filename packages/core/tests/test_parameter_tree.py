@@ -10,7 +10,6 @@ from pydantic import Field, field_validator, model_validator
 
 from despatch.commands import Update
 from despatch.errors import InvalidUpdateError, RegistryError, UnknownPathError
-from despatch.parameter_tree import ParameterTree
 from despatch.parameters import (
     Constant,
     Distribution,
@@ -19,6 +18,7 @@ from despatch.parameters import (
     SimParameter,
     Uniform,
 )
+from despatch.registry.parameter_tree import ParameterTree
 
 
 class Lathe(SimParameter):

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from despatch import path_patterns
-from despatch.path_patterns import PathPatterns
+from despatch.registry import path_patterns
+from despatch.registry.path_patterns import PathPatterns
 
 TEXTS = st.text("ab*?[]!.\\|$\n", max_size=8)
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from despatch.quantiles import ACCURACY, QuantileSketch
+from despatch.resources.quantiles import ACCURACY, QuantileSketch
 
 VALUES = st.floats(min_value=0, allow_infinity=False) | st.sampled_from([0, 1, 2.0, 1e-9, 3.5])
 NEARLY = ACCURACY * (1 + 1e-9)

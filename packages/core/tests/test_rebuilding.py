@@ -4,9 +4,9 @@ import pytest
 from pydantic import Field, ValidationError, model_validator
 
 from despatch.errors import InvalidUpdateError
-from despatch.parameter_nodes import grown
 from despatch.parameters import SimParameter, Uniform
-from despatch.rebuilding import changes_of, compare, reasons_of, rebuilt, rebuilt_tops
+from despatch.registry.parameter_nodes import grown
+from despatch.registry.rebuilding import changes_of, compare, reasons_of, rebuilt, rebuilt_tops
 
 
 class Buffer(SimParameter):

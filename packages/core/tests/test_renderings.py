@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from despatch.coercion import Coercion
 from despatch.parameters import Empirical, Normal
+from despatch.registry.coercion import Coercion
 from despatch.renderings import excerpt, plain
 
 

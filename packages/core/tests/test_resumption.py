@@ -18,9 +18,9 @@ from despatch import (
     SimParameter,
     replay,
 )
-from despatch.audit_journal import AuditReader, Known
+from despatch.audit.journal import AuditReader, Known
+from despatch.audit.resumption import legacy_of
 from despatch.journal import segments
-from despatch.resumption import legacy_of
 from despatch.runs import RunFolder, runs_in
 
 START = datetime(2026, 1, 5, 6, tzinfo=UTC)
@@ -417,9 +417,9 @@ def test_a_resumed_run_is_replayed_without_the_one_before(start, tmp_path):
 
 
 def test_only_so_many_ids_are_kept_and_a_long_list_takes_several_entries(start, monkeypatch):
-    monkeypatch.setattr("despatch.known_commands.REMEMBERED_IDS", 100)
-    monkeypatch.setattr("despatch.resumption.REMEMBERED_IDS", 100)
-    monkeypatch.setattr("despatch.audit_log._KNOWN_BYTES", 2000)
+    monkeypatch.setattr("despatch.registry.known_commands.REMEMBERED_IDS", 100)
+    monkeypatch.setattr("despatch.audit.resumption.REMEMBERED_IDS", 100)
+    monkeypatch.setattr("despatch.audit.log._KNOWN_BYTES", 2000)
     with start() as run:
         bring(run, *(staff(3, id=f"n-{number}") for number in range(150)))
     with start() as resumed:

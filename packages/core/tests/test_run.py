@@ -11,7 +11,7 @@ import pytest
 from pydantic import Field
 
 from despatch import Command, DynamicResource, LagError, Run, SimParameter
-from despatch.audit_journal import outcome_fields
+from despatch.audit.journal import outcome_fields
 from despatch.courier.ledger import Ledger
 from despatch.errors import JournalError, SettingsError
 from despatch.history import deliver, past_runs

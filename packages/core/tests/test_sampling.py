@@ -20,7 +20,7 @@ from despatch.distributions import (
     Uniform,
     Weibull,
 )
-from despatch.sampling import Streams
+from despatch.distributions.sampling import Streams
 
 PATH = "Line_A.lathe.milling"
 

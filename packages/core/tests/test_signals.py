@@ -5,10 +5,9 @@ import doctest
 import pytest
 import simpy
 
-from despatch import signals
 from despatch.errors import UnknownPathError
 from despatch.parameters import Constant, Distribution, Normal, SimParameter
-from despatch.registry import Registry
+from despatch.registry import Registry, signals
 
 
 class Desk(SimParameter):

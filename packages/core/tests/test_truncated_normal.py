@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from despatch.truncated_normal import truncated_normal_quantile
+from despatch.distributions.truncated_normal import truncated_normal_quantile
 
 INF = math.inf
 

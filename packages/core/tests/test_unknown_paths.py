@@ -4,8 +4,8 @@ import pytest
 from pydantic import create_model
 
 from despatch.errors import UnknownPathError
-from despatch.parameter_tree import ParameterTree
 from despatch.parameters import Distribution, Normal, SimParameter
+from despatch.registry.parameter_tree import ParameterTree
 
 
 class Lathe(SimParameter):

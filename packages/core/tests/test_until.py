@@ -7,8 +7,8 @@ from decimal import Decimal
 import numpy as np
 import pytest
 
-from despatch.calendar import Calendar
-from despatch.until import end_of_run
+from despatch.pacing.calendar import Calendar
+from despatch.pacing.until import end_of_run
 
 CALENDAR = Calendar(datetime(2026, 1, 5, 6, tzinfo=UTC))
 

@@ -5,7 +5,7 @@ import random
 import pytest
 from numpy.random import PCG64, Generator
 
-from despatch.variates import LARGEST_EXPONENTIAL, LARGEST_NORMAL, GeneratorVariates
+from despatch.distributions.variates import LARGEST_EXPONENTIAL, LARGEST_NORMAL, GeneratorVariates
 
 
 def test_the_variates_of_a_generator_are_what_it_draws_itself() -> None:

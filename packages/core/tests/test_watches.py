@@ -5,9 +5,8 @@ import doctest
 import pytest
 import simpy
 
-from despatch import watches
 from despatch.parameters import Constant, Distribution, Normal, SimParameter
-from despatch.registry import Registry
+from despatch.registry import Registry, watches
 
 
 class Desk(SimParameter):

@@ -7,7 +7,6 @@ sinks, and the clock is never held up by I/O.
 from importlib.metadata import version
 
 from despatch.commands import Change, Command, DryRun, Outcome, Refusal, Scheduled, Update
-from despatch.differences import Difference
 from despatch.distributions import (
     Constant,
     Distribution,
@@ -39,7 +38,10 @@ from despatch.errors import (
 from despatch.parameters import SimParameter
 from despatch.records import Event, Record, Telemetry
 from despatch.registry import Registry
+from despatch.registry.signals import Signal
+from despatch.registry.watches import Watch
 from despatch.replaying import ReplayReport, replay
+from despatch.replaying.differences import Difference
 from despatch.report import Report
 from despatch.resources import (
     CapacityLost,
@@ -50,13 +52,14 @@ from despatch.resources import (
     DynamicPriorityStore,
     DynamicResource,
     DynamicStore,
+    LineStatistics,
     ShrinkPolicy,
+    StockStatistics,
+    UseStatistics,
 )
 from despatch.run import Run
 from despatch.settings import Settings
-from despatch.signals import Signal
 from despatch.value_types import ValueType
-from despatch.watches import Watch
 
 __version__ = version("despatch")
 

@@ -11,7 +11,7 @@ In the audit journal an entry is ``[sim_time, position, wall_time, outcome, caus
 the heap key ``[time, priority, number]`` of the event that came next, None where there was none:
 with the simulated time it says exactly between which two events the entry fell. `outcome` is what
 became of a command or of an update, None where the entry is of something else. `cause` is what
-came from outside the model, None for what the model did itself: `despatch.audit_journal` says
+came from outside the model, None for what the model did itself: `despatch.audit.journal` says
 what it may be.
 """
 

@@ -18,18 +18,18 @@ import simpy
 
 from despatch.durations import parse_duration
 from despatch.egress import EgressMixIn
-from despatch.lag import LAG_TOLERANCE, LagPolicy
 from despatch.pacing import PacedEnvironment
+from despatch.pacing.lag import LAG_TOLERANCE, LagPolicy
+from despatch.pacing.until import Until
 from despatch.registry import Registry
 from despatch.renderings import excerpt
 from despatch.resources.roster import Roster
 from despatch.seeds import checked_seed, new_seed
 from despatch.statistics_telemetry import StatisticsTelemetry
-from despatch.until import Until
 
 if TYPE_CHECKING:
-    from despatch.sampling import Streams
-    from despatch.variates import Draw
+    from despatch.distributions.sampling import Streams
+    from despatch.distributions.variates import Draw
 
 __all__ = ["DynamicEnvironment"]
 
@@ -99,7 +99,7 @@ class DynamicEnvironment(EgressMixIn, PacedEnvironment):
         Each path has a stream of random numbers of its own, made from the seed and the path, so
         that a change at one leaves the draws of the others alone. A change of parameters or
         family counts from the next draw on, which is made from the same random number as it would
-        have been without the change; see `despatch.sampling`.
+        have been without the change; see `despatch.distributions.sampling`.
 
         Raises:
             UnknownPathError: There is no such path.
@@ -127,7 +127,7 @@ class DynamicEnvironment(EgressMixIn, PacedEnvironment):
     def _make_streams(self) -> Streams:
         if self._streams is None:
             # numpy takes a tenth of a second to import: only those who sample pay for it.
-            from despatch.sampling import Streams
+            from despatch.distributions.sampling import Streams
 
             self._streams = Streams(self.seed)
         return self._streams

@@ -19,13 +19,13 @@ from typing import Any, Final, Literal, TypeAlias, TypeVar
 from pydantic_core import to_jsonable_python
 
 from despatch.account import accounts_of
+from despatch.audit.resumption import Legacy, Resumption, legacy_of, resume
 from despatch.commands import Change, Command, Outcome, Refusal, Scheduled
 from despatch.courier.hosts import Host, ProcessHost, ProgressMode, ThreadHost
 from despatch.environment import DynamicEnvironment
 from despatch.errors import JournalError, Problem, SettingsError
 from despatch.interfaces import EgressConnector
 from despatch.report import CommandCount, Report
-from despatch.resumption import Legacy, Resumption, legacy_of, resume
 from despatch.runs import RunFolder, RunInfo, RunState, new_run_id
 from despatch.seeds import new_seed
 from despatch.settings import EgressSettings, IngressSettings, Settings

@@ -26,8 +26,8 @@ from pydantic import (
 )
 
 from despatch.durations import Duration, PositiveDuration
-from despatch.lag import LAG_TOLERANCE, LagPolicy
 from despatch.mistakes import mistake
+from despatch.pacing.lag import LAG_TOLERANCE, LagPolicy
 from despatch.references import plain
 from despatch.settings_entries import (
     REVEAL,

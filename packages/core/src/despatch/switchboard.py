@@ -11,7 +11,7 @@ import math
 import time
 from collections.abc import Mapping
 
-from despatch.audit_log import AuditLog
+from despatch.audit.log import AuditLog
 from despatch.courier.hosts import Host
 from despatch.entries import AUDIT_FIELDS, ENTRY_FIELDS
 from despatch.environment import DynamicEnvironment

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 import simpy
 
 from despatch.errors import UnknownPathError
+from despatch.registry.signals import Signal
 from despatch.renderings import excerpt
 from despatch.resources.fast_path import FastPath
-from despatch.signals import Signal
 
 if TYPE_CHECKING:
     from despatch.resources.observed import Observer

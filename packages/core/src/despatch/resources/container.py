@@ -9,7 +9,7 @@ from typing import Any, cast
 import simpy
 from simpy.resources import container as simpys
 
-from despatch.bare_events import ContainerGet, ContainerPut, succeed
+from despatch.kernel.bare_events import ContainerGet, ContainerPut, succeed
 from despatch.resources.capacity import Capacity, LiveCapacity, capacity_signal, check_number
 from despatch.resources.observed import StockObserver
 from despatch.resources.queues import Waiting

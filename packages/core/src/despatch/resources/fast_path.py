@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final, cast
 
 from simpy.resources.base import BaseResource
 
-from despatch.bare_events import are_simpys_own
 from despatch.kernel import Kernel
+from despatch.kernel.bare_events import are_simpys_own
 from despatch.resources.queues import Users
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from simpy.events import NORMAL, PENDING
 from simpy.resources import resource as simpys
 from simpy.resources.resource import Preempted, Resource
 
-from despatch.bare_events import PriorityRequest, Release, Request, succeed
+from despatch.kernel.bare_events import PriorityRequest, Release, Request, succeed
 from despatch.resources.capacity import Capacity, LiveCapacity, capacity_signal, whole_places
 from despatch.resources.observed import Observer, UseObserver
 from despatch.resources.queues import Ranked, Users, Waiting

@@ -10,7 +10,7 @@ from despatch.resources.observed import Observer
 from despatch.resources.statistics import StockStatistics, UseStatistics
 
 if TYPE_CHECKING:
-    from despatch.signals import Signal
+    from despatch.registry.signals import Signal
 
 __all__ = ["Keeping", "Roster", "keeping"]
 

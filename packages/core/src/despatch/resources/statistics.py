@@ -15,7 +15,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
-from despatch.quantiles import QuantileSketch
+from despatch.resources.quantiles import QuantileSketch
 
 __all__ = ["LineStatistics", "LineTotals", "StockStatistics", "Totals", "UseStatistics"]
 

@@ -11,7 +11,7 @@ from typing import Any, ClassVar, cast
 import simpy
 from simpy.resources import store as simpys
 
-from despatch.bare_events import FilterStoreGet, StoreGet, StorePut, succeed
+from despatch.kernel.bare_events import FilterStoreGet, StoreGet, StorePut, succeed
 from despatch.renderings import excerpt
 from despatch.resources.capacity import Capacity, LiveCapacity, capacity_signal, whole_places
 from despatch.resources.observed import StockObserver

@@ -8,7 +8,7 @@ from typing import Any
 
 import simpy
 
-from despatch.path_patterns import PathPatterns
+from despatch.registry.path_patterns import PathPatterns
 
 __all__ = ["Watch"]
 

@@ -1,9 +1,9 @@
 """Distributions: the families that a model may draw from, each with its parameters.
 
 A distribution is a value: frozen, validated, one of the registry's. A draw is made from one
-standard variate (see `despatch.variates`) and from the parameters; those that were accepted give
-finite draws. Where nothing else is said, the parameters and formulas are those of A. M. Law,
-Simulation Modeling and Analysis, 5th edition, 2015, chapters 6 and 8.
+standard variate (see `despatch.distributions.variates`) and from the parameters; those that were
+accepted give finite draws. Where nothing else is said, the parameters and formulas are those of
+A. M. Law, Simulation Modeling and Analysis, 5th edition, 2015, chapters 6 and 8.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from despatch.truncated_normal import truncated_normal_quantile
-from despatch.variates import (
+from despatch.distributions.truncated_normal import truncated_normal_quantile
+from despatch.distributions.variates import (
     LARGEST_EXPONENTIAL,
     LARGEST_NORMAL,
     Draw,
@@ -149,7 +149,8 @@ class TruncatedNormal(_Family):
     With ``a`` and ``b`` for the bounds in standard deviations from `mean`, and φ and Φ for the
     standard normal density and distribution function, the mean of a draw is
     ``mean + std * (φ(a) - φ(b)) / (Φ(b) - Φ(a))``. Drawn as the quantile of a uniform number,
-    which is accurate for bounds in the far tails too: see `despatch.truncated_normal`.
+    which is accurate for bounds in the far tails too, see
+    `despatch.distributions.truncated_normal`.
 
     Attributes:
         mean: The mean before truncation; may lie outside the bounds.

@@ -24,8 +24,8 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 
 from numpy.random import PCG64DXSM, Generator
 
+from despatch.distributions.variates import Draw
 from despatch.seeds import checked_seed
-from despatch.variates import Draw
 
 if TYPE_CHECKING:
     from numpy import float64
@@ -83,7 +83,7 @@ class Streams:
 
 
 class Stream:
-    """The variates of one path; see `despatch.variates.Variates`.
+    """The variates of one path; see `despatch.distributions.variates.Variates`.
 
     What its methods return goes on where the last of these stopped, whatever the kind, and makes
     what they returned before void.

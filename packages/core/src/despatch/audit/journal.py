@@ -17,7 +17,7 @@ none     `Threaded` a function that another thread handed over is called
 =======  =========  ==============================================================================
 
 So a run can be repeated from it: its causes, each at its position, make the model do the same
-again. And a run can be taken over from: see `despatch.resumption`.
+again. And a run can be taken over from: see `despatch.audit.resumption`.
 """
 
 from __future__ import annotations

@@ -15,14 +15,14 @@ import simpy
 from simpy.core import EmptySchedule, StopSimulation
 from simpy.events import URGENT
 
-from despatch.calendar import Calendar
-from despatch.clock import Clock
 from despatch.errors import WrongThreadError
 from despatch.ingress import IngressMixIn
 from despatch.kernel import Kernel
-from despatch.lag import LAG_TOLERANCE, LagPolicy, LagWatch
+from despatch.pacing.calendar import Calendar
+from despatch.pacing.clock import Clock
+from despatch.pacing.lag import LAG_TOLERANCE, LagPolicy, LagWatch
+from despatch.pacing.until import Until, end_of_run
 from despatch.renderings import excerpt
-from despatch.until import Until, end_of_run
 
 __all__ = ["PacedEnvironment"]
 

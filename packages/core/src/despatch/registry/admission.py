@@ -11,7 +11,7 @@ from collections.abc import Mapping
 
 from despatch.commands import Command
 from despatch.errors import InvalidUpdateError
-from despatch.path_patterns import PathPatterns
+from despatch.registry.path_patterns import PathPatterns
 from despatch.renderings import excerpt
 
 __all__ = ["check_allowed", "check_mapping", "check_origin", "check_updates", "text_of", "time_of"]

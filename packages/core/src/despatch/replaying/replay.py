@@ -11,17 +11,17 @@ from typing import Any
 
 import msgspec
 
-from despatch.audit_journal import AuditReader, Begun, Called, Paused, describe
-from despatch.comparison import Comparison
-from despatch.differences import Difference, Verdict
+from despatch.audit.journal import AuditReader, Begun, Called, Paused, describe
 from despatch.entries import ENTRY_FIELDS
 from despatch.environment import DynamicEnvironment
 from despatch.errors import JournalError, RunError
 from despatch.journal import JournalReader, JournalWriter
 from despatch.models import ModelError, find_model
 from despatch.renderings import counted
-from despatch.replay_environment import Follower, ReplayEnvironment
-from despatch.replay_script import Script, is_from_outside, is_same_error
+from despatch.replaying.comparison import Comparison
+from despatch.replaying.differences import Difference, Verdict
+from despatch.replaying.environment import Follower, ReplayEnvironment
+from despatch.replaying.script import Script, is_from_outside, is_same_error
 from despatch.run import Model, environment_of
 from despatch.runs import RunFolder
 from despatch.settings_entries import named

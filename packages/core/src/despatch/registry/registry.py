@@ -15,7 +15,10 @@ from typing import Any, Final
 
 import simpy
 
-from despatch.admission import (
+from despatch.commands import Change, Command, DryRun, Outcome, Refusal, Scheduled, Update
+from despatch.errors import InvalidUpdateError, RegistryError, WrongThreadError
+from despatch.parameters import SimParameter
+from despatch.registry.admission import (
     check_allowed,
     check_mapping,
     check_origin,
@@ -23,17 +26,14 @@ from despatch.admission import (
     text_of,
     time_of,
 )
-from despatch.agenda import Agenda
-from despatch.announcements import Announcer
-from despatch.commands import Change, Command, DryRun, Outcome, Refusal, Scheduled, Update
-from despatch.errors import InvalidUpdateError, RegistryError, WrongThreadError
-from despatch.known_commands import Known, KnownCommands
-from despatch.parameter_tree import ParameterTree, Plan
-from despatch.parameters import SimParameter
-from despatch.path_patterns import PathPatterns
+from despatch.registry.agenda import Agenda
+from despatch.registry.announcements import Announcer
+from despatch.registry.known_commands import Known, KnownCommands
+from despatch.registry.parameter_tree import ParameterTree, Plan
+from despatch.registry.path_patterns import PathPatterns
+from despatch.registry.signals import Signal
+from despatch.registry.watches import Watch
 from despatch.renderings import excerpt, plain
-from despatch.signals import Signal
-from despatch.watches import Watch
 
 __all__ = ["Registry"]
 

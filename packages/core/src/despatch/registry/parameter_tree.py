@@ -1,10 +1,10 @@
 """The parameter tree: the present values of all live parameters, and how they change together.
 
-Most parameters can be validated alone (`despatch.independence`), and `ParameterTree.values` is
-all that there is of them. The others are fields of frozen models: a change makes new ones, from
-the model that owns the changed field up to the topmost that has a say. Models that no change
-concerns are kept as the objects they are, so that what changed is found by identity, and no step
-looks at the rest of the tree.
+Most parameters can be validated alone (`despatch.registry.independence`), and
+`ParameterTree.values` is all that there is of them. The others are fields of frozen models: a
+change makes new ones, from the model that owns the changed field up to the topmost that has a say.
+Models that no change concerns are kept as the objects they are, so that what changed is found by
+identity, and no step looks at the rest of the tree.
 
 `ParameterTree.plan` makes and validates what comes and touches nothing; `commit` puts it in
 place.
@@ -18,14 +18,21 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from despatch.coercion import PARTS, Coercion
 from despatch.commands import Update
 from despatch.errors import InvalidUpdateError, RegistryError, UnknownPathError
-from despatch.parameter_nodes import Group, Parameter, Part, grown
 from despatch.parameters import SimParameter
-from despatch.rebuilding import Levels, changes_of, compare, reasons_of, rebuilt, rebuilt_tops
+from despatch.registry.coercion import PARTS, Coercion
+from despatch.registry.parameter_nodes import Group, Parameter, Part, grown
+from despatch.registry.rebuilding import (
+    Levels,
+    changes_of,
+    compare,
+    reasons_of,
+    rebuilt,
+    rebuilt_tops,
+)
+from despatch.registry.unknown_paths import unknown_path
 from despatch.renderings import excerpt, plain
-from despatch.unknown_paths import unknown_path
 
 __all__ = ["ParameterTree", "Plan"]
 

@@ -11,7 +11,7 @@ import msgspec
 import simpy
 from ormsgpack import Fragment
 
-from despatch.audit_journal import (
+from despatch.audit.journal import (
     RESUME,
     Begun,
     Called,

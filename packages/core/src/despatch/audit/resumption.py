@@ -17,11 +17,11 @@ from typing import Any, Final
 
 import msgspec
 
-from despatch.audit_journal import AuditEntry, AuditReader, Begun, Known
-from despatch.audit_log import AuditLog
+from despatch.audit.journal import AuditEntry, AuditReader, Begun, Known
+from despatch.audit.log import AuditLog
 from despatch.commands import Change, Command, DryRun, Outcome, Refusal, Scheduled
 from despatch.environment import DynamicEnvironment
-from despatch.known_commands import REMEMBERED_IDS
+from despatch.registry.known_commands import REMEMBERED_IDS
 from despatch.runs import RunFolder, RunInfo, runs_in
 
 __all__ = ["Legacy", "Resumption", "legacy_of", "resume"]

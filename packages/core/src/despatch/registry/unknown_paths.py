@@ -8,7 +8,7 @@ from itertools import chain, islice
 from typing import Final
 
 from despatch.errors import UnknownPathError
-from despatch.parameter_nodes import Group
+from despatch.registry.parameter_nodes import Group
 from despatch.renderings import excerpt
 
 __all__ = ["unknown_path"]

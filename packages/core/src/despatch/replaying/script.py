@@ -6,7 +6,7 @@ import math
 import re
 from typing import Any, Final, Literal
 
-from despatch.audit_journal import (
+from despatch.audit.journal import (
     AuditEntry,
     AuditReader,
     Called,
@@ -16,7 +16,7 @@ from despatch.audit_journal import (
     outcome_fields,
 )
 from despatch.commands import Command, Outcome
-from despatch.differences import Difference, Verdict, describe_outcome, first_inequality
+from despatch.replaying.differences import Difference, Verdict, describe_outcome, first_inequality
 from despatch.values import pack
 
 __all__ = ["Script", "is_from_outside", "is_same_error"]

@@ -11,7 +11,7 @@ from typing import Any
 
 import simpy
 
-from despatch.audit_journal import (
+from despatch.audit.journal import (
     RESUME,
     AuditEntry,
     Called,
@@ -22,10 +22,10 @@ from despatch.audit_journal import (
     position_of,
 )
 from despatch.commands import Command, Outcome
-from despatch.comparison import Comparison
-from despatch.differences import Verdict
 from despatch.environment import DynamicEnvironment
-from despatch.replay_script import Script
+from despatch.replaying.comparison import Comparison
+from despatch.replaying.differences import Verdict
+from despatch.replaying.script import Script
 
 __all__ = ["Follower", "ReplayEnvironment"]
 

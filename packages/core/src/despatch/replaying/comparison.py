@@ -17,9 +17,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from despatch.differences import Difference, Verdict, describe_record, first_inequality
 from despatch.entries import ENTRY_FIELDS, WALL_KINDS, Entry
 from despatch.journal import JournalReader, JournalWriter, pack_entry, segments
+from despatch.replaying.differences import Difference, Verdict, describe_record, first_inequality
 from despatch.value_types import ValueType
 from despatch.values import unpack
 

@@ -16,8 +16,8 @@ from typing import SupportsFloat, TypeAlias
 
 import simpy
 
-from despatch.calendar import Calendar, aware
 from despatch.durations import parse_duration
+from despatch.pacing.calendar import Calendar, aware
 
 __all__ = ["Until", "end_of_run"]
 

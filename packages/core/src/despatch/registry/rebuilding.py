@@ -8,8 +8,8 @@ from typing import Any, TypeAlias
 from pydantic import BaseModel, ValidationError
 
 from despatch.errors import InvalidUpdateError
-from despatch.parameter_nodes import Group, Parameter
 from despatch.parameters import SimParameter
+from despatch.registry.parameter_nodes import Group, Parameter
 from despatch.renderings import excerpt
 
 __all__ = ["Levels", "changes_of", "compare", "reasons_of", "rebuilt", "rebuilt_tops"]

@@ -21,7 +21,7 @@ import simpy
 from simpy.core import BoundClass, EmptySchedule, Environment, StopSimulation
 from simpy.events import NORMAL, URGENT, EventPriority, ProcessGenerator, _describe_frame
 
-from despatch.bare_events import Initialize, Process, Timeout, are_simpys_own
+from despatch.kernel.bare_events import Initialize, Process, Timeout, are_simpys_own
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -8,8 +8,8 @@ from typing import Any
 
 import simpy
 
-from despatch.signals import Signal
-from despatch.watches import Watch
+from despatch.registry.signals import Signal
+from despatch.registry.watches import Watch
 
 __all__ = ["Announcer"]
 

@@ -6,9 +6,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
-from despatch.coercion import Coercion, alternatives
-from despatch.independence import is_independent, validator_of
 from despatch.parameters import SimParameter
+from despatch.registry.coercion import Coercion, alternatives
+from despatch.registry.independence import is_independent, validator_of
 
 __all__ = ["Group", "Parameter", "Part", "grown"]
 

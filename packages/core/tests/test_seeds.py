@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from despatch.seeds import checked_seed, new_seed
+from despatch.distributions.seeds import checked_seed, new_seed
 
 
 @given(st.integers(min_value=0))

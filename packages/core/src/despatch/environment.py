@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import simpy
 
+from despatch.distributions.seeds import checked_seed, new_seed
 from despatch.durations import parse_duration
 from despatch.egress import EgressMixIn
 from despatch.pacing import PacedEnvironment
@@ -24,7 +25,6 @@ from despatch.pacing.until import Until
 from despatch.registry import Registry
 from despatch.renderings import excerpt
 from despatch.resources.roster import Roster
-from despatch.seeds import checked_seed, new_seed
 from despatch.statistics_telemetry import StatisticsTelemetry
 
 if TYPE_CHECKING:

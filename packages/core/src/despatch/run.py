@@ -22,12 +22,12 @@ from despatch.account import accounts_of
 from despatch.audit.resumption import Legacy, Resumption, legacy_of, resume
 from despatch.commands import Change, Command, Outcome, Refusal, Scheduled
 from despatch.courier.hosts import Host, ProcessHost, ProgressMode, ThreadHost
+from despatch.distributions.seeds import new_seed
 from despatch.environment import DynamicEnvironment
 from despatch.errors import JournalError, Problem, SettingsError
 from despatch.interfaces import EgressConnector
 from despatch.report import CommandCount, Report
 from despatch.runs import RunFolder, RunInfo, RunState, new_run_id
-from despatch.seeds import new_seed
 from despatch.settings import EgressSettings, IngressSettings, Settings
 from despatch.settings_file import settings_from
 from despatch.switchboard import Switchboard

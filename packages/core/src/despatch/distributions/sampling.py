@@ -24,8 +24,8 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 
 from numpy.random import PCG64DXSM, Generator
 
+from despatch.distributions.seeds import checked_seed
 from despatch.distributions.variates import Draw
-from despatch.seeds import checked_seed
 
 if TYPE_CHECKING:
     from numpy import float64

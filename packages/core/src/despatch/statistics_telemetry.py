@@ -17,14 +17,14 @@ import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from heapq import heappush
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final, Protocol
 
 import simpy
 
+from despatch.pacing.clock import Clock
+from despatch.registry import Registry
+from despatch.resources.roster import Roster
 from despatch.resources.statistics import LineStatistics, StockStatistics, Totals, UseStatistics
-
-if TYPE_CHECKING:
-    from despatch.environment import DynamicEnvironment
 
 __all__ = ["LAG_PATH", "StatisticsTelemetry", "figures_of"]
 
@@ -36,6 +36,31 @@ _QUANTILES: Final = {"wait_p50": 0.50, "wait_p95": 0.95, "wait_p99": 0.99}
 _BEFORE_ALL: Final = -1
 _AFTER_ALL: Final = 2
 """SimPy's own events have the priorities 0 and 1, the smaller first."""
+
+
+class Environment(Protocol):
+    """What is asked of an environment: a `DynamicEnvironment` has all of it."""
+
+    registry: Registry
+    clock: Clock
+    _roster: Roster
+    _queue: Any
+    _eid: Any
+    _now: Any
+
+    @property
+    def now(self) -> float:
+        """The simulated time."""
+
+    @property
+    def factor(self) -> float:
+        """Wall seconds per simulated second."""
+
+    def publish_telemetry(self, path_id: str, value: Any) -> None:
+        """Publish a figure."""
+
+    def publish_wall_telemetry(self, path_id: str, value: Any) -> None:
+        """Publish a figure that depends on wall time."""
 
 
 class StatisticsTelemetry:
@@ -51,7 +76,7 @@ class StatisticsTelemetry:
         interval_s: In simulated seconds, more than 0.
     """
 
-    def __init__(self, env: DynamicEnvironment, interval_s: float) -> None:
+    def __init__(self, env: Environment, interval_s: float) -> None:
         self._env = env
         self._interval_s = interval_s
         self._rests = True

@@ -167,16 +167,17 @@ class Switchboard:
         messages = link.receive()
         brought: list[Brought] = []
         for message in messages:
-            self._take(message, brought)
+            if isinstance(message, Brought):
+                brought.append(message)
+            else:
+                self._take(message)
         if brought and self._drain_until is None:
             self._apply(brought, link)
         if link.is_closed:
             self._courier_is_gone()
 
-    def _take(self, message: Message, brought: list[Brought]) -> None:
+    def _take(self, message: Message) -> None:
         match message:
-            case Brought():
-                brought.append(message)
             case IngressState():
                 self._ingress[message.name] = message
             case SinkState():

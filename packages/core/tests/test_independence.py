@@ -19,7 +19,7 @@ from pydantic import (
     model_validator,
 )
 
-from despatch.parameters import Constant, Distribution, Normal, SimParameter, Uniform
+from despatch import Constant, Distribution, Normal, SimParameter, Uniform
 from despatch.registry.independence import is_independent, validator_of
 
 Metres = NewType("Metres", float)

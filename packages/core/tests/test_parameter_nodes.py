@@ -4,7 +4,7 @@ from typing import Generic, TypeVar
 
 import pytest
 
-from despatch.parameters import Distribution, Normal, SimParameter
+from despatch import Distribution, Normal, SimParameter
 from despatch.registry.parameter_nodes import Group, Parameter, grown
 
 

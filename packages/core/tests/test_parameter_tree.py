@@ -8,9 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import Field, field_validator, model_validator
 
-from despatch.commands import Update
-from despatch.errors import InvalidUpdateError, RegistryError, UnknownPathError
-from despatch.parameters import (
+from despatch import (
     Constant,
     Distribution,
     Exponential,
@@ -18,6 +16,8 @@ from despatch.parameters import (
     SimParameter,
     Uniform,
 )
+from despatch.commands import Update
+from despatch.errors import InvalidUpdateError, RegistryError, UnknownPathError
 from despatch.registry.parameter_tree import ParameterTree
 
 

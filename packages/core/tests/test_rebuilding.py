@@ -3,8 +3,8 @@ from __future__ import annotations
 import pytest
 from pydantic import Field, ValidationError, model_validator
 
+from despatch import SimParameter, Uniform
 from despatch.errors import InvalidUpdateError
-from despatch.parameters import SimParameter, Uniform
 from despatch.registry.parameter_nodes import grown
 from despatch.registry.rebuilding import changes_of, compare, reasons_of, rebuilt, rebuilt_tops
 

@@ -14,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import Field, model_validator
 
+from despatch import Constant, Distribution, Exponential, Normal, SimParameter
 from despatch.commands import Change, Command, DryRun, Outcome, Refusal, Scheduled, Update
 from despatch.environment import DynamicEnvironment
 from despatch.errors import (
@@ -22,7 +23,6 @@ from despatch.errors import (
     UnknownPathError,
     WrongThreadError,
 )
-from despatch.parameters import Constant, Distribution, Exponential, Normal, SimParameter
 from despatch.registry import Registry, known_commands
 from despatch.registry import registry as registry_module
 from despatch.resources import DynamicResource

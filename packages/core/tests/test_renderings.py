@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from despatch.parameters import Empirical, Normal
+from despatch import Empirical, Normal
 from despatch.registry.coercion import Coercion
 from despatch.renderings import excerpt, plain
 

@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import Field
 
+from despatch import Constant, Distribution, SimParameter
 from despatch.environment import DynamicEnvironment
 from despatch.errors import UnknownPathError
-from despatch.parameters import Constant, Distribution, SimParameter
 from despatch.resources import DynamicResource
 
 

@@ -5,8 +5,8 @@ import doctest
 import pytest
 import simpy
 
+from despatch import Constant, Distribution, Normal, SimParameter
 from despatch.errors import UnknownPathError
-from despatch.parameters import Constant, Distribution, Normal, SimParameter
 from despatch.registry import Registry, signals
 
 

@@ -3,8 +3,8 @@ from __future__ import annotations
 import pytest
 from pydantic import create_model
 
+from despatch import Distribution, Normal, SimParameter
 from despatch.errors import UnknownPathError
-from despatch.parameters import Distribution, Normal, SimParameter
 from despatch.registry.parameter_tree import ParameterTree
 
 

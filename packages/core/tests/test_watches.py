@@ -5,7 +5,7 @@ import doctest
 import pytest
 import simpy
 
-from despatch.parameters import Constant, Distribution, Normal, SimParameter
+from despatch import Constant, Distribution, Normal, SimParameter
 from despatch.registry import Registry, watches
 
 

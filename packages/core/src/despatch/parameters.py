@@ -5,6 +5,7 @@ models nest. A field annotated `Distribution` holds one of the families in `desp
 and may change from one to another.
 
     >>> from pydantic import Field
+    >>> from despatch import Distribution, Exponential, Normal
     >>> class Lathe(SimParameter):
     ...     capacity: int = Field(1, ge=0, le=5)
     ...     milling: Distribution = Normal(mean=3.0, std=0.5)
@@ -17,36 +18,7 @@ from __future__ import annotations
 
 from pydantic import BaseModel, ConfigDict
 
-from despatch.distributions import (
-    FAMILIES,
-    Constant,
-    Distribution,
-    Empirical,
-    Exponential,
-    Gamma,
-    LogNormal,
-    Normal,
-    Triangular,
-    TruncatedNormal,
-    Uniform,
-    Weibull,
-)
-
-__all__ = [
-    "FAMILIES",
-    "Constant",
-    "Distribution",
-    "Empirical",
-    "Exponential",
-    "Gamma",
-    "LogNormal",
-    "Normal",
-    "SimParameter",
-    "Triangular",
-    "TruncatedNormal",
-    "Uniform",
-    "Weibull",
-]
+__all__ = ["SimParameter"]
 
 
 class SimParameter(BaseModel):

@@ -18,7 +18,8 @@ from typing import Annotated, Any, Final, Literal, NewType, Union, get_args, get
 from pydantic import Field, TypeAdapter
 from pydantic.fields import FieldInfo
 
-from despatch.parameters import FAMILIES, SimParameter
+from despatch.distributions import FAMILIES
+from despatch.parameters import SimParameter
 
 __all__ = ["is_independent", "validator_of"]
 

@@ -67,12 +67,12 @@ def test_a_signal_ends_the_sleep(doorbell):
 
 
 def test_a_doorbell_that_nobody_needs_any_more_leaves_no_descriptor():
-    gc.collect()  # what others left
-    before = len(os.listdir("/proc/self/fd"))
+    before = set(os.listdir("/proc/self/fd"))
     for _ in range(50):
         Doorbell().ring()
     gc.collect()
-    assert len(os.listdir("/proc/self/fd")) == before
+    # What other tests left may be closed in the meantime.
+    assert set(os.listdir("/proc/self/fd")) <= before
 
 
 def test_any_number_of_unanswered_rings_is_no_error(doorbell):

@@ -180,9 +180,15 @@ def test_a_scan_that_was_closed_reads_no_more(tmp_path):
 
 
 def test_a_scan_that_is_dropped_leaves_no_file_open(tmp_path):
-    scan = SegmentScan(segment_of(tmp_path, HEAD))
-    before = len(os.listdir("/proc/self/fd")) if os.path.isdir("/proc/self/fd") else None
+    segment = segment_of(tmp_path, HEAD)
+    scan = SegmentScan(segment)
+    assert is_open(segment)
     del scan
     gc.collect()
-    if before is not None:
-        assert len(os.listdir("/proc/self/fd")) == before - 1
+    assert not is_open(segment)
+
+
+def is_open(path):
+    """Whether this process has a descriptor of the file."""
+    descriptors = Path("/proc/self/fd").iterdir()
+    return any(os.path.realpath(descriptor) == str(path) for descriptor in descriptors)

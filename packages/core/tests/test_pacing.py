@@ -872,10 +872,11 @@ def test_a_ring_is_heard_while_a_paced_clock_is_busy():
 
 def test_a_plain_run_opens_no_descriptor():
     env = DynamicEnvironment()
-    before = len(os.listdir("/proc/self/fd"))
+    before = set(os.listdir("/proc/self/fd"))
     env.process(ticking(env, 1000))
     env.run()
-    assert len(os.listdir("/proc/self/fd")) == before
+    # What other tests left may be closed in the meantime.
+    assert set(os.listdir("/proc/self/fd")) <= before
 
 
 @pytest.mark.parametrize("stop", ["at once", "by a call"])

@@ -73,18 +73,19 @@ def test_only_entries_take_up_positions():
 
 
 def test_a_frame_is_laid_out_as_the_table_says():
-    frame = pack_frame(FrameKind.TYPES, 7, 2, b"payload")
+    frame = pack_frame(FrameKind.TYPES, 7, 2, b"payload", written_ns=12345)
     assert frame[:4] == FRAME_MAGIC == bytes.fromhex("F544460A")
-    numbers = [int.from_bytes(frame[at : at + 4], "big") for at in (4, 8, 12, 24, 28)]
-    assert numbers == [2, 7, 2, zlib.crc32(b"payload"), zlib.crc32(frame[:28])]
+    numbers = [int.from_bytes(frame[at : at + 4], "big") for at in (4, 8, 12, 32, 36)]
+    assert numbers == [2, 7, 2, zlib.crc32(b"payload"), zlib.crc32(frame[:36])]
+    assert int.from_bytes(frame[24:32], "big") == 12345
     assert int.from_bytes(frame[16:24], "big") == 7
-    assert frame[32:] == b"payload"
+    assert frame[HEADER_BYTES:] == b"payload"
 
 
 def test_a_segment_head_is_laid_out_as_the_table_says():
     head = pack_segment_head(51234, {"kind": "records"})
     assert head[:8] == b"DESPATCH"
-    assert int.from_bytes(head[8:12], "big") == 1
+    assert int.from_bytes(head[8:12], "big") == 2
     assert int.from_bytes(head[12:16], "big") == len(head) - 28
     assert int.from_bytes(head[16:24], "big") == 51234
     assert int.from_bytes(head[-4:], "big") == zlib.crc32(head[:-4])
@@ -111,8 +112,8 @@ def test_a_part_of_a_segment_head_is_none(length):
 
 def test_a_newer_format_is_an_error_that_says_so():
     head = pack_segment_head(3, {})
-    newer = head[:8] + (2).to_bytes(4, "big") + head[12:-4]
-    with pytest.raises(JournalError, match="format 2 where 1 was expected"):
+    newer = head[:8] + (3).to_bytes(4, "big") + head[12:-4]
+    with pytest.raises(JournalError, match="format 3 where 2 was expected"):
         parse_segment_head(newer + zlib.crc32(newer).to_bytes(4, "big"))
 
 

@@ -1,6 +1,6 @@
 """Accounts: what became of every record of a run, sink by sink, read from the run's folder.
 
-For each sink, ``given = delivered + dead_lettered + owed`` and
+For each sink, ``given = delivered + dead_lettered + dropped + owed`` and
 ``given + not_selected + damaged = published``. The simulator owns the count of what was
 published (it is the journal's end), the courier's ledger what became of it.
 """
@@ -32,6 +32,7 @@ class SinkAccount(msgspec.Struct, kw_only=True):
         given: Records that its `select` names.
         delivered: Records that it confirmed.
         dead_lettered: Records that it will never take; they are kept with the reason.
+        dropped: Records that were given up to make room in the journal (`when_full`).
         owed: Records that it has yet to be given, from the journal.
         not_selected: Records that its `select` leaves out.
         damaged: Positions that the journal could not give back.
@@ -45,6 +46,7 @@ class SinkAccount(msgspec.Struct, kw_only=True):
     given: int
     delivered: int
     dead_lettered: int
+    dropped: int
     owed: int
     not_selected: int
     damaged: int
@@ -58,7 +60,7 @@ class SinkAccount(msgspec.Struct, kw_only=True):
         Raises:
             AccountError: It does not add up.
         """
-        if self.given != self.delivered + self.dead_lettered + self.owed:
+        if self.given != self.delivered + self.dead_lettered + self.dropped + self.owed:
             raise AccountError(f"sink {self.sink}: given is not what became of it: {self}")
         if self.given + self.not_selected + self.damaged != published:
             raise AccountError(f"sink {self.sink}: {published} were published, but: {self}")
@@ -112,6 +114,7 @@ def _account(
         given=cursor.given,
         delivered=delivered,
         dead_lettered=cursor.dead_lettered,
+        dropped=cursor.dropped,
         owed=owed,
         not_selected=cursor.not_selected,
         damaged=cursor.damaged,

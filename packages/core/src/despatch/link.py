@@ -26,7 +26,9 @@ __all__ = [
     "Finished",
     "IngressState",
     "Link",
+    "MakeRoom",
     "Message",
+    "Passed",
     "Progress",
     "Resolved",
     "SinkState",
@@ -69,6 +71,18 @@ class Brought(msgspec.Struct, tag=True, array_like=True):
     ingress: str
     number: int
     command: Command
+
+
+class Passed(msgspec.Struct, tag=True, array_like=True):
+    """Every sink has accounted for the journal of records below this position."""
+
+    position: int
+
+
+class MakeRoom(msgspec.Struct, tag=True, array_like=True):
+    """The journal is full: give up what no sink has accounted for below this position."""
+
+    before: int
 
 
 class Resolved(msgspec.Struct, tag=True, array_like=True):
@@ -114,6 +128,8 @@ Message: TypeAlias = (
     Configure
     | Written
     | Progress
+    | Passed
+    | MakeRoom
     | Brought
     | Resolved
     | IngressState

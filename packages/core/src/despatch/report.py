@@ -64,7 +64,7 @@ class Report(msgspec.Struct, kw_only=True):
     @property
     def is_delivered(self) -> bool:
         """Whether every sink has every record that it was to get."""
-        return all(s.owed == 0 and s.dead_lettered == 0 and s.damaged == 0 for s in self.sinks)
+        return not any(s.owed or s.dead_lettered or s.dropped or s.damaged for s in self.sinks)
 
     @property
     def exit_status(self) -> int:
@@ -108,9 +108,12 @@ class Report(msgspec.Struct, kw_only=True):
         table = Table("sink", title_justify="left", box=None, pad_edge=False)
         for column in columns:
             table.add_column(column, justify="right")
-        damaged = any(sink.damaged for sink in self.sinks)
-        if damaged:
-            table.add_column("damaged", justify="right")
+        # What hardly ever happens has a column only where it did.
+        unusual = [
+            name for name in ("dropped", "damaged") if any(getattr(s, name) for s in self.sinks)
+        ]
+        for name in unusual:
+            table.add_column(name, justify="right")
         for sink in self.sinks:
             row = [
                 sink.given,
@@ -121,7 +124,6 @@ class Report(msgspec.Struct, kw_only=True):
                 sink.repeats,
                 sink.bytes,
             ]
-            if damaged:
-                row.append(sink.damaged)
+            row += [getattr(sink, name) for name in unusual]
             table.add_row(sink.sink, *(f"{figure:,}" for figure in row))
         return table

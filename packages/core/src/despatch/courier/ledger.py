@@ -3,7 +3,7 @@
 SQLite, in the run's folder, written by the courier alone, so that its checkpoints hold up no
 clock. `kill -9` of the courier loses nothing that was committed.
 
-For each sink, at its cursor: ``given = delivered + dead_lettered`` and
+For each sink, at its cursor: ``given = delivered + dead_lettered + dropped`` and
 ``given + not_selected + damaged = position``.
 """
 
@@ -24,6 +24,7 @@ CREATE TABLE IF NOT EXISTS sinks (
     dead_lettered INTEGER NOT NULL DEFAULT 0,
     not_selected INTEGER NOT NULL DEFAULT 0,
     damaged INTEGER NOT NULL DEFAULT 0,
+    dropped INTEGER NOT NULL DEFAULT 0,
     bytes INTEGER NOT NULL DEFAULT 0,
     retries INTEGER NOT NULL DEFAULT 0,
     repeats INTEGER NOT NULL DEFAULT 0,
@@ -53,6 +54,7 @@ class Cursor:
         dead_lettered: Records that the sink will never take.
         not_selected: Records that the sink's `select` left out.
         damaged: Positions whose records the journal could not give back.
+        dropped: Records that were given up to make room in the journal (`when_full`).
         bytes: What the sink was sent.
         retries: Attempts that failed.
         repeats: Records that were in an attempt that failed or was cut off: the sink may have
@@ -64,6 +66,7 @@ class Cursor:
     dead_lettered: int = 0
     not_selected: int = 0
     damaged: int = 0
+    dropped: int = 0
     bytes: int = 0
     retries: int = 0
     repeats: int = 0
@@ -71,7 +74,7 @@ class Cursor:
     @property
     def given(self) -> int:
         """Records that the sink was given and that are accounted for."""
-        return self.delivered + self.dead_lettered
+        return self.delivered + self.dead_lettered + self.dropped
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,8 +125,8 @@ class Ledger:
     def cursor(self, name: str) -> Cursor:
         """The sink's cursor; that of an unknown sink is at the beginning."""
         row = self._db.execute(
-            "SELECT position, delivered, dead_lettered, not_selected, damaged, bytes, retries,"
-            " repeats FROM sinks WHERE name = ?",
+            "SELECT position, delivered, dead_lettered, not_selected, damaged, dropped, bytes,"
+            " retries, repeats FROM sinks WHERE name = ?",
             (name,),
         ).fetchone()
         return Cursor() if row is None else Cursor(*row)
@@ -167,14 +170,15 @@ class Ledger:
             )
             self._db.execute(
                 "UPDATE sinks SET position = ?, delivered = ?, dead_lettered = ?,"
-                " not_selected = ?, damaged = ?, bytes = ?, attempt_end = NULL, attempts = 0"
-                " WHERE name = ?",
+                " not_selected = ?, damaged = ?, dropped = ?, bytes = ?,"
+                " attempt_end = NULL, attempts = 0 WHERE name = ?",
                 (
                     cursor.position,
                     cursor.delivered,
                     cursor.dead_lettered,
                     cursor.not_selected,
                     cursor.damaged,
+                    cursor.dropped,
                     cursor.bytes,
                     name,
                 ),

@@ -1,4 +1,4 @@
-"""Version 1 of the journal's format.
+"""Version 2 of the journal's format.
 
 A journal is a folder of segments. A segment is named by the position of its first entry, in 20
 digits: ``00000000000000051234.journal``. It begins with a head, and frames follow without gaps.
@@ -10,7 +10,7 @@ Segment head, 28 bytes and the meta:
 offset  bytes  content
 ======  =====  ==================================================================================
 0       8      magic, ``DESPATCH``
-8       4      version of the format, 1; the head's own layout is the same in every version
+8       4      version of the format, 2; the head's own layout is the same in every version
 12      4      length of the meta, at most 64 KiB
 16      8      position of the segment's first entry
 24      n      meta: a msgpack map, such as ``{"kind": "records", "run_id": …}``, the same in
@@ -18,7 +18,7 @@ offset  bytes  content
 24 + n  4      checksum of all before
 ======  =====  ==================================================================================
 
-Frame header, 32 bytes, and after it the payload:
+Frame header, 40 bytes, and after it the payload:
 
 ======  =====  ==================================================================================
 offset  bytes  content
@@ -28,8 +28,9 @@ offset  bytes  content
 8       4      length of the payload, at most 64 MiB
 12      4      count
 16      8      position of the first entry
-24      4      checksum of the payload
-28      4      checksum of the 28 bytes before: so the header can be trusted before the payload
+24      8      wall time of writing, nanoseconds since 1970-01-01 UTC; 0 where it is not known
+32      4      checksum of the payload
+36      4      checksum of the 36 bytes before: so the header can be trusted before the payload
                is there, and both together are one checksum of the whole frame
 ======  =====  ==================================================================================
 
@@ -85,7 +86,7 @@ __all__ = [
 ]
 
 SEGMENT_MAGIC: Final = b"DESPATCH"
-FORMAT_VERSION: Final = 1
+FORMAT_VERSION: Final = 2
 # The first byte is none that UTF-8 has, so that text in a payload never looks like a frame.
 FRAME_MAGIC: Final = b"\xf5DF\n"
 
@@ -95,7 +96,7 @@ MAX_ENTRY_BYTES: Final = MAX_PAYLOAD_BYTES // 2
 _MAX_META_BYTES: Final = 64 * 1024
 
 _SEGMENT_HEAD: Final = struct.Struct(">8sIIQ")
-_FRAME_HEADER: Final = struct.Struct(">4sIIIQI")
+_FRAME_HEADER: Final = struct.Struct(">4sIIIQQI")
 _CHECKSUM: Final = struct.Struct(">I")
 HEADER_BYTES: Final = _FRAME_HEADER.size + _CHECKSUM.size
 MAX_HEAD_BYTES: Final = _SEGMENT_HEAD.size + _MAX_META_BYTES + _CHECKSUM.size
@@ -127,6 +128,7 @@ class FrameHeader:
     count: int
     first: int
     checksum: int
+    written_ns: int = 0
 
     @property
     def end(self) -> int:
@@ -136,14 +138,23 @@ class FrameHeader:
     def pack(self) -> bytes:
         """The header's bytes."""
         packed = _FRAME_HEADER.pack(
-            FRAME_MAGIC, self.kind, self.length, self.count, self.first, self.checksum
+            FRAME_MAGIC,
+            self.kind,
+            self.length,
+            self.count,
+            self.first,
+            self.written_ns,
+            self.checksum,
         )
         return packed + _CHECKSUM.pack(zlib.crc32(packed))
 
 
-def pack_frame(kind: FrameKind, first: int, count: int = 0, payload: bytes = b"") -> bytes:
+def pack_frame(
+    kind: FrameKind, first: int, count: int = 0, payload: bytes = b"", *, written_ns: int = 0
+) -> bytes:
     """A whole frame."""
-    return FrameHeader(kind, len(payload), count, first, zlib.crc32(payload)).pack() + payload
+    checksum = zlib.crc32(payload)
+    return FrameHeader(kind, len(payload), count, first, checksum, written_ns).pack() + payload
 
 
 def parse_frame_header(packed: bytes) -> FrameHeader | None:
@@ -153,10 +164,10 @@ def parse_frame_header(packed: bytes) -> FrameHeader | None:
     body, checksum = packed[: _FRAME_HEADER.size], packed[_FRAME_HEADER.size :]
     if checksum != _CHECKSUM.pack(zlib.crc32(body)):
         return None
-    _, kind, length, count, first, payload_checksum = _FRAME_HEADER.unpack(body)
+    _, kind, length, count, first, written_ns, payload_checksum = _FRAME_HEADER.unpack(body)
     if length > MAX_PAYLOAD_BYTES or kind not in _KINDS:
         return None
-    return FrameHeader(FrameKind(kind), length, count, first, payload_checksum)
+    return FrameHeader(FrameKind(kind), length, count, first, payload_checksum, written_ns)
 
 
 def pack_segment_head(first: int, meta: dict[str, Any]) -> bytes:

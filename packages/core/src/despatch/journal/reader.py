@@ -47,12 +47,15 @@ class Frame:
         entries: The entries, each a list or, where the reader was asked for that, its bytes;
             none where the frame says that the journal goes on at `first` after `damage`.
         bytes: How many bytes the frame has in the journal.
+        written_ns: When the frame was written, wall time in nanoseconds since 1970, UTC; 0 where
+            it is not known.
         damage: What was lost just before `first`.
     """
 
     first: int
     entries: list[Any]
     bytes: int = 0
+    written_ns: int = 0
     damage: Damage | None = None
 
     @property
@@ -224,7 +227,7 @@ class JournalReader:
         wanted = entries[self.position - header.first :]
         size = (HEADER_BYTES + header.length) * len(wanted) // max(1, len(entries))
         first, self.position = self.position, header.end
-        return Frame(first, wanted, size) if wanted else None
+        return Frame(first, wanted, size, header.written_ns) if wanted else None
 
 
 def _unpack_list(payload: bytes, count: int) -> list[Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import time
 import zlib
 from collections.abc import Callable, Mapping, Sequence
 from itertools import chain
@@ -157,7 +158,7 @@ class JournalWriter:
         if self._is_closed:
             return
         self.flush()
-        self._segment.write(pack_frame(FrameKind.END, self.end))
+        self._segment.write(pack_frame(FrameKind.END, self.end, written_ns=time.time_ns()))
         self._is_closed = True
         self._full_at = 0
         self._segment.close()
@@ -199,7 +200,9 @@ class JournalWriter:
         with memoryview(buffer)[HEADER_BYTES:] as payload:
             length, checksum = len(payload), zlib.crc32(payload)
         count = self.end - self.written
-        header = FrameHeader(FrameKind.ENTRIES, length, count, self.written, checksum)
+        header = FrameHeader(
+            FrameKind.ENTRIES, length, count, self.written, checksum, time.time_ns()
+        )
         buffer[:HEADER_BYTES] = header.pack()
         self._segment.write(buffer)
         del buffer[_ROOM:]
@@ -295,4 +298,4 @@ def _make_empty(folder: Path) -> None:
 
 def _types_frame(packed: Sequence[bytes], first: int) -> bytes:
     payload = packb([Fragment(pair) for pair in packed])
-    return pack_frame(FrameKind.TYPES, first, len(packed), payload)
+    return pack_frame(FrameKind.TYPES, first, len(packed), payload, written_ns=time.time_ns())

@@ -25,6 +25,7 @@ from despatch.link import (
     IngressState,
     Link,
     Message,
+    Passed,
     Progress,
     Resolved,
     SinkState,
@@ -38,8 +39,6 @@ __all__ = ["Switchboard"]
 
 _log = logging.getLogger("despatch")
 
-QUICK_DEATH_S = 1.0
-"""A courier that dies younger than this is not started again at once."""
 FAREWELL_S = 5.0
 """How long a courier may take to leave after its grace time, in wall seconds."""
 
@@ -85,8 +84,8 @@ class Switchboard:
         self._ingress: dict[str, IngressState] = {}
         self.sinks: dict[str, SinkState] = {}
         self._link: Link | None = None
-        self._started_at = -math.inf
-        self._deaths_in_a_row = 0
+        self._has_spoken = False
+        self._mute_deaths = 0
         self._restart_at = math.inf
         self._flush_at = 0.0
         self._finished = False
@@ -165,6 +164,7 @@ class Switchboard:
     def _receive(self, link: Link) -> None:
         link.flush()
         messages = link.receive()
+        self._has_spoken = self._has_spoken or bool(messages)
         brought: list[Brought] = []
         for message in messages:
             if isinstance(message, Brought):
@@ -184,6 +184,8 @@ class Switchboard:
                 self.sinks[message.name] = message
             case Finished():
                 self._finished = True
+            case Passed():
+                pass
             case _:
                 raise DespatchError(f"the courier sent a {type(message).__name__}")
 
@@ -261,7 +263,7 @@ class Switchboard:
 
     def _start_courier(self) -> None:
         self._restart_at = math.inf
-        self._started_at = time.monotonic()
+        self._has_spoken = False
         self._link = self._host.start()
         self._env.doorbell.watch(self._link.fileno())
         if self._drain_until is not None:
@@ -272,9 +274,9 @@ class Switchboard:
         how = self._host.reap()
         if self._finished:
             return
-        age_s = time.monotonic() - self._started_at
-        self._deaths_in_a_row = self._deaths_in_a_row + 1 if age_s < QUICK_DEATH_S else 0
-        wait_s = 0.0 if self._deaths_in_a_row == 0 else min(5.0, 0.1 * 2**self._deaths_in_a_row)
+        # One that never said a word may never be able to. Any other is needed at once.
+        self._mute_deaths = 0 if self._has_spoken else self._mute_deaths + 1
+        wait_s = 0.0 if self._mute_deaths == 0 else min(5.0, 0.1 * 2**self._mute_deaths)
         self._restart_at = time.monotonic() + wait_s
         self.restarts += 1
         _log.warning("the courier died (%s); starting it again at its cursors", how)

@@ -33,10 +33,16 @@ def main() -> None:
     folder = RunFolder.open(Path(configure.folder))
     settings = Settings.model_validate(configure.settings)
     progress = ProgressView.of(configure.progress, settings.name)
-    asyncio.run(Courier(folder, settings, link, progress).run())
+    try:
+        # Not `asyncio.run`, which waits at its end for every task and thread. A connector's may
+        # never end, in a terminal that is paused for instance. The ledger is closed: nothing is
+        # left that such a one could still confirm.
+        asyncio.Runner().run(Courier(folder, settings, link, progress).run())
+    except Exception:
+        # The boundary of the process: the simulator sees it die, and starts another one.
+        logging.getLogger("despatch.courier").exception("the courier failed")
+        os._exit(1)
     sys.stdout.flush()
-    # A connector's thread may still be blocked, in a terminal that is paused for instance. The
-    # ledger is closed: nothing is left that such a thread could still confirm.
     os._exit(0)
 
 

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable
 from typing import TypeVar
+
+import msgspec
 
 from despatch.link import IngressState, SinkState
 
@@ -47,6 +50,9 @@ class States:
 
     def _note(self, known: dict[str, _S], state: _S, what: str) -> None:
         last = known.get(state.name)
+        goes_on = last is not None and last.state == state.state
+        since_ns = last.since_ns if last is not None and goes_on else time.time_ns()
+        state = msgspec.structs.replace(state, since_ns=since_ns)
         if last == state:
             return
         known[state.name] = state

@@ -104,8 +104,7 @@ def _account(
     while is_full:
         is_full = cutter.gather()
         draft = cutter.cut()
-        count = len(draft.records) + len(draft.unencodable)
-        owed += count
+        owed += draft.given
         cursor = draft.settled(cursor, 0, 0)
     reader.close()
     delivered = cursor.delivered - owed

@@ -1,8 +1,9 @@
 """Plugins: what is installed, whether it fits, and loading it on first use.
 
 A plugin is an entry point in the group ``despatch.ingress``, ``despatch.egress``,
-``despatch.serializers`` or ``despatch.hooks`` of an installed distribution. All that can be told of it without running
-its code is read from the distribution's metadata; its code is imported by `Plugins.load` alone.
+``despatch.serializers`` or ``despatch.hooks`` of an installed distribution. All that can be told of
+it without running its code is read from the distribution's metadata; its code is imported by
+`Plugins.load` alone.
 A plugin that is broken or does not fit is reported, and hinders no other.
 """
 
@@ -333,7 +334,7 @@ def _imported(plugin: Plugin) -> Any:
     return loaded
 
 
-def _fault(kind: Kind, loaded: object) -> str | None:
+def _fault(kind: Kind, loaded: Any) -> str | None:
     if kind is Kind.HOOKS:
         # pluggy is imported where there is a plugin for it, and nowhere else.
         from despatch.hooks import fault_of
@@ -343,7 +344,7 @@ def _fault(kind: Kind, loaded: object) -> str | None:
     if not isinstance(loaded, type) or not issubclass(loaded, interface):
         return f"is not a subclass of {interface.__name__}"
     if inspect.isabstract(loaded):
-        missing = ", ".join(sorted(loaded.__abstractmethods__))
+        missing = ", ".join(sorted(getattr(loaded, "__abstractmethods__", ())))
         return f"does not implement {missing}"
     settings = getattr(loaded, "Settings", None)
     if not isinstance(settings, type) or not issubclass(settings, BaseModel):

@@ -8,8 +8,8 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Any
 
-from despatch.errors import PluginError
 from despatch.courier.backoff import describe
+from despatch.errors import PluginError
 from despatch.plugins import Kind, Plugin, Plugins, Status
 from despatch.runs import RunInfo
 

@@ -45,24 +45,24 @@ class Watching:
         self, folder: RunFolder, settings: Settings, plugins: Plugins, *, is_live: bool
     ) -> None:
         self._watchers = Watchers(plugins, folder.info)
+        self._folder = folder
+        self._settings = settings
+        self._is_live = is_live
         self._outcomes: Outcomes | None = None
         self._endpoint: Endpoint | None = None
-        if not is_live:
-            return
-        if self._watchers.watches("despatch_command_applied", "despatch_command_refused"):
+        if is_live and self._watchers.watches("despatch_command_applied", "despatch_command_refused"):
             # A courier that is started again does not tell it all a second time.
             is_first = not folder.ledger.exists()
             self._outcomes = Outcomes(folder.audit, 0 if is_first else end_position(folder.audit))
-        if settings.metrics is not None:
+
+    def open(self, states: States) -> None:
+        """Begin to serve metrics, once the ledger is open."""
+        metrics = self._settings.metrics
+        if self._is_live and metrics is not None:
             # The library is imported for those who ask for it.
             from despatch.metrics import Endpoint
 
-            self._endpoint = Endpoint(settings.metrics, folder, settings)
-
-    def open(self, states: States) -> None:
-        """Begin to serve metrics."""
-        if self._endpoint is not None:
-            self._endpoint.open(states)
+            self._endpoint = Endpoint(metrics, self._folder, self._settings, states)
 
     def show(self, progress: Progress) -> None:
         """The simulation stands here."""

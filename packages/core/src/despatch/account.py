@@ -104,7 +104,8 @@ def _account(
     while is_full:
         is_full = cutter.gather()
         draft = cutter.cut()
-        owed += draft.given
+        count = len(draft.records) + len(draft.unencodable)
+        owed += count
         cursor = draft.settled(cursor, 0, 0)
     reader.close()
     delivered = cursor.delivered - owed

@@ -126,7 +126,9 @@ class Run:
         self.run_id = new_run_id()
         self._written = settings
         self._model = model
-        self._progress: ProgressMode = progress
+        # Where there is a JSON object a line, there is nothing in between.
+        is_json = self.settings.logs.format == "json"
+        self._progress: ProgressMode = "none" if is_json else progress
         self._handle_signals = handle_signals
         self._origin = origin
         self.commands = CommandCount()

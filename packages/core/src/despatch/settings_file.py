@@ -32,8 +32,7 @@ _FILE: Final = "file"
 _PARAMETERS: Final = "parameters"
 _METRICS_LIBRARY: Final = "prometheus_client"
 _NO_METRICS: Final = (
-    "needs prometheus-client, which is not installed; "
-    'install it: pip install "despatch[metrics]"'
+    'needs prometheus-client, which is not installed; install it: pip install "despatch[metrics]"'
 )
 
 

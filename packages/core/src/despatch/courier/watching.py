@@ -50,7 +50,8 @@ class Watching:
         self._is_live = is_live
         self._outcomes: Outcomes | None = None
         self._endpoint: Endpoint | None = None
-        if is_live and self._watchers.watches("despatch_command_applied", "despatch_command_refused"):
+        of_commands = ("despatch_command_applied", "despatch_command_refused")
+        if is_live and self._watchers.watches(*of_commands):
             # A courier that is started again does not tell it all a second time.
             is_first = not folder.ledger.exists()
             self._outcomes = Outcomes(folder.audit, 0 if is_first else end_position(folder.audit))

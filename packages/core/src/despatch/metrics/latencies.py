@@ -14,7 +14,7 @@ BOUNDS_S: Final = (
     *(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0),
     *(300.0, 1800.0, 7200.0, 43200.0),
 )
-"""The upper bounds of the buckets, in wall seconds: to twelve hours, for a sink may be away long."""
+"""The upper bounds of the buckets, in wall seconds: up to twelve hours, as a sink may be away."""
 
 
 class Latencies:

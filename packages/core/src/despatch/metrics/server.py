@@ -46,7 +46,7 @@ class MetricsServer(socketserver.ThreadingMixIn, WSGIServer):
         self.set_app(_answered(make_wsgi_app(registry)))
 
     def server_bind(self) -> None:
-        # As the base class does, less the look-up of the host's full name, which may take seconds.
+        """Bind, as the base class does, less the look-up of the full name, which may take long."""
         socketserver.TCPServer.server_bind(self)
         self.server_name, self.server_port = str(self.server_address[0]), self.server_address[1]
         self.setup_environ()

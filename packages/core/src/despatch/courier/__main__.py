@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import os
 import select
 import signal
@@ -14,6 +13,7 @@ from pathlib import Path
 from despatch.courier.courier import Courier
 from despatch.courier.progress import ProgressView
 from despatch.link import Configure, Link
+from despatch.logs import logging_as
 from despatch.runs import RunFolder
 from despatch.settings import Settings
 
@@ -23,9 +23,6 @@ def main() -> None:
     # The simulator decides when to end, and says so over the wire.
     for ignored in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(ignored, signal.SIG_IGN)
-    # What client libraries tell of their own accord is theirs, unless it is a warning.
-    logging.basicConfig(format="despatch: %(message)s", level=logging.WARNING)
-    logging.getLogger("despatch").setLevel(logging.INFO)
     link = Link(socket.socket(fileno=int(sys.argv[1])))
     configure = _configure(link)
     if configure is None:
@@ -33,7 +30,8 @@ def main() -> None:
     folder = RunFolder.open(Path(configure.folder))
     settings = Settings.model_validate(configure.settings)
     progress = ProgressView.of(configure.progress, settings.name)
-    asyncio.run(Courier(folder, settings, link, progress).run())
+    with logging_as(settings.logs, sim=settings.name, run_id=folder.info.run_id):
+        asyncio.run(Courier(folder, settings, link, progress).run())
     sys.stdout.flush()
     # A connector's thread may still be blocked, in a terminal that is paused for instance. The
     # ledger is closed: nothing is left that such a thread could still confirm.

@@ -22,6 +22,7 @@ from despatch.courier.ledger import Ledger
 from despatch.courier.progress import ProgressView
 from despatch.courier.states import States
 from despatch.courier.tasks import cancel_all
+from despatch.courier.watching import Watching
 from despatch.interfaces import EgressConnector
 from despatch.journal import JournalReader, remove_segments
 from despatch.link import (
@@ -75,7 +76,10 @@ class Courier:
         self._deliveries: dict[str, Delivery] = {}
         self._intakes: dict[str, Intake] = {}
         self._readers: list[JournalReader] = []
-        self.states = States(self._send)
+        self._watching = Watching(
+            folder, settings, self._assembly.plugins, is_live=link is not None
+        )
+        self.states = States(self._send, self._watching.sink_changed)
 
     @property
     def sinks(self) -> Mapping[str, EgressConnector]:
@@ -91,6 +95,7 @@ class Courier:
             await self._serve()
         finally:
             ledger.close()
+            self._watching.close()
             if self._progress is not None:
                 self._progress.close()
         self._hang_up()
@@ -103,6 +108,7 @@ class Courier:
             self._prepare_sink(sink, ledger)
         if self._progress is not None:
             self._progress.open(self.states)
+        self._watching.open(self.states)
 
     def _prepare_ingress(self, ingress: IngressSettings, audit: AuditSync) -> None:
         try:
@@ -142,6 +148,7 @@ class Courier:
             attempts=sink.retry.attempts,
             interval_s=sink.batch.interval.total_seconds(),
             timeout_s=sink.timeout.total_seconds(),
+            on_delivered=self._watching.delivered,
         )
 
     async def _serve(self) -> None:
@@ -191,6 +198,7 @@ class Courier:
             case Progress():
                 if self._progress is not None:
                     self._progress.show(message)
+                self._watching.show(message)
             case Drain():
                 self._drain(message.grace_s)
             case StopNow():
@@ -211,6 +219,7 @@ class Courier:
     def _notice(self, *, ended: bool = False) -> None:
         for delivery in self._deliveries.values():
             delivery.notice(ended=ended)
+        self._watching.notice()
 
     async def _look_regularly(self) -> None:
         while True:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime
 from typing import Literal, TypeAlias
@@ -23,6 +24,7 @@ from despatch.courier.encoding import Encoding
 from despatch.courier.ledger import DeadLetter, Ledger
 from despatch.courier.states import States
 from despatch.courier.tasks import is_cancelled
+from despatch.deliveries import DeliveredBatch
 from despatch.interfaces import Batch, EgressConnector, Receipt, Serializer, Unencodable
 from despatch.link import SinkState
 from despatch.records import Record
@@ -50,6 +52,7 @@ class Delivery:
         attempts: How many attempts a batch gets; None is no limit.
         interval_s: How long the first record of a batch waits for others, in wall seconds.
         timeout_s: How long `open` and `deliver` may take, in wall seconds.
+        on_delivered: Called with each batch that is accounted for.
     """
 
     def __init__(
@@ -65,8 +68,10 @@ class Delivery:
         attempts: int | None,
         interval_s: float,
         timeout_s: float,
+        on_delivered: Callable[[DeliveredBatch], None] = lambda batch: None,
     ) -> None:
         self.name = name
+        self._on_delivered = on_delivered
         self.connector = connector
         self._encoding = None if serializer is None else Encoding(serializer, timeout_s=timeout_s)
         self._cutter = cutter
@@ -173,6 +178,8 @@ class Delivery:
         letters = [_dead_letter(record, why, max(1, attempt)) for record, why in rejected]
         self._cursor = draft.settled(self._cursor, len(letters), sent)
         self._ledger.advance(self.name, self._cursor, letters)
+        if draft.given:
+            self._on_delivered(_delivered(self.name, draft, len(letters), sent, attempt))
         return True
 
     async def _encode(self, draft: Draft, rejected: list[tuple[Record, str]]) -> Batch:
@@ -246,6 +253,22 @@ def _checked(receipt: object, batch: Batch) -> Receipt:
         if not 0 <= index < len(batch):
             raise IndexError(f"deliver() rejected record {index} of a batch of {len(batch)}")
     return receipt
+
+
+def _delivered(
+    sink: str, draft: Draft, dead_lettered: int, sent: int, attempt: int
+) -> DeliveredBatch:
+    written_ns = draft.written_ns
+    return DeliveredBatch(
+        sink=sink,
+        first=draft.first,
+        end=draft.end,
+        delivered=draft.given - dead_lettered,
+        dead_lettered=dead_lettered,
+        bytes=sent,
+        attempt=attempt,
+        waited_s=max(0.0, (time.time_ns() - written_ns) / 1e9) if written_ns else None,
+    )
 
 
 def _dead_letter(record: Record, reason: str, attempt: int) -> DeadLetter:

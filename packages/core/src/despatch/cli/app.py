@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from despatch.cli import check, demo, doctor, plugins, replay, run, runs
+from despatch.cli import check, dead_letters, demo, doctor, plugins, replay, run, runs
 
 __all__ = ["app", "main"]
 
@@ -24,6 +24,7 @@ app.command("demo")(demo.demo)
 app.command("replay")(replay.replay)
 app.add_typer(plugins.app, name="plugins")
 app.add_typer(runs.app, name="runs")
+app.add_typer(dead_letters.app, name="dead-letters")
 
 
 def _show_version(wanted: bool) -> None:

@@ -43,6 +43,11 @@ _COMMANDS: Final = (
     ),
     Announced("plugins", "Connectors and serializers.", "despatch.cli.plugins:app"),
     Announced("runs", "Past runs: what they did, what they owe.", "despatch.cli.runs:app"),
+    Announced(
+        "dead-letters",
+        "Records that a sink would not take.",
+        "despatch.cli.dead_letters:app",
+    ),
 )
 
 

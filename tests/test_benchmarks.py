@@ -71,7 +71,7 @@ def test_what_is_summed_up_in_another_order_is_the_same():
 
 
 def test_a_silent_ingress_is_no_deaf_one(redis_server):
-    answer = kernel.run_here("kernel_silent.py", redis_server.url, "nobody.writes", "2")
+    answer = harness.run_here("kernel_silent.py", redis_server.url, "nobody.writes", "2")
     assert [len(row) for row in answer["slices"]] == [3, 3]
     assert answer["outcome"]["done"] > 0
 

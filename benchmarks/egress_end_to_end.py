@@ -28,6 +28,7 @@ __all__ = ["END_TO_END"]
 RIVAL_CUSTOMERS = 350_000
 """About a quarter of a minute of desflow's: a backlog does not flatter what waits for its end."""
 QUICK_RIVAL_CUSTOMERS = 5_000
+SHORT_RECORDS = 1_000_000
 SHORTER = 3
 """The figures on SimPy's resource are shorter by this."""
 
@@ -62,7 +63,7 @@ def vs_desflow(kind: str, is_quick: bool) -> Sequence[Figure]:
 
 def vs_raw(is_quick: bool) -> Sequence[Figure]:
     runs = Runs(("loop", "jsonl"))
-    records = enough(runs, end_to_end, is_quick=is_quick)
+    records = enough(runs, end_to_end, is_quick=is_quick, short=SHORT_RECORDS)
 
     def raw() -> float:
         with tempfile.TemporaryDirectory() as folder:

@@ -15,14 +15,21 @@ from harness import Figure, Measurement, pairs_of, ratio
 
 __all__ = ["PHASES"]
 
-SHORTER = 4
-"""The other side has no backlog, or less of one; a quarter of the time does for it."""
+LIST = ("list", "simpy")
+JSONL = ("sinks", "simpy", "jsonl")
+PARQUET = ("sinks", "simpy", "parquet")
 
 
 def sim_phase(
-    name: str, target: float, ours: Sequence[str], theirs: Sequence[str], is_quick: bool
+    name: str,
+    target: float,
+    ours: tuple[str, ...],
+    theirs: tuple[str, ...],
+    shorter: int,
+    is_quick: bool,
 ) -> Sequence[Figure]:
-    our_runs, their_runs = Runs(tuple(ours)), Runs(tuple(theirs))
+    """Compare two ways of `egress_side.py`, the second with runs that are shorter by a factor."""
+    our_runs, their_runs = Runs(ours), Runs(theirs)
     customers = enough(our_runs, simulating, is_quick=is_quick)
 
     def speed(runs: Runs, count: int) -> float:
@@ -30,7 +37,7 @@ def sim_phase(
 
     pairs = pairs_of(
         partial(speed, our_runs, customers),
-        partial(speed, their_runs, customers // SHORTER),
+        partial(speed, their_runs, customers // shorter),
         pairs_wanted(is_quick=is_quick),
     )
     return [ratio(name, pairs, better="higher", target=target, spilled=our_runs.spilled)]
@@ -40,13 +47,8 @@ def simulating(took: Took) -> float:
     return took.simulating_s
 
 
-LIST = ("list", "simpy")
-ONE_SINK = ("sinks", "simpy", "jsonl")
-
 PHASES: Mapping[str, Measurement] = {
-    "sim_phase_jsonl": partial(sim_phase, "sim_phase_jsonl", 0.85, ONE_SINK, LIST),
-    "sim_phase_parquet": partial(
-        sim_phase, "sim_phase_parquet", 0.8, ("sinks", "simpy", "parquet"), LIST
-    ),
-    "three_sinks": partial(sim_phase, "three_sinks", 0.9, (*ONE_SINK, "jsonl", "jsonl"), ONE_SINK),
+    "sim_phase_jsonl": partial(sim_phase, "sim_phase_jsonl", 0.85, JSONL, LIST, 4),
+    "sim_phase_parquet": partial(sim_phase, "sim_phase_parquet", 0.8, PARQUET, LIST, 4),
+    "three_sinks": partial(sim_phase, "three_sinks", 0.9, (*JSONL, "jsonl", "jsonl"), JSONL, 2),
 }

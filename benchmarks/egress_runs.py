@@ -13,8 +13,9 @@ __all__ = ["Runs", "enough", "pairs_wanted"]
 
 LONG_S = 36.0
 """How long ours is to take: half a minute, and what a short run misjudges."""
-SHORT_CUSTOMERS = 60_000
-QUICK_CUSTOMERS = 15_000
+SHORT = 150_000
+"""Customers of the run that tells how many are enough; some four seconds."""
+QUICK = 15_000
 QUICK_PAIRS = 1
 
 
@@ -43,19 +44,22 @@ class Runs:
         return took
 
 
-def enough(runs: Runs, seconds: Callable[[Took], float], *, is_quick: bool) -> int:
+def enough(
+    runs: Runs, seconds: Callable[[Took], float], *, is_quick: bool, short: int = SHORT
+) -> int:
     """How many customers, or records, ours takes half a minute for; found by a short run.
 
     Args:
         runs: Of ours.
         seconds: What of a run is measured.
-        is_quick: Whether a short run will do.
+        is_quick: Whether hardly any will do.
+        short: How many for the short run.
     """
     if is_quick:
-        return QUICK_CUSTOMERS
-    took = runs.run(SHORT_CUSTOMERS)
+        return QUICK
+    took = runs.run(short)
     runs.spilled.clear()
-    return int(SHORT_CUSTOMERS * LONG_S / seconds(took))
+    return int(short * LONG_S / seconds(took))
 
 
 def pairs_wanted(*, is_quick: bool) -> int:

@@ -84,12 +84,14 @@ def to_sinks(library: Library, customers: int, sinks: Sequence[str]) -> Took:
 
 
 def in_a_loop(records: int, sinks: Sequence[str]) -> Took:
-    def publish(env: DynamicEnvironment) -> None:
-        for number in range(records):
-            value = {"status": "done", "line": "A", "number": number, "at": 1.5, "ok": True}
-            env.publish_event("part-17", value)
+    return measure(sinks, records, lambda env: None, lambda env: publish(env, records))
 
-    return measure(sinks, records, lambda env: None, publish)
+
+def publish(env: DynamicEnvironment, records: int) -> None:
+    """Publish flat dicts with five fields as fast as that goes."""
+    for number in range(records):
+        value = {"status": "done", "line": "A", "number": number, "at": 1.5, "ok": True}
+        env.publish_event("part-17", value)
 
 
 def measure(

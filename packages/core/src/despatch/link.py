@@ -57,12 +57,17 @@ class Written(msgspec.Struct, tag=True, array_like=True):
 
 
 class Progress(msgspec.Struct, tag=True, array_like=True):
-    """Where the simulation stands, for those who watch."""
+    """Where the simulation stands, for those who watch.
+
+    `commands` is what became of commands: by source, how many were applied and how many refused.
+    """
 
     sim_time: float
     until: float | None
     lag_s: float
     published: int
+    commands: dict[str, tuple[int, int]] = {}
+    courier_restarts: int = 0
 
 
 class Brought(msgspec.Struct, tag=True, array_like=True):

@@ -12,6 +12,7 @@ import time
 from collections.abc import Mapping
 
 from despatch.audit.log import AuditLog
+from despatch.commands import Change, Outcome, Refusal
 from despatch.courier.hosts import Host
 from despatch.entries import AUDIT_FIELDS, ENTRY_FIELDS
 from despatch.environment import DynamicEnvironment
@@ -81,6 +82,7 @@ class Switchboard:
             before_write=self._audit.flush,
         )
         self.audit = AuditLog(env, self._audit)
+        self._commands: dict[str, tuple[int, int]] = {}
         self._ingress: dict[str, IngressState] = {}
         self.sinks: dict[str, SinkState] = {}
         self._link: Link | None = None
@@ -114,7 +116,7 @@ class Switchboard:
     def open(self) -> None:
         """Record what the model publishes and every outcome, and start the courier."""
         self._env._record_into(self._records)
-        self._env.registry.on_outcome.append(self.audit.observe)
+        self._env.registry.on_outcome += [self.audit.observe, self._count]
         self._env._chronicle = self.audit
         self._env.attach(self)
         self._start_courier()
@@ -208,10 +210,22 @@ class Switchboard:
         if self._link is None:
             return
         self._link.offer(Written(self._records.end))
+        self._link.offer(self._progress())
+
+    def _progress(self) -> Progress:
         until = None if self._until is None else self._until.total_seconds()
         clock = self._env.clock
         lag_s = clock.lag_s if clock.factor else 0.0
-        self._link.offer(Progress(float(self._env.now), until, lag_s, self._records.end))
+        return Progress(
+            float(self._env.now), until, lag_s, self._records.end, self._commands, self.restarts
+        )
+
+    def _count(self, outcome: Outcome) -> None:
+        applied, refused = self._commands.get(outcome.source, (0, 0))
+        if isinstance(outcome, Change):
+            self._commands[outcome.source] = applied + 1, refused
+        elif isinstance(outcome, Refusal):
+            self._commands[outcome.source] = applied, refused + 1
 
     def drain(self, grace_s: float) -> None:
         """End the journal and wait until the courier has delivered it, or the time is over.
@@ -225,6 +239,7 @@ class Switchboard:
         self._env.attach(None)
         self._env._chronicle = None
         self._env.registry.on_outcome.remove(self.audit.observe)
+        self._env.registry.on_outcome.remove(self._count)
         self._env._record_into(None)
         try:
             self._records.close()
@@ -235,7 +250,7 @@ class Switchboard:
     def _await_delivery(self, grace_s: float) -> None:
         self._drain_until = time.monotonic() + grace_s
         if self._link is not None:
-            self._link.send(Drain(grace_s))
+            self._link.send_all((self._progress(), Drain(grace_s)))
         while not self._finished:
             now = time.monotonic()
             if self._abandoned and self._drain_until > now:
@@ -266,6 +281,9 @@ class Switchboard:
         self._has_spoken = False
         self._link = self._host.start()
         self._env.doorbell.watch(self._link.fileno())
+        if self.restarts:
+            # One that takes over knows where the simulation stands before the next flush.
+            self._link.send(self._progress())
         if self._drain_until is not None:
             self._link.send(Drain(max(0.0, self._drain_until - time.monotonic())))
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-from collections.abc import Coroutine, Iterable, Mapping
+from collections.abc import Collection, Coroutine, Iterable, Mapping
 from typing import Any, Final
 
 from despatch.courier.airspace import Airspace
@@ -26,6 +26,7 @@ from despatch.courier.progress import ProgressView
 from despatch.courier.states import States
 from despatch.courier.tasks import cancel_all
 from despatch.courier.watchdog import Watchdog
+from despatch.courier.watching import Watching
 from despatch.errors import PluginError
 from despatch.interfaces import EgressConnector, IngressConnector
 from despatch.link import (
@@ -67,6 +68,7 @@ class Courier:
         settings: The run's settings, secrets included.
         link: The wire to the simulator; None when it is gone, to deliver what it left.
         progress: Shows how the run fares, where it is to be shown.
+        held: The names of sinks that get nothing for now; what they are to get stays owed.
     """
 
     def __init__(
@@ -75,6 +77,8 @@ class Courier:
         settings: Settings,
         link: Link | None,
         progress: ProgressView | None = None,
+        *,
+        held: Collection[str] = (),
     ) -> None:
         self._folder = folder
         self._settings = settings
@@ -88,9 +92,19 @@ class Courier:
         self._is_prepared = False
         self._intakes: dict[str, Intake] = {}
         self._ledger: Ledger | None = None
-        self.states = States(self._send)
+        self._watching = Watching(
+            folder, settings, self._assembly.plugins, is_live=link is not None
+        )
+        self.states = States(self._send, self._watching.sink_changed)
         self._outlets = Outlets(
-            folder, settings, self._assembly, self._airspace, self.states, self._send
+            folder,
+            settings,
+            self._assembly,
+            self._airspace,
+            self.states,
+            self._send,
+            self._watching.delivered,
+            held,
         )
 
     @property
@@ -106,21 +120,27 @@ class Courier:
         finally:
             if self._ledger is not None:
                 self._ledger.close()
+            self._watching.close()
             if self._progress is not None:
                 self._progress.close()
         self._hang_up()
 
+    def stop(self) -> None:
+        """Finish at once; what is not delivered stays owed."""
+        self._stopping.set()
+
     async def _prepare(self) -> None:
         if self._progress is not None:
             self._progress.open(self.states)
-        # The simulator takes a courier that has said a word for one that can be started again.
+        # Only a courier that has said a word is started again at once.
         for sink in self._settings.egress:
             self.states.sink(SinkState(sink.name, "connecting"))
         for ingress in self._settings.ingress:
             self.states.source(IngressState(ingress.name, "connecting"))
-        # A disk that is full when the courier starts is waited for like one that is full later.
+        # A disk that is full at the start is waited for like one that is full later.
         ledger = await persist(lambda: Ledger(self._folder.ledger), self._tell_all)
         self._ledger = ledger
+        self._watching.open(self.states)
         on_parole = self._link is None
         suspects = await persist(lambda: ledger.reckon(on_parole=on_parole), self._tell_all)
         for who, suspicion in suspects.items():
@@ -213,10 +233,11 @@ class Courier:
             case Resolved():
                 self._intakes[message.ingress].resolve(message)
             case Written():
-                self._outlets.notice()
+                self._notice()
             case Progress():
                 if self._progress is not None:
                     self._progress.show(message)
+                self._watching.show(message)
             case MakeRoom():
                 self._outlets.make_room(message.before)
             case Drain():
@@ -235,12 +256,16 @@ class Courier:
         wait_s = grace_s if self._is_prepared else grace_s + START_S
         asyncio.get_running_loop().call_later(wait_s, self._stopping.set)
         self._draining.set()
-        self._outlets.notice(ended=True)
+        self._notice(ended=True)
+
+    def _notice(self, *, ended: bool = False) -> None:
+        self._outlets.notice(ended=ended)
+        self._watching.notice()
 
     async def _look_regularly(self) -> None:
         while True:
             await asyncio.sleep(LOOK_INTERVAL_S)
-            self._outlets.notice()
+            self._notice()
             self._outlets.clean()
 
     def _send(self, message: Message) -> None:

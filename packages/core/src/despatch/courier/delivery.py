@@ -24,6 +24,7 @@ from despatch.courier.persistence import persist
 from despatch.courier.states import States
 from despatch.courier.suspicion import DEATHS
 from despatch.courier.tasks import end_if_cancelled, is_cancelled, within
+from despatch.deliveries import DeliveredBatch
 from despatch.interfaces import EgressConnector, Serializer
 from despatch.link import SinkState
 
@@ -54,6 +55,7 @@ class Delivery:
         interval_s: How long the first record of a batch waits for others, in wall seconds.
         timeout_s: How long `open` and `deliver` may take, in wall seconds.
         on_moved: Called when the cursor has moved.
+        on_delivered: Called with each batch that is accounted for.
     """
 
     def __init__(
@@ -70,6 +72,7 @@ class Delivery:
         interval_s: float,
         timeout_s: float,
         on_moved: Callable[[], None],
+        on_delivered: Callable[[DeliveredBatch], None] = lambda batch: None,
     ) -> None:
         self.name = name
         self.connector = connector
@@ -82,6 +85,7 @@ class Delivery:
         self._interval_s = interval_s
         self._timeout_s = timeout_s
         self._on_moved = on_moved
+        self._on_delivered = on_delivered
         self._cursor = ledger.cursor(name)
         attempt = ledger.attempt(name)
         self._range_end = flight.suspicion.suspect_end if attempt is None else attempt.end
@@ -236,6 +240,8 @@ class Delivery:
         self._flight.look_again()
         self._range_end = self._flight.suspicion.suspect_end
         self._on_moved()
+        if parcel.draft.given:
+            self._on_delivered(parcel.delivered(self.name))
 
     async def _is_tried_again(self, failure: BaseException) -> bool:
         """Wait before the next attempt; False when there is to be none."""

@@ -15,24 +15,25 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
+from despatch.courier.cursors import Attempt, Cursor, DeadLetter
 from despatch.courier.suspicion import Stage, Suspicion
 from despatch.courier.suspicions import Suspicions
 
 __all__ = ["Attempt", "Cursor", "DeadLetter", "Ledger"]
 
 BUSY_S: Final = 0.05
-"""How long a write waits for another process that reads or copies the ledger, in wall seconds.
+"""How long the loop stands still for a ledger that another process writes, in wall seconds."""
 
-The courier's loop stands still meanwhile; it tries again later.
-"""
+_PAGE: Final = 500
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS sinks (
     name TEXT PRIMARY KEY,
+    guarantee TEXT NOT NULL DEFAULT '',
     position INTEGER NOT NULL DEFAULT 0,
     delivered INTEGER NOT NULL DEFAULT 0,
     dead_lettered INTEGER NOT NULL DEFAULT 0,
@@ -56,68 +57,6 @@ CREATE TABLE IF NOT EXISTS dead_letters (
     PRIMARY KEY (sink, seq)
 ) STRICT;
 """
-
-
-@dataclass(frozen=True, slots=True)
-class Cursor:
-    """How far a sink has come, and what became of the records up to there.
-
-    Attributes:
-        position: The first position of the journal that the sink has not accounted for.
-        delivered: Records that the sink confirmed.
-        dead_lettered: Records that the sink will never take.
-        not_selected: Records that the sink's `select` left out.
-        damaged: Positions whose records the journal could not give back.
-        dropped: Records that were given up to make room in the journal (`when_full`).
-        bytes: What the sink was sent.
-        retries: Attempts that failed.
-        repeats: Records that were in an attempt that failed or was cut off: the sink may have
-            some of them twice.
-    """
-
-    position: int = 0
-    delivered: int = 0
-    dead_lettered: int = 0
-    not_selected: int = 0
-    damaged: int = 0
-    dropped: int = 0
-    bytes: int = 0
-    retries: int = 0
-    repeats: int = 0
-
-    @property
-    def given(self) -> int:
-        """Records that the sink was given and that are accounted for."""
-        return self.delivered + self.dead_lettered + self.dropped
-
-
-@dataclass(frozen=True, slots=True)
-class Attempt:
-    """A batch that was begun and not confirmed: its range ends at `end`."""
-
-    end: int
-    attempts: int
-
-
-@dataclass(frozen=True, slots=True)
-class DeadLetter:
-    """A record that a sink will never take.
-
-    Attributes:
-        seq: The record's position in the journal.
-        sink_seq: The number it had for this sink; readers of the sink see a hole there.
-        reason: Why.
-        attempt: At which attempt that was known.
-        wall_time: When, ISO 8601, UTC.
-        record: The record, as msgpack (`despatch.values.unpack`).
-    """
-
-    seq: int
-    sink_seq: int
-    reason: str
-    attempt: int
-    wall_time: str
-    record: bytes
 
 
 class Ledger:
@@ -147,11 +86,23 @@ class Ledger:
             self._db.close()
             raise
 
-    def open_sink(self, name: str) -> Cursor:
-        """The sink's cursor; a sink that is new starts at the journal's beginning."""
+    def open_sink(self, name: str, guarantee: str = "") -> Cursor:
+        """The sink's cursor; a sink that is new starts at the journal's beginning.
+
+        Args:
+            name: The sink's name.
+            guarantee: What its connector declares, for the account.
+        """
         with self._db:
             self._db.execute("INSERT OR IGNORE INTO sinks (name) VALUES (?)", (name,))
+            if guarantee:
+                self._db.execute("UPDATE sinks SET guarantee = ? WHERE name = ?", (guarantee, name))
         return self.cursor(name)
+
+    def guarantee(self, name: str) -> str:
+        """What the sink's connector declares; empty where no courier has opened the sink."""
+        row = self._db.execute("SELECT guarantee FROM sinks WHERE name = ?", (name,)).fetchone()
+        return "" if row is None else str(row[0])
 
     def cursor(self, name: str) -> Cursor:
         """The sink's cursor; that of an unknown sink is at the beginning."""
@@ -282,13 +233,68 @@ class Ledger:
             )
 
     def dead_letters(self, name: str) -> Iterator[DeadLetter]:
-        """The sink's dead letters, in the order of the journal."""
-        for row in self._db.execute(
+        """The sink's dead letters, in the order of the journal; they may change meanwhile."""
+        after = -1
+        while page := self._db.execute(
             "SELECT seq, sink_seq, reason, attempt, wall_time, record FROM dead_letters"
-            " WHERE sink = ? ORDER BY seq",
-            (name,),
-        ):
-            yield DeadLetter(*row)
+            " WHERE sink = ? AND seq > ? ORDER BY seq LIMIT ?",
+            (name, after, _PAGE),
+        ).fetchall():
+            for row in page:
+                yield DeadLetter(*row)
+            after = page[-1][0]
+
+    def sinks_with_dead_letters(self) -> list[str]:
+        """The names of the sinks that have dead letters, sorted."""
+        rows = self._db.execute("SELECT DISTINCT sink FROM dead_letters ORDER BY sink")
+        return [name for (name,) in rows]
+
+    def begin_again(self, name: str, records: int) -> None:
+        """Note that so many dead letters are sent again.
+
+        They count as repeated until it is known what became of them: of an attempt that is cut
+        off, the sink may have some.
+        """
+        with self._db:
+            self._db.execute(
+                "UPDATE sinks SET retries = retries + 1, repeats = repeats + ? WHERE name = ?",
+                (records, name),
+            )
+
+    def settle_dead_letters(
+        self,
+        name: str,
+        delivered: Iterable[int],
+        rejected: Iterable[DeadLetter],
+        *,
+        begun: int = 0,
+        sent: int = 0,
+    ) -> None:
+        """Account for dead letters that were sent again, in one transaction.
+
+        Args:
+            name: The sink's name.
+            delivered: The positions of those that it confirmed: they are dead letters no more.
+            rejected: Those that stay, as they are now.
+            begun: How many records the attempt had that succeeded, as `begin_again` noted it.
+            sent: How many bytes the sink was sent.
+        """
+        with self._db:
+            gone = self._db.executemany(
+                "DELETE FROM dead_letters WHERE sink = ? AND seq = ?",
+                ((name, seq) for seq in delivered),
+            ).rowcount
+            self._db.executemany(
+                "UPDATE dead_letters SET reason = ?, attempt = ?, wall_time = ?"
+                " WHERE sink = ? AND seq = ?",
+                ((d.reason, d.attempt, d.wall_time, name, d.seq) for d in rejected),
+            )
+            self._db.execute(
+                "UPDATE sinks SET delivered = delivered + ?1, dead_lettered = dead_lettered - ?1,"
+                " bytes = bytes + ?2, retries = retries - (?3 > 0), repeats = repeats - ?3"
+                " WHERE name = ?4",
+                (max(0, gone), sent, begun, name),
+            )
 
     def close(self) -> None:
         """Let go of the file. May be called twice."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from functools import partial
 from typing import Final
 
@@ -21,6 +21,7 @@ from despatch.courier.ledger import Ledger
 from despatch.courier.outlet import Outlet
 from despatch.courier.persistence import persist
 from despatch.courier.states import States
+from despatch.deliveries import DeliveredBatch
 from despatch.errors import JournalError, PluginError
 from despatch.interfaces import EgressConnector, Serializer
 from despatch.journal import JournalReader, remove_segments
@@ -46,6 +47,8 @@ class Outlets:
         airspace: Which plugins may work at once.
         states: Whom to tell how the sinks fare.
         send: Sends to the simulator.
+        on_delivered: Called with each batch that a sink has accounted for.
+        held: The names of sinks that get nothing for now; what they are to get stays owed.
 
     Attributes:
         connectors: The connectors that could be made, by the name of the sink.
@@ -59,6 +62,8 @@ class Outlets:
         airspace: Airspace,
         states: States,
         send: Callable[[Message], None],
+        on_delivered: Callable[[DeliveredBatch], None],
+        held: Collection[str] = (),
     ) -> None:
         self._folder = folder
         self._settings = settings
@@ -66,6 +71,8 @@ class Outlets:
         self._airspace = airspace
         self._states = states
         self._send = send
+        self._on_delivered = on_delivered
+        self._held = held
         self.connectors: dict[str, EgressConnector] = {}
         self._outlets: dict[str, Outlet] = {}
         self._readers: dict[str, JournalReader] = {}
@@ -131,14 +138,19 @@ class Outlets:
         await persist(partial(ledger.open_sink, sink.name), tell)
         flight = Flight(f"sink {sink.name}", ledger, self._airspace, tell)
         new_delivery = None
-        try:
-            connector, serializer = await self._assemble(sink, flight)
-        except Exception as error:
-            # The boundary to the plugin: what this sink is to get stays owed.
-            self._states.sink(SinkState(sink.name, "stopped", describe(error)))
-        else:
-            self.connectors[sink.name] = connector
-            new_delivery = partial(self._new_delivery, sink, connector, serializer, ledger, flight)
+        if sink.name not in self._held:
+            try:
+                connector, serializer = await self._assemble(sink, flight)
+            except Exception as error:
+                # The boundary to the plugin: what this sink is to get stays owed.
+                self._states.sink(SinkState(sink.name, "stopped", describe(error)))
+            else:
+                guarantee = connector.guarantee.value
+                await persist(partial(ledger.open_sink, sink.name, guarantee), tell)
+                self.connectors[sink.name] = connector
+                new_delivery = partial(
+                    self._new_delivery, sink, connector, serializer, ledger, flight
+                )
         self._outlets[sink.name] = outlet = Outlet(
             sink.name,
             ledger,
@@ -200,6 +212,7 @@ class Outlets:
             interval_s=sink.batch.interval.total_seconds(),
             timeout_s=sink.timeout.total_seconds(),
             on_moved=self._on_moved,
+            on_delivered=self._on_delivered,
         )
 
     def _least_position(self) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
@@ -11,12 +12,13 @@ from despatch.courier.batches import Draft
 from despatch.courier.encoding import Encoding
 from despatch.courier.ledger import DeadLetter
 from despatch.courier.tasks import end_if_cancelled, within
+from despatch.deliveries import DeliveredBatch
 from despatch.interfaces import Batch, EgressConnector, Receipt, Unencodable
 from despatch.records import Record
 from despatch.value_types import ValueType
 from despatch.values import pack
 
-__all__ = ["Parcel"]
+__all__ = ["Parcel", "checked", "readable"]
 
 
 class Parcel:
@@ -68,7 +70,7 @@ class Parcel:
         end_if_cancelled()
         batch.attempt = self.attempt
         self.was_sent = True
-        receipt = _checked(await within(timeout_s, connector.deliver(batch)), batch)
+        receipt = checked(await within(timeout_s, connector.deliver(batch)), batch)
         self.rejected += [(batch.records[i], why) for i, why in receipt.rejected.items()]
         self.sent_bytes = receipt.bytes
 
@@ -78,7 +80,27 @@ class Parcel:
 
     def dead_letters(self) -> list[DeadLetter]:
         """What is left of the rejected records."""
-        return [_dead_letter(record, why, self.attempt) for record, why in self.rejected]
+        # These have no value, but the reason in its place.
+        without = {record.seq for record, _ in self.draft.unencodable if record.value is None}
+        return [
+            _dead_letter(record, why, self.attempt, has_value=record.seq not in without)
+            for record, why in self.rejected
+        ]
+
+    def delivered(self, sink: str) -> DeliveredBatch:
+        """What is told to those who watch, once it is accounted for."""
+        draft, dead_lettered = self.draft, len(self.rejected)
+        waited_ns = time.time_ns() - draft.written_ns
+        return DeliveredBatch(
+            sink=sink,
+            first=draft.first,
+            end=draft.end,
+            delivered=draft.given - dead_lettered,
+            dead_lettered=dead_lettered,
+            bytes=self.sent_bytes,
+            attempt=self.attempt,
+            waited_s=max(0.0, waited_ns / 1e9) if draft.written_ns else None,
+        )
 
     async def _encode(self, connector: EgressConnector, encoding: Encoding | None) -> Batch:
         draft = self.draft
@@ -100,7 +122,7 @@ class Parcel:
         return Batch(draft.first, draft.end, records, payloads, targets, self._types)
 
 
-def _checked(receipt: object, batch: Batch) -> Receipt:
+def checked(receipt: object, batch: Batch) -> Receipt:
     """What a connector gave back, if it is a receipt for this batch."""
     if not isinstance(receipt, Receipt):
         raise TypeError(f"deliver() is to give a Receipt, and gave {receipt!r}")
@@ -110,13 +132,22 @@ def _checked(receipt: object, batch: Batch) -> Receipt:
     return receipt
 
 
-def _dead_letter(record: Record, reason: str, attempt: int) -> DeadLetter:
+def readable(reason: object) -> str:
+    """A reason as the ledger keeps it.
+
+    A plugin may give the exception itself, or text that SQLite does not take.
+    """
+    return str(reason).encode(errors="backslashreplace").decode()
+
+
+def _dead_letter(record: Record, reason: str, attempt: int, *, has_value: bool) -> DeadLetter:
     content = {"stream_type": record.stream_type, **msgspec.structs.asdict(record)}
+    if not has_value:
+        del content["value"]
     return DeadLetter(
         seq=record.seq,
         sink_seq=record.sink_seq,
-        # A plugin may give the exception itself, or text that SQLite does not take.
-        reason=str(reason).encode(errors="backslashreplace").decode(),
+        reason=readable(reason),
         attempt=attempt,
         wall_time=datetime.now(UTC).isoformat(),
         record=pack(content),

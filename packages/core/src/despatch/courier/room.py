@@ -51,7 +51,7 @@ async def give_up(
         draft = cutter.cut()
         if draft.is_empty:
             break
-        dropped = cursor.dropped + len(draft.records) + len(draft.unencodable)
+        dropped = cursor.dropped + draft.given
         cursor = replace(draft.settled(cursor, 0, 0), delivered=cursor.delivered, dropped=dropped)
         await asyncio.sleep(0)
     await persist(lambda: ledger.advance(name, cursor), tell)

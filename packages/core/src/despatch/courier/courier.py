@@ -181,7 +181,7 @@ class Courier:
     async def _assemble(self, ingress: IngressSettings, flight: Flight) -> IngressConnector:
         if flight.suspicion.is_condemned:
             raise PluginError(f"{ingress.connector}: {flight.suspicion.condemnation}")
-        async with flight.opening():
+        async with flight.opening(is_first_half=True):
             return self._assembly.ingress(ingress)
 
     async def _serve(self) -> None:

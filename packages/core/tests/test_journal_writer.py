@@ -343,7 +343,7 @@ class TestAFullDisk:
 def test_what_comes_before_a_write_is_done_before_it_whatever_causes_it(tmp_path: Path) -> None:
     seen: list[int] = []
 
-    def note() -> None:
+    def note(size: int) -> None:
         seen.append(end_position(tmp_path))
 
     writer = JournalWriter(tmp_path, META, flush_bytes=100, before_write=note)
@@ -363,7 +363,7 @@ def test_what_comes_before_a_write_is_done_before_it_whatever_causes_it(tmp_path
 def test_nothing_is_written_where_what_comes_before_it_fails(tmp_path: Path) -> None:
     broken = [True]
 
-    def fail() -> None:
+    def fail(size: int) -> None:
         if broken:
             raise JournalError("the disk is full")
 

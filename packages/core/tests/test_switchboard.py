@@ -8,6 +8,7 @@ import pytest
 from pydantic import Field
 
 from despatch import DynamicEnvironment, SimParameter
+from despatch import supervision
 from despatch import switchboard as module
 from despatch.commands import Change, Command, Refusal
 from despatch.courier.hosts import Host
@@ -321,7 +322,7 @@ def test_a_request_to_stop_ends_the_connecting(board):
 
 def test_a_courier_that_dies_is_started_again(board, caplog):
     board.host.link.close()
-    board.switchboard._started_at -= 60.0
+    board.switchboard._courier._started_at -= 60.0
     board.switchboard.attend()
     assert len(board.host.links) == 2
     assert (board.switchboard.restarts, board.host.reaped) == (1, 1)
@@ -340,13 +341,13 @@ def test_the_last_words_of_a_courier_that_dies_count(board):
 
 def test_a_courier_that_dies_young_is_started_later_and_later(board, monkeypatch):
     now = 1000.0
-    monkeypatch.setattr(module.time, "monotonic", lambda: now)
-    board.switchboard._started_at = now
+    monkeypatch.setattr(supervision.time, "monotonic", lambda: now)
+    board.switchboard._courier._started_at = now
     waits = []
     for _ in range(8):
         board.host.link.close()
         board.switchboard.attend()
-        restart_at = board.switchboard._restart_at
+        restart_at = board.switchboard._courier.restart_at
         waits.append(restart_at - now)
         started = len(board.host.links)
         now = restart_at - 0.001
@@ -360,8 +361,8 @@ def test_a_courier_that_dies_young_is_started_later_and_later(board, monkeypatch
 
 def test_a_courier_that_lived_for_a_while_ends_the_series(board, monkeypatch):
     now = 1000.0
-    monkeypatch.setattr(module.time, "monotonic", lambda: now)
-    board.switchboard._started_at = now
+    monkeypatch.setattr(supervision.time, "monotonic", lambda: now)
+    board.switchboard._courier._started_at = now
     board.host.link.close()
     board.switchboard.attend()
     now += 10.0
@@ -370,14 +371,14 @@ def test_a_courier_that_lived_for_a_while_ends_the_series(board, monkeypatch):
     board.host.link.close()
     board.switchboard.attend()
     assert len(board.host.links) == 3
-    assert board.switchboard._deaths_in_a_row == 0
+    assert board.switchboard._courier._deaths_in_a_row == 0
 
 
 def test_the_clock_is_asked_back_in_time_for_a_restart(board):
     board.switchboard._flush_at = float("inf")
     board.host.link.close()
     next_at = board.switchboard.attend()
-    assert next_at == board.switchboard._restart_at
+    assert next_at == board.switchboard._courier.restart_at
 
 
 def test_without_a_courier_records_are_written_all_the_same(board):
@@ -427,7 +428,7 @@ def test_commands_that_come_while_it_drains_are_left_to_the_next_run(board):
 
 
 def test_a_courier_that_dies_while_it_drains_is_started_again_and_told(make, monkeypatch):
-    monkeypatch.setattr(module, "QUICK_DEATH_S", 0.0)
+    monkeypatch.setattr(supervision, "QUICK_DEATH_S", 0.0)
     board = make(on_start=[lambda link: link.close(), finished])
     board.switchboard.drain(30.0)
     assert len(board.host.links) == 2
@@ -436,7 +437,7 @@ def test_a_courier_that_dies_while_it_drains_is_started_again_and_told(make, mon
 
 
 def test_a_courier_started_while_it_drains_gets_the_time_that_is_left(make, monkeypatch):
-    monkeypatch.setattr(module, "QUICK_DEATH_S", 0.0)
+    monkeypatch.setattr(supervision, "QUICK_DEATH_S", 0.0)
     board = make(on_start=[lambda link: link.close(), lambda link: link.send(Finished())])
     board.switchboard.drain(30.0)
     (drain,) = board.said(Drain)

@@ -39,6 +39,7 @@ class Report(msgspec.Struct, kw_only=True):
         published: How many records were published.
         commands: What became of commands.
         courier_restarts: How often a courier died and was started again.
+        held_s: How long a full journal held the simulation, in wall seconds (`when_full`).
         sinks: What became of the records, sink by sink.
     """
 
@@ -54,6 +55,7 @@ class Report(msgspec.Struct, kw_only=True):
     published: int
     commands: CommandCount
     courier_restarts: int = 0
+    held_s: float = 0.0
     sinks: list[SinkAccount]
 
     @property
@@ -92,6 +94,8 @@ class Report(msgspec.Struct, kw_only=True):
         if self.courier_restarts:
             times = counted(self.courier_restarts, "time")
             text.append(f" The courier was started again {times}.")
+        if self.held_s:
+            text.append(f" A full journal held the simulation for {self.held_s:.1f} s.")
         if self.error is not None:
             text.append(f"\n{self.error}", style="red")
         if self.owed:

@@ -252,6 +252,7 @@ class Run:
             published=self._switchboard.published,
             commands=self.commands,
             courier_restarts=self._switchboard.restarts,
+            held_s=self._switchboard.held_s,
             sinks=accounts_of(folder, self.settings.egress),
         )
         self._set(state)

@@ -41,7 +41,7 @@ MODEL = """
 
     def flood(env):
         def ticks():
-            for number in range(400_000):
+            for number in range(int(os.environ["FLOOD"])):
                 env.publish_event("tick", {"number": number, "text": "x" * 100})
                 yield env.timeout(1)
             open("published", "w").close()
@@ -81,6 +81,7 @@ def settings(
     faults="",
     grace="30s",
     flush="10ms",
+    journal="",
 ):
     path = folder / "ticking.yaml"
     path.write_text(
@@ -89,7 +90,7 @@ def settings(
             model: ticking:{model}
             clock: {clock}
             courier: {{grace: {grace}}}
-            journal: {{flush: {{interval: {flush}}}}}
+            journal: {{flush: {{interval: {flush}}}, {journal}}}
             egress:
               - connector: jsonl
                 path: a.jsonl
@@ -254,20 +255,47 @@ def test_a_model_that_raises_shows_its_own_traceback(folder, despatch):
 
 
 def test_memory_does_not_grow_with_the_backlog(folder, despatch):
+    """With DESPATCH_FLOOD=10000000 it is the ten million records of `make soak`."""
+    count = int(os.environ.get("DESPATCH_FLOOD", "400000"))
     (folder / "down").touch()
     path = settings(folder, model="flood", clock="{}", faults="down_while: down")
-    process = despatch.start("run", path, "--json")
-    wait_until((folder / "a.jsonl").exists, "a record")
-    before = resident_bytes(process.pid) + resident_bytes(courier_of(process.pid))
-    wait_until((folder / "published").exists, "the last record")
-    after = resident_bytes(process.pid) + resident_bytes(courier_of(process.pid))
-    # The journal has well over 50 MB by now, of which one sink has got nothing.
-    journal = sum(path.stat().st_size for path in folder.glob(".despatch/*/records/*"))
-    os.kill(process.pid, signal.SIGTERM)
-    wait_until(lambda: past_info(folder / ".despatch") == "draining", "draining")
-    os.kill(process.pid, signal.SIGTERM)
-    status, out, _ = finish(process)
+    despatch = CommandLines(folder, FLOOD=str(count))
+    try:
+        process = despatch.start("run", path, "--json")
+        wait_until((folder / "a.jsonl").exists, "a record")
+        before = resident_bytes(process.pid) + resident_bytes(courier_of(process.pid))
+        # So much is not published within the usual time.
+        while not (folder / "published").exists():
+            reached = despatch_reached(folder)
+            wait_until(
+                lambda reached=reached: (folder / "published").exists()
+                or despatch_reached(folder) > reached,
+                "more of the journal",
+            )
+        after = resident_bytes(process.pid) + resident_bytes(courier_of(process.pid))
+        # The journal is large by now, and one sink has got nothing of it.
+        journal = sum(path.stat().st_size for path in folder.glob(".despatch/*/records/*"))
+        os.kill(process.pid, signal.SIGTERM)
+        wait_until(lambda: past_info(folder / ".despatch") == "draining", "draining")
+        os.kill(process.pid, signal.SIGTERM)
+        status, out, _ = finish(process)
+    finally:
+        despatch.close()
     assert status == 3
-    assert json.loads(out)["sinks"][1]["owed"] == 400_000
-    assert journal > 50_000_000
+    assert json.loads(out)["sinks"][1]["owed"] == count
+    assert journal > 125 * count
     assert after - before < 40_000_000
+
+
+def despatch_reached(folder):
+    (run,) = folder.glob(".despatch/*")
+    return end_position(run / "records")
+
+
+NOTING = """
+    import os
+    from despatch import Run
+    from despatch.settings_file import read_settings
+
+    settings = read_settings("ticking.yaml")
+"""

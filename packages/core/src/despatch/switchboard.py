@@ -22,7 +22,6 @@ from despatch.link import (
     Drain,
     Finished,
     IngressState,
-    Message,
     Passed,
     Progress,
     SinkState,

@@ -18,6 +18,7 @@ from despatch.courier.backoff import Backoff, describe
 from despatch.courier.batches import Cutter, Limits
 from despatch.courier.delivery import Delivery
 from despatch.courier.intake import Intake
+from despatch.courier.journal_sync import JournalSync
 from despatch.courier.ledger import Ledger
 from despatch.courier.progress import ProgressView
 from despatch.courier.states import States
@@ -155,6 +156,7 @@ class Courier:
         deliveries = [loop.create_task(delivery.run()) for delivery in self._deliveries.values()]
         duties = [*intakes, *deliveries]
         looking = loop.create_task(self._look_regularly())
+        syncing = loop.create_task(JournalSync.of(self._folder, self._settings.journal).run())
         stopping = loop.create_task(self._stopping.wait())
         draining = loop.create_task(self._draining.wait())
         try:
@@ -168,7 +170,7 @@ class Courier:
                 )
                 await cancel_all([done])
         finally:
-            await cancel_all([*duties, looking, stopping, draining])
+            await cancel_all([*duties, looking, syncing, stopping, draining])
             self._clean()
 
     def _on_readable(self) -> None:

@@ -11,12 +11,15 @@ from typing import Final
 from despatch.errors import JournalError, JournalFullError
 from despatch.journal.format import segment_name
 
-__all__ = ["OpenSegment", "make_empty", "sync_folders"]
+__all__ = ["OpenSegment", "fdatasync", "make_empty", "sync_folders"]
 
 # The last is what a file meets that may grow no further (ulimit -f, or the file system's limit).
 _FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
-_sync: Final = getattr(os, "fdatasync", os.fsync)
+
+def fdatasync(fd: int) -> None:
+    """Return when the disk has what was written to a file; where there is fdatasync, with that."""
+    getattr(os, "fdatasync", os.fsync)(fd)
 
 
 class OpenSegment:
@@ -82,7 +85,7 @@ class OpenSegment:
             JournalError: It is not known to be there.
         """
         try:
-            _sync(self._fd)
+            fdatasync(self._fd)
         except OSError as error:
             # Never "full": it is written, and to write it again would help nobody.
             raise JournalError(

@@ -6,7 +6,6 @@ import time
 
 import pytest
 
-from despatch import supervision
 from despatch import switchboard as module
 from despatch.commands import Change, Command, Refusal
 from despatch.errors import DespatchError
@@ -267,8 +266,7 @@ def test_commands_that_come_while_it_drains_are_left_to_the_next_run(board):
     assert board.said(Resolved) == []
 
 
-def test_a_courier_that_dies_while_it_drains_is_started_again_and_told(make, monkeypatch):
-    monkeypatch.setattr(supervision, "QUICK_DEATH_S", 0.0)
+def test_a_courier_that_dies_while_it_drains_is_started_again_and_told(make):
     board = make(on_start=[lambda link: link.close(), finished])
     board.switchboard.drain(30.0)
     assert len(board.host.links) == 2
@@ -276,8 +274,7 @@ def test_a_courier_that_dies_while_it_drains_is_started_again_and_told(make, mon
     assert not board.host.is_killed
 
 
-def test_a_courier_started_while_it_drains_gets_the_time_that_is_left(make, monkeypatch):
-    monkeypatch.setattr(supervision, "QUICK_DEATH_S", 0.0)
+def test_a_courier_started_while_it_drains_gets_the_time_that_is_left(make):
     board = make(on_start=[lambda link: link.close(), lambda link: link.send(Finished())])
     board.switchboard.drain(30.0)
     (drain,) = board.said(Drain)

@@ -15,9 +15,6 @@ __all__ = ["Supervision"]
 
 _log = logging.getLogger("despatch")
 
-QUICK_DEATH_S = 1.0
-"""A courier that dies younger than this is not started again at once."""
-
 
 class Supervision:
     """Starts a courier, and another one when it dies. Never waits.
@@ -41,8 +38,8 @@ class Supervision:
         self._host = host
         self._env = env
         self._link: Link | None = None
-        self._started_at = -math.inf
-        self._deaths_in_a_row = 0
+        self._has_spoken = False
+        self._mute_deaths = 0
 
     @property
     def is_there(self) -> bool:
@@ -52,7 +49,7 @@ class Supervision:
     def start(self) -> None:
         """Start a courier."""
         self.restart_at = math.inf
-        self._started_at = time.monotonic()
+        self._has_spoken = False
         self._link = self._host.start()
         self._env.doorbell.watch(self._link.fileno())
         if self.greet is not None:
@@ -69,6 +66,7 @@ class Supervision:
             return []
         self._link.flush()
         messages = self._link.receive()
+        self._has_spoken = self._has_spoken or bool(messages)
         self.is_finished = self.is_finished or any(isinstance(m, Finished) for m in messages)
         if self._link.is_closed:
             self._is_gone()
@@ -102,9 +100,9 @@ class Supervision:
         how = self._host.reap()
         if self.is_finished:
             return
-        age_s = time.monotonic() - self._started_at
-        self._deaths_in_a_row = self._deaths_in_a_row + 1 if age_s < QUICK_DEATH_S else 0
-        wait_s = 0.0 if self._deaths_in_a_row == 0 else min(5.0, 0.1 * 2**self._deaths_in_a_row)
+        # One that never said a word may never be able to. Any other is needed at once.
+        self._mute_deaths = 0 if self._has_spoken else self._mute_deaths + 1
+        wait_s = 0.0 if self._mute_deaths == 0 else min(5.0, 0.1 * 2**self._mute_deaths)
         self.restart_at = time.monotonic() + wait_s
         self.restarts += 1
         _log.warning("the courier died (%s); starting it again at its cursors", how)

@@ -101,7 +101,6 @@ class Switchboard:
         self._reception = Reception(env, self.audit, self._audit, self._courier, allow)
         self._flush_at = 0.0
         self._abandoned = False
-        self._drain_until: float | None = None
 
     @property
     def published(self) -> int:
@@ -171,11 +170,12 @@ class Switchboard:
         self._flush_at = time.monotonic() + self._flush_s
 
     def _look(self) -> None:
-        """Take in what the courier has said, but apply nothing: this may be in a model's turn."""
+        """Hear what the courier has to say, but apply nothing: this may be in a model's turn."""
         self._receive()
         if not self._courier.is_there:
             self._reception.forget()
         self._courier.see_to_it()
+        self._announce()
 
     def _receive(self) -> None:
         for message in self._courier.receive():
@@ -206,6 +206,10 @@ class Switchboard:
         self._records.flush()
         self._audit.flush()
         self._reception.answer()
+        self._announce()
+
+    def _announce(self) -> None:
+        """Say how much there is to deliver, and where the simulation stands."""
         self._courier.offer(Written(self._records.written))
         until = self._settings.clock.until
         clock = self._env.clock
@@ -259,7 +263,7 @@ class Switchboard:
             self._wait(min(deadline, time.monotonic() + RETRY_S))
 
     def _await_delivery(self, grace_s: float) -> None:
-        until = self._drain_until = time.monotonic() + grace_s
+        until = time.monotonic() + grace_s
         self._courier.greet = lambda: Drain(max(0.0, until - time.monotonic()))
         self._courier.send([Drain(grace_s)])
         while not self._courier.is_finished:

@@ -181,7 +181,9 @@ def test_all_that_is_published_into_lists_is_counted(resource):
 
 
 def test_a_phase_says_what_was_spilled():
-    figure = figures_of("egress.py", "three_sinks")["three_sinks"]
+    found = figures_of("egress.py", "three_sinks")
+    assert set(found) == {"three_sinks", "three_sinks_cpu"}
+    figure = found["three_sinks"]
     assert len(figure["spilled"]) == len(figure["pairs"]) == egress_runs.QUICK_PAIRS
 
 

@@ -43,7 +43,7 @@ ingress:
     commands: [{{at: 0.2, path: Desk.staff, value: 2}}, {{at: 0.3, path: Desk.stuff, value: 2}}]
 egress:
   - {{connector: jsonl, path: out.jsonl, batch: {{interval: 50ms}}, select: {{stream_type: event}}}}
-  - {{connector: memory, name: all, batch: {{interval: 50ms}}}}
+  - {{connector: jsonl, name: all, path: all.jsonl, batch: {{interval: 50ms}}}}
   - {{connector: jsonl, name: away, path: /proc/none/out.jsonl}}
 courier: {{grace: 2s}}
 """
@@ -66,8 +66,7 @@ def lines(tmp_path):
 @pytest.fixture
 def process(tmp_path, lines, port):
     (tmp_path / "desk.py").write_text(MODEL)
-    settings = SETTINGS.format(port=port).replace("connector: memory", "connector: console")
-    (tmp_path / "desk.yaml").write_text(settings)
+    (tmp_path / "desk.yaml").write_text(SETTINGS.format(port=port))
     return lines.start("run", "desk.yaml", "--json")
 
 
@@ -153,9 +152,9 @@ def test_what_is_served_is_what_the_run_does(process, port):
         )
         for sink in behind
     }
-    # The courier may get on between the moments at which the one and the other are looked up.
-    assert all(accounted[sink] + behind[sink] == published for sink in behind), families
-    assert accounted["away"] == 0
+    # A sink may have come further than the simulator has said that it has.
+    assert all(accounted[sink] + behind[sink] >= published for sink in behind), families
+    assert (accounted["away"], behind["away"]) == (0, published)
     assert value(families, "despatch_sink_behind_seconds", sink="away") > 0.5
     for sink, outcome in [("jsonl", "not_selected"), ("all", "dead_lettered")]:
         assert value(families, "despatch_sink_records_total", sink=sink, outcome=outcome) > 0

@@ -18,13 +18,13 @@ from typing import Any, Final, Literal, TypeAlias, TypeVar
 
 from pydantic_core import to_jsonable_python
 
-from despatch.account import accounts_of
+from despatch.account import SinkAccount, reckon
 from despatch.audit.resumption import Legacy, Resumption, legacy_of, resume
 from despatch.commands import Change, Command, Outcome, Refusal, Scheduled
 from despatch.courier.hosts import Host, ProcessHost, ProgressMode, ThreadHost
 from despatch.distributions.seeds import new_seed
 from despatch.environment import DynamicEnvironment
-from despatch.errors import JournalError, Problem, SettingsError
+from despatch.errors import DespatchError, JournalError, Problem, SettingsError
 from despatch.interfaces import EgressConnector
 from despatch.plugins import Plugins
 from despatch.report import CommandCount, Report
@@ -233,7 +233,11 @@ class Run:
                 )
 
     def _leave(self, error: BaseException | None) -> None:
-        self._set("draining")
+        try:
+            self._set("draining")
+        except OSError as unsaved:
+            # A full disk, for instance, is no reason to leave without draining.
+            _log.error("%s: %s", self.folder.path, unsaved)
         try:
             self._switchboard.drain(self.settings.courier.grace.total_seconds())
         except JournalError as unwritten:
@@ -244,9 +248,19 @@ class Run:
         self._conclude(error)
 
     def _conclude(self, error: BaseException | None) -> None:
+        """Make the report, whatever is wrong with the run or with its accounts.
+
+        Raises:
+            AccountError: An account does not add up, and the run itself has not failed.
+            JournalError: The journal cannot be read, likewise.
+            RunError: The ledger cannot be read, likewise.
+        """
         folder, env = self.folder, self.env
-        folder.info.error = None if error is None else f"{type(error).__name__}: {error}"
-        state: Literal["finished", "failed"] = "finished" if error is None else "failed"
+        accounts, fault = self._reckon()
+        reasons = [] if error is None else [f"{type(error).__name__}: {error}"]
+        reasons += [] if fault is None else [str(fault)]
+        folder.info.error = "\n".join(reasons) or None
+        state: Literal["finished", "failed"] = "failed" if reasons else "finished"
         self.report = Report(
             run_id=folder.info.run_id,
             name=folder.info.name,
@@ -260,13 +274,27 @@ class Run:
             published=self._switchboard.published,
             commands=self.commands,
             courier_restarts=self._switchboard.restarts,
-            sinks=accounts_of(folder, self.settings.egress),
+            sinks=accounts,
         )
-        self._set(state)
-        folder.save_report(self.report.to_json())
+        try:
+            self._set(state)
+            folder.save_report(self.report.to_json())
+        except OSError as unsaved:
+            # The report is there all the same, for whoever holds the run.
+            _log.error("%s: the report cannot be kept: %s", folder.path, unsaved)
         folder.unlock()
         env.doorbell.close()
         self._watchers.call("despatch_run_finished", report=self.report)
+        if fault is not None and error is None:
+            raise fault
+
+    def _reckon(self) -> tuple[list[SinkAccount], DespatchError | None]:
+        """The accounts, as far as they can be read, and what is wrong with them."""
+        try:
+            reckoning = reckon(self.folder, self.settings.egress)
+        except DespatchError as unreadable:
+            return [], unreadable
+        return reckoning.accounts, reckoning.error
 
     def _set(self, state: RunState) -> None:
         self.folder.info.state = state

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from despatch.cli.console import fail, out, progress_mode
+from despatch.cli.console import err, fail, out, progress_mode
 from despatch.cli.reading import read
-from despatch.errors import DespatchError, SettingsError
+from despatch.errors import AccountError, DespatchError, RunError, SettingsError
 from despatch.history import PastRun, past_runs
 from despatch.logs import logging_as
 from despatch.report import Report
@@ -19,7 +20,9 @@ from despatch.run import Model, Run
 from despatch.settings import Settings
 from despatch.settings_file import raw_settings
 
-__all__ = ["conduct", "run"]
+__all__ = ["conduct", "run", "show"]
+
+RUN_FAILED = 1
 
 _log = logging.getLogger("despatch")
 
@@ -45,9 +48,12 @@ def run(
 ) -> None:
     """Run a model under a settings file and print the delivery report.
 
-    Exit status 0: all done and all delivered. 1: the run failed. 2: the command or the settings
-    are wrong. 3: the run finished, but something was not delivered.
+    Exit status 0: all done and all delivered. 1: the run failed, or its report could not be
+    written to the file. 2: the command or the settings are wrong. 3: the run finished, but
+    something was not delivered.
     """
+    if report is not None:
+        _see_that_writable(report)
     overrides: dict[str, object] = {}
     if factor is not None:
         overrides["clock.factor"] = factor
@@ -64,13 +70,12 @@ def run(
         result = conduct(raw, model, origin=settings_file.absolute().parent)
     except DespatchError as error:
         fail(error)
-    if report is not None:
-        report.write_bytes(result.to_json())
     if json:
         out().print(result.to_json().decode(), markup=False)
     else:
         show(result)
-    raise typer.Exit(result.exit_status)
+    is_written = report is None or _write(report, result)
+    raise typer.Exit(result.exit_status if is_written else result.exit_status or RUN_FAILED)
 
 
 def conduct(settings: Mapping[str, Any], model: Model, *, origin: Path | None = None) -> Report:
@@ -98,6 +103,9 @@ def _report_of(run: Run) -> Report:
             run.run()
     except SettingsError:
         raise
+    except AccountError:
+        # Not the model's doing, and the report says all there is to say.
+        return run.report
     except Exception as error:
         # The boundary to the model: it may raise anything, and its author wants to see where.
         if not hasattr(run, "report"):
@@ -114,10 +122,39 @@ def show(report: Report) -> None:
         console.print(report.table())
 
 
+def _see_that_writable(file: Path) -> None:
+    """Find out before the run that its report could not be written after it."""
+    folder = file.absolute().parent
+    if file.is_dir():
+        fail(f"--report {file}: expected a file, found a folder")
+    if not folder.is_dir():
+        fail(f"--report {file}: there is no folder {folder}; make it first")
+    if not os.access(file if file.exists() else folder, os.W_OK):
+        fail(f"--report {file}: may not be written")
+
+
+def _write(file: Path, report: Report) -> bool:
+    """Write the report; whether that succeeded."""
+    try:
+        file.write_bytes(report.to_json())
+    except OSError as error:
+        kept = Path(report.folder) / "report.json"
+        reason = error.strerror or error
+        err().print(
+            f"--report {file}: cannot be written ({reason}); the report is in {kept}",
+            markup=False,
+            style="red",
+        )
+        return False
+    return True
+
+
 def _tell_of_earlier_runs(settings: Settings) -> None:
-    for past in past_runs(Path(settings.runs)):
-        if past.info.name == settings.name:
-            _tell_of(past, settings)
+    unreadable: list[RunError] = []
+    for past in past_runs(Path(settings.runs), name=settings.name, unreadable=unreadable):
+        _tell_of(past, settings)
+    for error in unreadable:
+        _log.warning("%s", error)
 
 
 def _tell_of(past: PastRun, settings: Settings) -> None:

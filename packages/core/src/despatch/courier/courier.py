@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from despatch.courier.assembly import Assembly
 from despatch.courier.audit import AuditSync
@@ -56,6 +56,7 @@ class Courier:
         settings: The run's settings, secrets included.
         link: The wire to the simulator; None when it is gone, to deliver what it left.
         progress: Shows how the run fares, where it is to be shown.
+        held: The names of sinks that get nothing for now; what they are to get stays owed.
     """
 
     def __init__(
@@ -64,8 +65,11 @@ class Courier:
         settings: Settings,
         link: Link | None,
         progress: ProgressView | None = None,
+        *,
+        held: Collection[str] = (),
     ) -> None:
         self._folder = folder
+        self._held = held
         self._settings = settings
         self._link = link
         self._progress = progress
@@ -100,12 +104,17 @@ class Courier:
                 self._progress.close()
         self._hang_up()
 
+    def stop(self) -> None:
+        """Finish at once; what is not delivered stays owed."""
+        self._stopping.set()
+
     def _prepare(self, ledger: Ledger, audit: AuditSync) -> None:
         if self._link is not None:
             for ingress in self._settings.ingress:
                 self._prepare_ingress(ingress, audit)
         for sink in self._settings.egress:
-            self._prepare_sink(sink, ledger)
+            if sink.name not in self._held:
+                self._prepare_sink(sink, ledger)
         if self._progress is not None:
             self._progress.open(self.states)
         self._watching.open(self.states)

@@ -30,7 +30,7 @@ from despatch.link import SinkState
 from despatch.records import Record
 from despatch.values import pack
 
-__all__ = ["Delivery"]
+__all__ = ["Delivery", "checked", "readable"]
 
 _log = logging.getLogger("despatch.courier")
 
@@ -81,7 +81,7 @@ class Delivery:
         self._attempts = attempts
         self._interval_s = interval_s
         self._timeout_s = timeout_s
-        self._cursor = ledger.open_sink(name)
+        self._cursor = ledger.open_sink(name, connector.guarantee.value)
         self._more = asyncio.Event()
         self._journal_ended = False
         self._is_open = False
@@ -158,7 +158,7 @@ class Delivery:
                 # Noted before it is sent, so that whoever comes next repeats the same range.
                 self._ledger.begin(self.name, draft.end, len(batch))
                 async with asyncio.timeout(self._timeout_s):
-                    return _checked(await self.connector.deliver(batch), batch)
+                    return checked(await self.connector.deliver(batch), batch)
 
             receipt = await self._try(deliver)
             if receipt is None:
@@ -175,7 +175,12 @@ class Delivery:
                 record.seq,
                 why,
             )
-        letters = [_dead_letter(record, why, max(1, attempt)) for record, why in rejected]
+        # These have no value, but the reason in its place.
+        without = {record.seq for record, _ in draft.unencodable if record.value is None}
+        letters = [
+            _dead_letter(record, why, max(1, attempt), has_value=record.seq not in without)
+            for record, why in rejected
+        ]
         self._cursor = draft.settled(self._cursor, len(letters), sent)
         self._ledger.advance(self.name, self._cursor, letters)
         if draft.given:
@@ -245,7 +250,7 @@ class Delivery:
         self._states.sink(SinkState(self.name, state, reason))
 
 
-def _checked(receipt: object, batch: Batch) -> Receipt:
+def checked(receipt: object, batch: Batch) -> Receipt:
     """What a connector gave back, if it is a receipt for this batch."""
     if not isinstance(receipt, Receipt):
         raise TypeError(f"deliver() is to give a Receipt, and gave {receipt!r}")
@@ -271,13 +276,22 @@ def _delivered(
     )
 
 
-def _dead_letter(record: Record, reason: str, attempt: int) -> DeadLetter:
+def readable(reason: object) -> str:
+    """A reason as the ledger keeps it.
+
+    A plugin may give the exception itself, or text that SQLite does not take.
+    """
+    return str(reason).encode(errors="backslashreplace").decode()
+
+
+def _dead_letter(record: Record, reason: str, attempt: int, *, has_value: bool) -> DeadLetter:
     content = {"stream_type": record.stream_type, **msgspec.structs.asdict(record)}
+    if not has_value:
+        del content["value"]
     return DeadLetter(
         seq=record.seq,
         sink_seq=record.sink_seq,
-        # A plugin may give the exception itself, or text that SQLite does not take.
-        reason=str(reason).encode(errors="backslashreplace").decode(),
+        reason=readable(reason),
         attempt=attempt,
         wall_time=datetime.now(UTC).isoformat(),
         record=pack(content),

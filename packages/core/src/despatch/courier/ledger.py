@@ -16,9 +16,12 @@ from pathlib import Path
 
 __all__ = ["Attempt", "Cursor", "DeadLetter", "Ledger"]
 
+_PAGE = 500
+
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS sinks (
     name TEXT PRIMARY KEY,
+    guarantee TEXT NOT NULL DEFAULT '',
     position INTEGER NOT NULL DEFAULT 0,
     delivered INTEGER NOT NULL DEFAULT 0,
     dead_lettered INTEGER NOT NULL DEFAULT 0,
@@ -95,7 +98,8 @@ class DeadLetter:
         reason: Why.
         attempt: At which attempt that was known.
         wall_time: When, ISO 8601, UTC.
-        record: The record, as msgpack (`despatch.values.unpack`).
+        record: The record, as msgpack (`despatch.values.unpack`); without `value` where it could
+            not be encoded, so that there is none.
     """
 
     seq: int
@@ -116,11 +120,23 @@ class Ledger:
         self._db.execute("PRAGMA synchronous=NORMAL")
         self._db.executescript(_SCHEMA)
 
-    def open_sink(self, name: str) -> Cursor:
-        """The sink's cursor; a sink that is new starts at the journal's beginning."""
+    def open_sink(self, name: str, guarantee: str = "") -> Cursor:
+        """The sink's cursor; a sink that is new starts at the journal's beginning.
+
+        Args:
+            name: The sink's name.
+            guarantee: What its connector declares, for the account.
+        """
         with self._db:
             self._db.execute("INSERT OR IGNORE INTO sinks (name) VALUES (?)", (name,))
+            if guarantee:
+                self._db.execute("UPDATE sinks SET guarantee = ? WHERE name = ?", (guarantee, name))
         return self.cursor(name)
+
+    def guarantee(self, name: str) -> str:
+        """What the sink's connector declares; empty where no courier has opened the sink."""
+        row = self._db.execute("SELECT guarantee FROM sinks WHERE name = ?", (name,)).fetchone()
+        return "" if row is None else str(row[0])
 
     def cursor(self, name: str) -> Cursor:
         """The sink's cursor; that of an unknown sink is at the beginning."""
@@ -185,13 +201,68 @@ class Ledger:
             )
 
     def dead_letters(self, name: str) -> Iterator[DeadLetter]:
-        """The sink's dead letters, in the order of the journal."""
-        for row in self._db.execute(
+        """The sink's dead letters, in the order of the journal; they may change meanwhile."""
+        after = -1
+        while page := self._db.execute(
             "SELECT seq, sink_seq, reason, attempt, wall_time, record FROM dead_letters"
-            " WHERE sink = ? ORDER BY seq",
-            (name,),
-        ):
-            yield DeadLetter(*row)
+            " WHERE sink = ? AND seq > ? ORDER BY seq LIMIT ?",
+            (name, after, _PAGE),
+        ).fetchall():
+            for row in page:
+                yield DeadLetter(*row)
+            after = page[-1][0]
+
+    def sinks_with_dead_letters(self) -> list[str]:
+        """The names of the sinks that have dead letters, sorted."""
+        rows = self._db.execute("SELECT DISTINCT sink FROM dead_letters ORDER BY sink")
+        return [name for (name,) in rows]
+
+    def begin_again(self, name: str, records: int) -> None:
+        """Note that so many dead letters are sent again.
+
+        They count as repeated until it is known what became of them: of an attempt that is cut
+        off, the sink may have some.
+        """
+        with self._db:
+            self._db.execute(
+                "UPDATE sinks SET retries = retries + 1, repeats = repeats + ? WHERE name = ?",
+                (records, name),
+            )
+
+    def settle_dead_letters(
+        self,
+        name: str,
+        delivered: Iterable[int],
+        rejected: Iterable[DeadLetter],
+        *,
+        begun: int = 0,
+        sent: int = 0,
+    ) -> None:
+        """Account for dead letters that were sent again, in one transaction.
+
+        Args:
+            name: The sink's name.
+            delivered: The positions of those that it confirmed: they are dead letters no more.
+            rejected: Those that stay, as they are now.
+            begun: How many records the attempt had that succeeded, as `begin_again` noted it.
+            sent: How many bytes the sink was sent.
+        """
+        with self._db:
+            gone = self._db.executemany(
+                "DELETE FROM dead_letters WHERE sink = ? AND seq = ?",
+                ((name, seq) for seq in delivered),
+            ).rowcount
+            self._db.executemany(
+                "UPDATE dead_letters SET reason = ?, attempt = ?, wall_time = ?"
+                " WHERE sink = ? AND seq = ?",
+                ((d.reason, d.attempt, d.wall_time, name, d.seq) for d in rejected),
+            )
+            self._db.execute(
+                "UPDATE sinks SET delivered = delivered + ?1, dead_lettered = dead_lettered - ?1,"
+                " bytes = bytes + ?2, retries = retries - (?3 > 0), repeats = repeats - ?3"
+                " WHERE name = ?4",
+                (max(0, gone), sent, begun, name),
+            )
 
     def close(self) -> None:
         """Let go of the file. May be called twice."""

@@ -83,11 +83,19 @@ def test_a_run_whose_folder_is_held_is_under_way(root, make):
     folder.unlock()
 
 
-def test_a_run_whose_secrets_are_missing_is_listed_with_the_problem(root, make, monkeypatch):
+def test_what_a_run_owes_is_known_without_its_secrets_and_plugins(root, make, monkeypatch):
     monkeypatch.delenv("NO_SUCH_FOLDER", raising=False)
-    make("0001", egress={"connector": "jsonl", "path": "${NO_SUCH_FOLDER}/x"})
+    make("0001", egress={"connector": "gone", "name": "jsonl", "path": "${NO_SUCH_FOLDER}/x"})
     (past,) = past_runs(root)
-    assert "NO_SUCH_FOLDER" in past.problem
+    assert (past.problem, past.owed) == (None, {"jsonl": 3})
+
+
+def test_a_selection_that_is_not_known_is_a_problem(root, make, monkeypatch):
+    monkeypatch.delenv("NO_SUCH_KEY", raising=False)
+    make("0001", egress={"connector": "jsonl", "path": "x", "select": {"key": "${NO_SUCH_KEY}"}})
+    (past,) = past_runs(root)
+    assert "egress[0].select" in past.problem
+    assert "NO_SUCH_KEY" in past.problem
     assert past.published == 3
 
 

@@ -108,7 +108,7 @@ class TestBlock:
         with meanwhile(
             (lambda: held(board), lambda: board.say(Passed(1))),
             (lambda: not board.said(MakeRoom), said.set),
-            (lambda: board.switchboard._overflow._backlog.bytes < ROOM - FRAME, lambda: None),
+            (lambda: board.switchboard._overflow._arrears.bytes < ROOM - FRAME, lambda: None),
             (lambda: written(board) == 10, lambda: board.say(Passed(9))),
         ):
             publish(board)

@@ -385,6 +385,7 @@ def test_a_journal_that_cannot_be_ended_fails_the_run_and_delivers_what_it_has(c
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
     assert (run.report.state, run.report.exit_status) == ("failed", 1)
     assert "cannot be written" in run.report.error
+    assert (run.report.published, run.report.unwritten) == (16, 1)
     assert [record["seq"] for record in read(tmp_path / "a.jsonl")] == list(range(15))
 
 

@@ -18,7 +18,7 @@ from pydantic import ByteSize
 
 from despatch.environment import DynamicEnvironment
 from despatch.errors import JournalFullError
-from despatch.journal.backlog import Backlog
+from despatch.journal.arrears import Arrears
 from despatch.journal.format import MAX_ENTRY_BYTES
 from despatch.link import MakeRoom, SinkState
 from despatch.settings import JournalSettings, WhenFull
@@ -78,7 +78,7 @@ class Overflow:
         self._look = look
         self._sinks = sinks
         self._has_sinks = has_sinks
-        self._backlog = Backlog()
+        self._arrears = Arrears()
         self._is_lifted = False
         self._is_held = False
         self._asked_for: int | None = None
@@ -89,7 +89,7 @@ class Overflow:
 
     def passed(self, position: int) -> None:
         """Every sink has accounted for what comes before this position."""
-        self._backlog.passed(position)
+        self._arrears.passed(position)
         if self._asked_for is not None and position >= self._asked_for:
             self._asked_for = None
 
@@ -107,7 +107,7 @@ class Overflow:
             self._look()
         while self._is_over(size) and not self._is_ending:
             why = (
-                f"the journal is full: {_shown(self._backlog.bytes)} are not delivered, and "
+                f"the journal is full: {_shown(self._arrears.bytes)} are not delivered, and "
                 f"journal.max_bytes is {_shown(self._max_bytes)}"
             )
             policy = self._policy
@@ -121,7 +121,7 @@ class Overflow:
     def after_write(self, end: int, size: int) -> None:
         """A frame of so many bytes was written to the journal of records, up to `end`."""
         if self._has_sinks:
-            self._backlog.wrote(end, size)
+            self._arrears.wrote(end, size)
         self.went_on()
 
     def went_on(self) -> None:
@@ -159,7 +159,7 @@ class Overflow:
         if policy == "drop_oldest":
             # Soon after room was made, the courier may not have removed the segments yet.
             if time.monotonic() >= self._asked_at + ASK_AGAIN_S:
-                self._ask_for_room(int(self._backlog.bytes * _EMPTIED), str(error))
+                self._ask_for_room(int(self._arrears.bytes * _EMPTIED), str(error))
             if fits:
                 self._say("memory", f"{error}; what is published is kept in memory meanwhile")
                 return False
@@ -177,7 +177,7 @@ class Overflow:
         return self._is_lifted or self._env.stop_reason is not None
 
     def _is_over(self, size: int) -> bool:
-        behind = self._backlog.bytes
+        behind = self._arrears.bytes
         limit = self._max_bytes * (_EMPTIED if self._is_held else 1)
         # What is larger than the limit itself has its turn when nothing is behind.
         return behind > 0 and behind + size > limit
@@ -212,7 +212,7 @@ class Overflow:
         now = time.monotonic()
         if self._asked_for is not None and now < self._asked_at + ASK_AGAIN_S:
             return
-        before = self._backlog.position_that_leaves(leave)
+        before = self._arrears.position_that_leaves(leave)
         if before is None:
             return
         if self._asked_for is None:

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from despatch.audit.log import AuditLog
+from despatch.commands import Change, Outcome, Refusal
 from despatch.environment import DynamicEnvironment
 from despatch.journal import JournalWriter
 from despatch.link import Brought, IngressState, Resolved
@@ -26,6 +27,9 @@ class Reception:
         journal: Where it takes that down.
         courier: Whom to answer.
         allow: Every ingress by name, with what it may write; None is all.
+
+    Attributes:
+        commands: How many commands were applied and refused so far, by their source.
     """
 
     def __init__(
@@ -36,6 +40,7 @@ class Reception:
         courier: Supervision,
         allow: Mapping[str, Sequence[str] | None],
     ) -> None:
+        self.commands: dict[str, tuple[int, int]] = {}
         self._env = env
         self._audit = audit
         self._journal = journal
@@ -54,6 +59,14 @@ class Reception:
     def waited_for(self) -> list[str]:
         """The ingresses that may yet bring what was waiting at their source at the start."""
         return [name for name in self._allow if not self._is(name, _READY)]
+
+    def count(self, outcome: Outcome) -> None:
+        """Count an outcome, as an observer of the registry."""
+        applied, refused = self.commands.get(outcome.source, (0, 0))
+        if isinstance(outcome, Change):
+            self.commands[outcome.source] = applied + 1, refused
+        elif isinstance(outcome, Refusal):
+            self.commands[outcome.source] = applied, refused + 1
 
     def note(self, state: IngressState) -> None:
         """How an ingress fares now."""

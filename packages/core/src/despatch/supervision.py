@@ -22,20 +22,22 @@ class Supervision:
     Args:
         host: Where couriers live.
         env: The environment, whose doorbell the wire rings.
+        greet: What each new courier is told first.
 
     Attributes:
-        greet: What each new courier is told first, if anything.
         restart_at: When the next courier is due, by `time.monotonic`; infinity where there is one.
         restarts: How often a courier died.
         is_finished: Whether a courier has said that its duties are done.
     """
 
-    def __init__(self, host: Host, env: DynamicEnvironment) -> None:
-        self.greet: Callable[[], Message] | None = None
+    def __init__(
+        self, host: Host, env: DynamicEnvironment, greet: Callable[[], Iterable[Message]]
+    ) -> None:
         self.restart_at = math.inf
         self.restarts = 0
         self.is_finished = False
         self._host = host
+        self._greet = greet
         self._env = env
         self._link: Link | None = None
         self._has_spoken = False
@@ -52,8 +54,7 @@ class Supervision:
         self._has_spoken = False
         self._link = self._host.start()
         self._env.doorbell.watch(self._link.fileno())
-        if self.greet is not None:
-            self._link.send(self.greet())
+        self._link.send_all(self._greet())
 
     def see_to_it(self) -> None:
         """Start another courier, if one is due."""

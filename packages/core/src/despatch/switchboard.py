@@ -1,14 +1,15 @@
 """The switchboard: the simulator's side of everything outside.
 
 It owns the journals and what is said to the courier. The environment calls it between two
-events (`attend`); it never waits, except before the clock starts and after the model has ended.
+events (`attend`); it never waits, except before the clock starts, after the model has ended, and
+where `journal.when_full` or `journal.sync` says so.
 """
 
 from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 from despatch.audit.log import AuditLog
 from despatch.courier.hosts import Host
@@ -22,6 +23,7 @@ from despatch.link import (
     Drain,
     Finished,
     IngressState,
+    Message,
     Passed,
     Progress,
     SinkState,
@@ -63,7 +65,7 @@ class Switchboard:
         self._env = env
         self._settings = settings
         self._host = host
-        self._courier = Supervision(host, env)
+        self._courier = Supervision(host, env, self._greet)
         self._flush_s = settings.journal.flush.interval.total_seconds()
         self.sinks: dict[str, SinkState] = {}
         self._overflow = Overflow(
@@ -101,6 +103,7 @@ class Switchboard:
         self._reception = Reception(env, self.audit, self._audit, self._courier, allow)
         self._flush_at = 0.0
         self._abandoned = False
+        self._drain_until: float | None = None
 
     @property
     def published(self) -> int:
@@ -130,7 +133,7 @@ class Switchboard:
     def open(self) -> None:
         """Record what the model publishes and every outcome, and start the courier."""
         self._env._record_into(self._records)
-        self._env.registry.on_outcome.append(self.audit.observe)
+        self._env.registry.on_outcome += [self.audit.observe, self._reception.count]
         self._env._chronicle = self.audit
         self._env.attach(self)
         self._courier.start()
@@ -211,16 +214,27 @@ class Switchboard:
     def _announce(self) -> None:
         """Say how much there is to deliver, and where the simulation stands."""
         self._courier.offer(Written(self._records.written))
+        self._courier.offer(self._progress())
+
+    def _progress(self) -> Progress:
         until = self._settings.clock.until
         clock = self._env.clock
-        self._courier.offer(
-            Progress(
-                float(self._env.now),
-                None if until is None else until.total_seconds(),
-                clock.lag_s if clock.factor else 0.0,
-                self._records.end,
-            )
+        return Progress(
+            float(self._env.now),
+            None if until is None else until.total_seconds(),
+            clock.lag_s if clock.factor else 0.0,
+            self._records.end,
+            self._reception.commands,
+            self._courier.restarts,
         )
+
+    def _greet(self) -> Iterator[Message]:
+        """What a new courier is told before all else."""
+        if self._courier.restarts:
+            # One that takes over knows where the simulation stands before the next flush.
+            yield self._progress()
+        if self._drain_until is not None:
+            yield Drain(max(0.0, self._drain_until - time.monotonic()))
 
     def drain(self, grace_s: float) -> None:
         """End the journal and wait until the courier has delivered it, or the time is over.
@@ -235,6 +249,7 @@ class Switchboard:
         self._env.attach(None)
         self._env._chronicle = None
         self._env.registry.on_outcome.remove(self.audit.observe)
+        self._env.registry.on_outcome.remove(self._reception.count)
         self._env._record_into(None)
         self._overflow.lift()
         try:
@@ -263,13 +278,12 @@ class Switchboard:
             self._wait(min(deadline, time.monotonic() + RETRY_S))
 
     def _await_delivery(self, grace_s: float) -> None:
-        until = time.monotonic() + grace_s
-        self._courier.greet = lambda: Drain(max(0.0, until - time.monotonic()))
-        self._courier.send([Drain(grace_s)])
+        until = self._drain_until = time.monotonic() + grace_s
+        self._courier.send([self._progress(), Drain(grace_s)])
         while not self._courier.is_finished:
             now = time.monotonic()
             if self._abandoned and until > now:
-                until = now
+                until = self._drain_until = now
                 self._courier.send([StopNow()])
             if now >= until + FAREWELL_S:
                 _log.warning("the courier does not end by itself; killing it")

@@ -3,45 +3,45 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from despatch.journal.backlog import Backlog
+from despatch.journal.arrears import Arrears
 
 
-def backlog_of(*frames: tuple[int, int], most_marks: int = 4096) -> Backlog:
-    backlog = Backlog(most_marks)
+def arrears_of(*frames: tuple[int, int], most_marks: int = 4096) -> Arrears:
+    arrears = Arrears(most_marks)
     for end, size in frames:
-        backlog.wrote(end, size)
-    return backlog
+        arrears.wrote(end, size)
+    return arrears
 
 
 def test_what_was_written_is_behind_until_it_is_passed():
-    backlog = backlog_of((10, 100), (20, 200), (30, 400))
-    assert backlog.bytes == 700
-    backlog.passed(10)
-    assert backlog.bytes == 600
-    backlog.passed(30)
-    assert backlog.bytes == 0
+    arrears = arrears_of((10, 100), (20, 200), (30, 400))
+    assert arrears.bytes == 700
+    arrears.passed(10)
+    assert arrears.bytes == 600
+    arrears.passed(30)
+    assert arrears.bytes == 0
 
 
 def test_a_frame_is_passed_as_a_whole():
-    backlog = backlog_of((10, 100), (20, 200))
-    backlog.passed(19)
-    assert backlog.bytes == 200
+    arrears = arrears_of((10, 100), (20, 200))
+    arrears.passed(19)
+    assert arrears.bytes == 200
 
 
 def test_a_position_that_was_passed_before_changes_nothing():
-    backlog = backlog_of((10, 100), (20, 200))
-    backlog.passed(20)
-    backlog.passed(10)
-    assert backlog.bytes == 0
+    arrears = arrears_of((10, 100), (20, 200))
+    arrears.passed(20)
+    arrears.passed(10)
+    assert arrears.bytes == 0
 
 
 def test_room_is_made_by_whole_frames():
-    backlog = backlog_of((10, 100), (20, 200), (30, 400))
-    assert backlog.position_that_leaves(700) is None
-    assert backlog.position_that_leaves(699) == 10
-    assert backlog.position_that_leaves(600) == 10
-    assert backlog.position_that_leaves(599) == 20
-    assert backlog.position_that_leaves(0) == 30
+    arrears = arrears_of((10, 100), (20, 200), (30, 400))
+    assert arrears.position_that_leaves(700) is None
+    assert arrears.position_that_leaves(699) == 10
+    assert arrears.position_that_leaves(600) == 10
+    assert arrears.position_that_leaves(599) == 20
+    assert arrears.position_that_leaves(0) == 30
 
 
 @given(
@@ -49,8 +49,8 @@ def test_room_is_made_by_whole_frames():
     st.integers(0, 400),
     st.integers(2, 9),
 )
-def test_memory_is_bounded_and_the_backlog_never_too_small(frames, position, most_marks):
-    exact, coarse = Backlog(1000), Backlog(most_marks)
+def test_memory_is_bounded_and_the_arrears_never_too_small(frames, position, most_marks):
+    exact, coarse = Arrears(1000), Arrears(most_marks)
     end = 0
     for count, size in frames:
         end += count

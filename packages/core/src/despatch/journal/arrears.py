@@ -1,4 +1,4 @@
-"""The backlog: how many bytes of a journal its slowest reader has yet to pass."""
+"""Arrears: how many bytes of a journal its slowest reader has yet to pass."""
 
 from __future__ import annotations
 
@@ -6,16 +6,16 @@ from collections import deque
 from itertools import islice
 from typing import Final
 
-__all__ = ["Backlog"]
+__all__ = ["Arrears"]
 
 MOST_MARKS: Final = 4096
 
 
-class Backlog:
+class Arrears:
     """Remembers where the frames end that were written and that not every reader has passed.
 
     Its memory is bounded: where there are too many frames, it remembers every other one, and so
-    on. Then the backlog looks larger than it is by a part of `MOST_MARKS` at the most.
+    on. Then there seems to be more behind than there is, by a part of `MOST_MARKS` at the most.
 
     Args:
         most_marks: How many frames are remembered at the most.

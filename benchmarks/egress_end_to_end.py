@@ -29,14 +29,14 @@ from mm4 import EVENTS_PER_CUSTOMER
 
 __all__ = ["END_TO_END"]
 
-RIVAL_CUSTOMERS = 350_000
-"""About a quarter of a minute of desflow's: a backlog does not flatter what waits for its end."""
+RIVAL_CUSTOMERS = 250_000
+"""Some twelve seconds of desflow's: a backlog does not flatter what counts until its end."""
 QUICK_RIVAL_CUSTOMERS = 5_000
 SHORT_RECORDS = 1_000_000
 REDIS_RECORDS = 1_000_000
 """Some 300 MB in the server."""
 QUICK_REDIS_RECORDS = 20_000
-SHORTER = 3
+SHORTER = 4
 """The figures on SimPy's resource are shorter by this."""
 
 

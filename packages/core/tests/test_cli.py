@@ -400,3 +400,29 @@ def test_doctor_has_nothing_to_ask_where_there_are_no_connectors(despatch, setti
     result = despatch("doctor", settings())
     assert result.exit_code == 0
     assert result.stdout.endswith("nothing to ask.\n")
+
+
+def test_with_json_logs_every_line_on_standard_error_is_an_object(folder, settings):
+    path = settings("logs: {format: json}\n" + textwrap.dedent(DOWN), host="process")
+    lines = CommandLines(folder)
+    (folder / "down").touch()
+    lines.run("run", path)
+    settings("logs: {format: json}\nclock: {factor: 0.6, until: 10}\n" + textwrap.dedent(DOWN))
+    status, _, err = lines.run("run", path)
+    assert status == 3
+    said = [json.loads(line) for line in err.splitlines()]
+    (run_id,) = {line["run_id"] for line in said}
+    assert {line["sim"] for line in said} == {"desk"}
+    assert any("owes 10 to faulty" in line["message"] for line in said)
+    troubles = [line for line in said if line.get("sink") == "faulty"]
+    assert troubles
+    assert all(line["logger"] == "despatch.courier" for line in troubles)
+    assert (folder / ".despatch" / run_id).is_dir()
+
+
+def test_what_a_model_raises_is_a_field_of_json_logs(folder, settings):
+    path = settings("logs: {format: json}\n", model="broken")
+    status, _, err = CommandLines(folder).run("run", path)
+    (line,) = [json.loads(each) for each in err.splitlines()]
+    assert (status, line["message"]) == (1, "the model raised LookupError")
+    assert "in broken" in line["exception"]

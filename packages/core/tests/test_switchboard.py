@@ -320,8 +320,9 @@ def test_a_request_to_stop_ends_the_connecting(board):
 
 
 def test_a_courier_that_dies_is_started_again(board, caplog):
+    board.say(SinkState("jsonl", "connecting"))
+    board.switchboard.attend()
     board.host.link.close()
-    board.switchboard._started_at -= 60.0
     board.switchboard.attend()
     assert len(board.host.links) == 2
     assert (board.switchboard.restarts, board.host.reaped) == (1, 1)
@@ -338,10 +339,9 @@ def test_the_last_words_of_a_courier_that_dies_count(board):
     assert board.env.registry["Desk.staff"] == 5
 
 
-def test_a_courier_that_dies_young_is_started_later_and_later(board, monkeypatch):
+def test_a_courier_that_dies_without_a_word_is_started_later_and_later(board, monkeypatch):
     now = 1000.0
     monkeypatch.setattr(module.time, "monotonic", lambda: now)
-    board.switchboard._started_at = now
     waits = []
     for _ in range(8):
         board.host.link.close()
@@ -358,19 +358,13 @@ def test_a_courier_that_dies_young_is_started_later_and_later(board, monkeypatch
     assert waits == pytest.approx([0.2, 0.4, 0.8, 1.6, 3.2, 5.0, 5.0, 5.0])
 
 
-def test_a_courier_that_lived_for_a_while_ends_the_series(board, monkeypatch):
-    now = 1000.0
-    monkeypatch.setattr(module.time, "monotonic", lambda: now)
-    board.switchboard._started_at = now
-    board.host.link.close()
-    board.switchboard.attend()
-    now += 10.0
-    board.switchboard.attend()
-    now += 10.0
-    board.host.link.close()
-    board.switchboard.attend()
-    assert len(board.host.links) == 3
-    assert board.switchboard._deaths_in_a_row == 0
+def test_a_courier_that_had_said_a_word_is_started_again_at_once(board):
+    for count in range(2, 6):
+        board.say(SinkState("jsonl", "connecting"))
+        board.switchboard.attend()
+        board.host.link.close()
+        board.switchboard.attend()
+        assert len(board.host.links) == count
 
 
 def test_the_clock_is_asked_back_in_time_for_a_restart(board):
@@ -426,8 +420,7 @@ def test_commands_that_come_while_it_drains_are_left_to_the_next_run(board):
     assert board.said(Resolved) == []
 
 
-def test_a_courier_that_dies_while_it_drains_is_started_again_and_told(make, monkeypatch):
-    monkeypatch.setattr(module, "QUICK_DEATH_S", 0.0)
+def test_a_courier_that_dies_while_it_drains_is_started_again_and_told(make):
     board = make(on_start=[lambda link: link.close(), finished])
     board.switchboard.drain(30.0)
     assert len(board.host.links) == 2
@@ -435,8 +428,7 @@ def test_a_courier_that_dies_while_it_drains_is_started_again_and_told(make, mon
     assert not board.host.is_killed
 
 
-def test_a_courier_started_while_it_drains_gets_the_time_that_is_left(make, monkeypatch):
-    monkeypatch.setattr(module, "QUICK_DEATH_S", 0.0)
+def test_a_courier_started_while_it_drains_gets_the_time_that_is_left(make):
     board = make(on_start=[lambda link: link.close(), lambda link: link.send(Finished())])
     board.switchboard.drain(30.0)
     (drain,) = board.said(Drain)

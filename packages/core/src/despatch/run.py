@@ -26,11 +26,13 @@ from despatch.distributions.seeds import new_seed
 from despatch.environment import DynamicEnvironment
 from despatch.errors import DespatchError, JournalError, Problem, SettingsError
 from despatch.interfaces import EgressConnector
+from despatch.plugins import Plugins
 from despatch.report import CommandCount, Report
 from despatch.runs import RunFolder, RunInfo, RunState, new_run_id
 from despatch.settings import EgressSettings, IngressSettings, Settings
 from despatch.settings_file import settings_from
 from despatch.switchboard import Switchboard
+from despatch.watchers import Watchers
 
 __all__ = ["SETTINGS", "Model", "Run", "environment_of"]
 
@@ -100,6 +102,7 @@ class Run:
 
     Attributes:
         settings: The settings, checked and resolved.
+        run_id: Names the run for ever.
         env: The environment.
         commands: What became of the commands so far.
         resumed: What was taken over from the last run; None where the settings do not ask for it.
@@ -120,9 +123,12 @@ class Run:
         origin: Path | None = None,
     ) -> None:
         self.settings: Settings = settings_from(settings)
+        self.run_id = new_run_id()
         self._written = settings
         self._model = model
-        self._progress: ProgressMode = progress
+        # Where there is a JSON object a line, there is nothing in between.
+        is_json = self.settings.logs.format == "json"
+        self._progress: ProgressMode = "none" if is_json else progress
         self._handle_signals = handle_signals
         self._origin = origin
         self.commands = CommandCount()
@@ -134,7 +140,7 @@ class Run:
         now = datetime.now(UTC)
         interval = settings.statistics.interval
         info = RunInfo(
-            run_id=new_run_id(),
+            run_id=self.run_id,
             name=settings.name,
             start=settings.clock.start or now,
             created=now,
@@ -147,6 +153,7 @@ class Run:
         )
         self.folder = RunFolder.create(Path(settings.runs), info, _as_json(self._written, settings))
         self._began = time.monotonic()
+        self._watchers = Watchers(Plugins(allowed=settings.plugins), info)
         lag = settings.clock.lag
         self.env = environment_of(
             info, DynamicEnvironment, lag_tolerance=lag.tolerance, lag_policy=lag.policy
@@ -163,6 +170,7 @@ class Run:
             self._override(legacy)
             self._switchboard.audit.begun(self.folder.info.resumed)
             self._switchboard.connect(settings.courier.connect_timeout.total_seconds())
+            self._watchers.call("despatch_run_started")
             self._set("running")
         except BaseException as error:
             self._leave(error)
@@ -277,6 +285,7 @@ class Run:
             _log.error("%s: the report cannot be kept: %s", folder.path, unsaved)
         folder.unlock()
         env.doorbell.close()
+        self._watchers.call("despatch_run_finished", report=self.report)
         if fault is not None and error is None:
             raise fault
 

@@ -39,7 +39,7 @@ from despatch.settings_entries import (
     doubles,
     named,
 )
-from despatch.settings_types import Bytes, Name, Number, Part, WholeNumber
+from despatch.settings_types import Bytes, Count, Name, Number, Part, WholeNumber
 
 __all__ = [
     "FIT_TOGETHER",
@@ -51,6 +51,8 @@ __all__ = [
     "IngressSettings",
     "JournalSettings",
     "LagSettings",
+    "LogsSettings",
+    "MetricsSettings",
     "RetrySettings",
     "SerializerSettings",
     "Settings",
@@ -147,6 +149,31 @@ class CourierSettings(Part):
     connect_timeout: Duration = timedelta(seconds=10)
 
 
+class MetricsSettings(Part):
+    """The endpoint that Prometheus asks, served by the courier.
+
+    Attributes:
+        port: The TCP port.
+        host: The address to listen on; by default none but this machine can ask.
+    """
+
+    port: Annotated[Count, Field(le=65535)] = 9464
+    host: Annotated[str, Field(min_length=1)] = "127.0.0.1"
+
+
+class LogsSettings(Part):
+    """What is said on standard error while a run goes on, by the command line.
+
+    Attributes:
+        format: Lines for people, or a JSON object a line.
+        level: What despatch says of itself, at least so serious. What libraries say is shown from
+            `warning` on.
+    """
+
+    format: Literal["text", "json"] = "text"
+    level: Literal["debug", "info", "warning", "error"] = "info"
+
+
 class StatisticsSettings(Part):
     """The statistics of the resources.
 
@@ -182,6 +209,8 @@ class Settings(Part):
         statistics: The statistics of the resources.
         journal: The journal of records.
         courier: The courier.
+        metrics: The endpoint that Prometheus asks; None serves none.
+        logs: What is said on standard error.
         resume: ``last`` takes over from the last run of the same name in the same `runs`: its
             registry's values, the scheduled commands that are not yet due, and the ids of
             commands that it knew. None starts afresh.
@@ -199,6 +228,8 @@ class Settings(Part):
     statistics: StatisticsSettings = StatisticsSettings()
     journal: JournalSettings = JournalSettings()
     courier: CourierSettings = CourierSettings()
+    metrics: MetricsSettings | None = None
+    logs: LogsSettings = LogsSettings()
     resume: Literal["last"] | None = None
     runs: Path = Path(".despatch")
 

@@ -12,6 +12,7 @@ import time
 from collections.abc import Mapping
 
 from despatch.audit.log import AuditLog
+from despatch.commands import Change, Outcome, Refusal
 from despatch.courier.hosts import Host
 from despatch.entries import AUDIT_FIELDS, ENTRY_FIELDS
 from despatch.environment import DynamicEnvironment
@@ -25,6 +26,7 @@ from despatch.link import (
     IngressState,
     Link,
     Message,
+    Passed,
     Progress,
     Resolved,
     SinkState,
@@ -38,8 +40,6 @@ __all__ = ["Switchboard"]
 
 _log = logging.getLogger("despatch")
 
-QUICK_DEATH_S = 1.0
-"""A courier that dies younger than this is not started again at once."""
 FAREWELL_S = 5.0
 """How long a courier may take to leave after its grace time, in wall seconds."""
 
@@ -82,11 +82,12 @@ class Switchboard:
             before_write=self._audit.flush,
         )
         self.audit = AuditLog(env, self._audit)
+        self._commands: dict[str, tuple[int, int]] = {}
         self._ingress: dict[str, IngressState] = {}
         self.sinks: dict[str, SinkState] = {}
         self._link: Link | None = None
-        self._started_at = -math.inf
-        self._deaths_in_a_row = 0
+        self._has_spoken = False
+        self._mute_deaths = 0
         self._restart_at = math.inf
         self._flush_at = 0.0
         self._finished = False
@@ -115,7 +116,7 @@ class Switchboard:
     def open(self) -> None:
         """Record what the model publishes and every outcome, and start the courier."""
         self._env._record_into(self._records)
-        self._env.registry.on_outcome.append(self.audit.observe)
+        self._env.registry.on_outcome += [self.audit.observe, self._count]
         self._env._chronicle = self.audit
         self._env.attach(self)
         self._start_courier()
@@ -165,6 +166,7 @@ class Switchboard:
     def _receive(self, link: Link) -> None:
         link.flush()
         messages = link.receive()
+        self._has_spoken = self._has_spoken or bool(messages)
         brought: list[Brought] = []
         for message in messages:
             if isinstance(message, Brought):
@@ -184,6 +186,8 @@ class Switchboard:
                 self.sinks[message.name] = message
             case Finished():
                 self._finished = True
+            case Passed():
+                pass
             case _:
                 raise DespatchError(f"the courier sent a {type(message).__name__}")
 
@@ -206,10 +210,22 @@ class Switchboard:
         if self._link is None:
             return
         self._link.offer(Written(self._records.end))
+        self._link.offer(self._progress())
+
+    def _progress(self) -> Progress:
         until = None if self._until is None else self._until.total_seconds()
         clock = self._env.clock
         lag_s = clock.lag_s if clock.factor else 0.0
-        self._link.offer(Progress(float(self._env.now), until, lag_s, self._records.end))
+        return Progress(
+            float(self._env.now), until, lag_s, self._records.end, self._commands, self.restarts
+        )
+
+    def _count(self, outcome: Outcome) -> None:
+        applied, refused = self._commands.get(outcome.source, (0, 0))
+        if isinstance(outcome, Change):
+            self._commands[outcome.source] = applied + 1, refused
+        elif isinstance(outcome, Refusal):
+            self._commands[outcome.source] = applied, refused + 1
 
     def drain(self, grace_s: float) -> None:
         """End the journal and wait until the courier has delivered it, or the time is over.
@@ -223,6 +239,7 @@ class Switchboard:
         self._env.attach(None)
         self._env._chronicle = None
         self._env.registry.on_outcome.remove(self.audit.observe)
+        self._env.registry.on_outcome.remove(self._count)
         self._env._record_into(None)
         try:
             self._records.close()
@@ -233,7 +250,7 @@ class Switchboard:
     def _await_delivery(self, grace_s: float) -> None:
         self._drain_until = time.monotonic() + grace_s
         if self._link is not None:
-            self._link.send(Drain(grace_s))
+            self._link.send_all((self._progress(), Drain(grace_s)))
         while not self._finished:
             now = time.monotonic()
             if self._abandoned and self._drain_until > now:
@@ -261,9 +278,12 @@ class Switchboard:
 
     def _start_courier(self) -> None:
         self._restart_at = math.inf
-        self._started_at = time.monotonic()
+        self._has_spoken = False
         self._link = self._host.start()
         self._env.doorbell.watch(self._link.fileno())
+        if self.restarts:
+            # One that takes over knows where the simulation stands before the next flush.
+            self._link.send(self._progress())
         if self._drain_until is not None:
             self._link.send(Drain(max(0.0, self._drain_until - time.monotonic())))
 
@@ -272,9 +292,9 @@ class Switchboard:
         how = self._host.reap()
         if self._finished:
             return
-        age_s = time.monotonic() - self._started_at
-        self._deaths_in_a_row = self._deaths_in_a_row + 1 if age_s < QUICK_DEATH_S else 0
-        wait_s = 0.0 if self._deaths_in_a_row == 0 else min(5.0, 0.1 * 2**self._deaths_in_a_row)
+        # One that never said a word may never be able to. Any other is needed at once.
+        self._mute_deaths = 0 if self._has_spoken else self._mute_deaths + 1
+        wait_s = 0.0 if self._mute_deaths == 0 else min(5.0, 0.1 * 2**self._mute_deaths)
         self._restart_at = time.monotonic() + wait_s
         self.restarts += 1
         _log.warning("the courier died (%s); starting it again at its cursors", how)

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
+import logging
 import os
-import sys
-import traceback
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
@@ -15,6 +14,7 @@ from despatch.cli.console import err, fail, out, progress_mode
 from despatch.cli.reading import read
 from despatch.errors import AccountError, DespatchError, RunError, SettingsError
 from despatch.history import PastRun, past_runs
+from despatch.logs import logging_as
 from despatch.report import Report
 from despatch.run import Model, Run
 from despatch.settings import Settings
@@ -23,6 +23,8 @@ from despatch.settings_file import raw_settings
 __all__ = ["conduct", "run", "show"]
 
 RUN_FAILED = 1
+
+_log = logging.getLogger("despatch")
 
 
 def run(
@@ -63,8 +65,7 @@ def run(
             fail(f"--set {assignment}: expected PATH=VALUE, such as Line_A.lathe.capacity=3")
         overrides.setdefault("parameters", {})[path] = value  # type: ignore[index]
     try:
-        settings, model = read(settings_file, overrides)
-        _tell_of_earlier_runs(settings)
+        _, model = read(settings_file, overrides)
         raw = raw_settings(settings_file, overrides=overrides)
         result = conduct(raw, model, origin=settings_file.absolute().parent)
     except DespatchError as error:
@@ -91,10 +92,14 @@ def conduct(settings: Mapping[str, Any], model: Model, *, origin: Path | None = 
         DespatchError: The run could not begin.
     """
     run = Run(settings, model, progress=progress_mode(), handle_signals=True, origin=origin)
+    with logging_as(run.settings.logs, sim=run.settings.name, run_id=run.run_id):
+        _tell_of_earlier_runs(run.settings)
+        return _report_of(run)
+
+
+def _report_of(run: Run) -> Report:
     try:
         with run:
-            if run.resumed is not None:
-                err().print(f"{run.settings.name}: {run.resumed}", markup=False)
             run.run()
     except SettingsError:
         raise
@@ -105,7 +110,7 @@ def conduct(settings: Mapping[str, Any], model: Model, *, origin: Path | None = 
         # The boundary to the model: it may raise anything, and its author wants to see where.
         if not hasattr(run, "report"):
             raise
-        traceback.print_exception(error, file=sys.stderr)
+        _log.error("the model raised %s", type(error).__name__, exc_info=error)
     return run.report
 
 
@@ -149,22 +154,23 @@ def _tell_of_earlier_runs(settings: Settings) -> None:
     for past in past_runs(Path(settings.runs), name=settings.name, unreadable=unreadable):
         _tell_of(past, settings)
     for error in unreadable:
-        err().print(str(error), markup=False, style="yellow")
+        _log.warning("%s", error)
 
 
 def _tell_of(past: PastRun, settings: Settings) -> None:
-    console = err()
     if past.state == "killed":
-        interval = settings.journal.flush.interval.total_seconds()
-        console.print(
-            f"Run {past.info.run_id} was killed. What it published in its last {interval:g} s "
-            f"may never have been written; {past.published:,} records were.",
-            style="yellow",
+        _log.warning(
+            "run %s was killed. What it published in its last %g s may never have been written; "
+            "%s records were.",
+            past.info.run_id,
+            settings.journal.flush.interval.total_seconds(),
+            f"{past.published:,}",
         )
     if past.owed:
         owed = ", ".join(f"{count:,} to {sink}" for sink, count in past.owed.items())
-        console.print(
-            f"Run {past.info.run_id} owes {owed}. Deliver with: "
-            f"despatch runs deliver {past.folder}",
-            style="yellow",
+        _log.warning(
+            "run %s owes %s. Deliver with: despatch runs deliver %s",
+            past.info.run_id,
+            owed,
+            past.folder,
         )

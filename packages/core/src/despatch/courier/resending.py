@@ -16,9 +16,9 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from despatch.courier.backoff import Backoff, describe
-from despatch.courier.delivery import checked, readable
 from despatch.courier.encoding import Encoding
 from despatch.courier.ledger import DeadLetter, Ledger
+from despatch.courier.parcel import checked, readable
 from despatch.courier.tasks import is_cancelled
 from despatch.interfaces import Batch, EgressConnector, Receipt, Serializer, Unencodable
 from despatch.records import Event, Record, Telemetry

@@ -27,7 +27,7 @@ from despatch.journal.format import (
     segment_name,
 )
 from despatch.value_types import ValueType
-from despatch.values import OPTIONS, default, pack, packb
+from despatch.values import OPTIONS, Hook, default, pack, packb
 
 __all__ = ["JournalWriter", "pack_entry"]
 
@@ -35,20 +35,21 @@ __all__ = ["JournalWriter", "pack_entry"]
 _ROOM: Final = HEADER_BYTES + ARRAY32.size
 
 
-def pack_entry(entry: list[Any], fields: Sequence[str] = ()) -> bytes:
+def pack_entry(entry: list[Any], fields: Sequence[str] = (), hook: Hook = default) -> bytes:
     """An entry as its bytes in a journal.
 
     Args:
         entry: The entry.
         fields: What its items are called, for errors.
+        hook: As for `JournalWriter.append`.
 
     Raises:
         UnencodableError: Something in it cannot be packed, or it is too long.
     """
     try:
-        packed = packb(entry, default, OPTIONS)
-    except TypeError:
-        packed = _pack_slowly(entry, fields)
+        packed = packb(entry, hook, OPTIONS)
+    except TypeError as error:
+        packed = _pack_otherwise(entry, hook, fields, error)
     if len(packed) > MAX_ENTRY_BYTES:
         raise _too_long(packed)
     return packed
@@ -99,12 +100,15 @@ class JournalWriter:
         _make_empty(folder)
         self._segment = self._new_segment()
 
-    def append(self, entry: list[Any] | Fragment) -> int:
+    def append(self, entry: list[Any] | Fragment, hook: Hook = default) -> int:
         """Append an entry, as it is now: what becomes of its parts later changes nothing.
 
-        A `Fragment` is an entry that is packed already.
-
         Either the entry is appended, or an error is raised and nothing has changed.
+
+        Args:
+            entry: The entry. A `Fragment` is one that is packed already.
+            hook: Takes what msgpack does not know. By default whatever can be packed is, and
+                what cannot is named in the error.
 
         Returns:
             The entry's position, counted from 0.
@@ -114,9 +118,9 @@ class JournalWriter:
             JournalError: The buffer is full and cannot be written.
         """
         try:
-            packed = packb(entry, default, OPTIONS)
-        except TypeError:
-            packed = _pack_slowly(entry, self._fields)
+            packed = packb(entry, hook, OPTIONS)
+        except TypeError as error:
+            packed = _pack_otherwise(entry, hook, self._fields, error)
         buffer = self._buffer
         buffer += packed
         position = self.end
@@ -275,7 +279,10 @@ class _Segment:
         return JournalError(f"{self._path}: cannot be {what}: {error.strerror}")
 
 
-def _pack_slowly(entry: Any, fields: Sequence[str]) -> bytes:
+def _pack_otherwise(entry: Any, hook: Hook, fields: Sequence[str], error: TypeError) -> bytes:
+    """Pack item by item, as the default hook would, so that what cannot be packed is named."""
+    if hook is not default:
+        raise UnencodableError(f"entry: {error}") from error
     named = fields[: len(entry)]
     unnamed = (f"entry[{index}]" for index in range(len(named), len(entry)))
     parts = zip(entry, chain(named, unnamed), strict=True)

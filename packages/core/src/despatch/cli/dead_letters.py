@@ -120,7 +120,7 @@ def _print_all(letters: Iterator[Letter]) -> None:
 
 def _show(root: Path, letters: Iterator[Letter], length: int) -> None:
     table = Table(box=None, pad_edge=False)
-    for column in ("run", "sink", "seq", "attempt", "since", "record"):
+    for column in ("run", "sink", "seq", "attempt", "at", "record"):
         table.add_column(column, no_wrap=True, justify="right" if column == "seq" else "left")
     shown = 0
     reasons: dict[tuple[str, str], int] = {}

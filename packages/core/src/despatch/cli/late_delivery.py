@@ -53,7 +53,7 @@ class LateDelivery:
     def deliver_all(self) -> None:
         """Deliver every run that owes anything, oldest first, and tell of those left out."""
         for run in self._runs:
-            if run.problem is not None:
+            if run.problem is not None and not run.sinks:
                 self._pass_over(run, run.problem)
             elif run.owed and run.state == "under way":
                 self._pass_over(run, "it is still under way")

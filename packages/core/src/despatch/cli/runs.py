@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated
@@ -11,11 +10,11 @@ import msgspec
 import typer
 
 from despatch.cleaning import Candidate, candidates, remove
-from despatch.cli.console import duration, err, fail, out, print_json
+from despatch.cli.console import duration, err, fail, is_interactive, out, print_json
 from despatch.cli.late_delivery import LateDelivery
 from despatch.cli.past_runs import show_accounts, show_candidates, show_runs
 from despatch.courier.stopping import Stopping
-from despatch.errors import DespatchError, RunError
+from despatch.errors import AccountError, DespatchError, RunError
 from despatch.history import PastRun, find_run, past_run, past_runs
 from despatch.renderings import counted, volume
 from despatch.runs import RunFolder
@@ -87,6 +86,8 @@ def deliver(
             else:
                 delivery.deliver(_past(runs, named.info.run_id))
                 is_whole = True
+    except AccountError as error:
+        fail(error, FAULT)
     except DespatchError as error:
         fail(error)
     accounts = delivery.accounts
@@ -202,7 +203,7 @@ def _ask_once_more(found: list[Candidate], *, is_answered: bool) -> None:
         return
     losses = "; ".join(f"run {each.run_id}: {', '.join(each.losses)}" for each in lossy)
     err().print(f"With them would be lost for good: {losses}", markup=False, style="yellow")
-    if sys.stdin.isatty():
+    if is_interactive():
         if typer.confirm("Remove them all the same?", err=True):
             return
     else:

@@ -57,9 +57,11 @@ class RunCollector(Collector):
 
     def collect(self) -> Iterable[Metric]:
         """All metrics, as they are now."""
+        # Looked at once, so that what is told fits together.
+        progress = self.progress or Progress(0.0, None, 0.0, 0)
         yield from self._run()
-        yield from self._simulation()
-        yield from self._accounts()
+        yield from _simulation(progress)
+        yield from self._accounts(progress.published)
         yield self._delays()
         yield _states("sink", SinkState, dict(self._states.sinks))
         yield _states("source", IngressState, dict(self._states.ingress))
@@ -74,35 +76,7 @@ class RunCollector(Collector):
             {"sim": self._folder.info.name, "run_id": self._folder.info.run_id},
         )
 
-    def _simulation(self) -> Iterator[Metric]:
-        progress = self.progress or Progress(0.0, None, 0.0, 0)
-        yield GaugeMetricFamily(
-            "despatch_sim_time_seconds", "Simulated time, in simulated seconds.", progress.sim_time
-        )
-        yield GaugeMetricFamily(
-            "despatch_lag_seconds",
-            "How late the simulation is against the wall clock; 0 at factor 0.",
-            progress.lag_s,
-        )
-        yield CounterMetricFamily(
-            "despatch_published_records", "Records in the journal: its end.", progress.published
-        )
-        commands = CounterMetricFamily(
-            "despatch_commands",
-            "Commands, and updates of the model's own, by what became of them.",
-            labels=["source", "outcome"],
-        )
-        for source, (applied, refused) in sorted(progress.commands.items()):
-            commands.add_metric([source, "applied"], applied)
-            commands.add_metric([source, "refused"], refused)
-        yield commands
-        yield CounterMetricFamily(
-            "despatch_courier_restarts",
-            "How often a courier died and was started again.",
-            progress.courier_restarts,
-        )
-
-    def _accounts(self) -> Iterator[Metric]:
+    def _accounts(self, published: int) -> Iterator[Metric]:
         records = CounterMetricFamily(
             "despatch_sink_records",
             "Records of the journal that the sink has accounted for, by what became of them.",
@@ -124,7 +98,6 @@ class RunCollector(Collector):
             "How long ago the oldest of them was written; 0 where there is none.",
             labels=["sink"],
         )
-        published = 0 if self.progress is None else self.progress.published
         for sink, cursor in self._cursors():
             for outcome in _OUTCOMES:
                 records.add_metric([sink, outcome], getattr(cursor, outcome))
@@ -165,6 +138,34 @@ class RunCollector(Collector):
             buckets, sum_s = latencies.read()
             delays.add_metric([sink], buckets, sum_s)
         return delays
+
+
+def _simulation(progress: Progress) -> Iterator[Metric]:
+    yield GaugeMetricFamily(
+        "despatch_sim_time_seconds", "Simulated time, in simulated seconds.", progress.sim_time
+    )
+    yield GaugeMetricFamily(
+        "despatch_lag_seconds",
+        "How late the simulation is against the wall clock; 0 at factor 0.",
+        progress.lag_s,
+    )
+    yield CounterMetricFamily(
+        "despatch_published_records", "Records in the journal: its end.", progress.published
+    )
+    commands = CounterMetricFamily(
+        "despatch_commands",
+        "Commands, and updates of the model's own, by what became of them.",
+        labels=["source", "outcome"],
+    )
+    for source, (applied, refused) in sorted(progress.commands.items()):
+        commands.add_metric([source, "applied"], applied)
+        commands.add_metric([source, "refused"], refused)
+    yield commands
+    yield CounterMetricFamily(
+        "despatch_courier_restarts",
+        "How often a courier died and was started again.",
+        progress.courier_restarts,
+    )
 
 
 def _states(

@@ -173,3 +173,40 @@ def test_a_courier_that_is_stopped_for_good_is_killed_and_the_rest_stays_owed(tm
     status, _, err = despatch.run("runs", "deliver")
     assert status == 0, err
     assert seqs(tmp_path / "a") == list(range(row["delivered"] + row["owed"]))
+
+
+@pytest.mark.parametrize("whole_group", [False, True])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_second_signal_ends_at_once_and_loses_nothing_that_was_written(
+    tmp_path, despatch, number, whole_group
+):
+    (tmp_path / "hang").touch()
+    path = write(
+        tmp_path,
+        [sink("jsonl", "a"), sink("faulty", "f", hang_while="hang", clings=True, timeout="2s")],
+        count=10**9,
+        factor=0.005,
+        grace="1h",
+    )
+    process = despatch.start("run", path, "--json")
+    tell = os.killpg if whole_group else os.kill
+    wait_until(lambda: len(seqs(tmp_path / "a")) > 20, "some records")
+    tell(process.pid, number)
+    wait_until(lambda: run_state(tmp_path) == "draining", "draining")
+    tell(process.pid, number)
+    status, out, err = finish(process)
+    report = msgspec.json.decode(out)
+    assert (status, report["stopped_by"]) == (3, number.name)
+    assert "killing it" not in err
+    assert report["sinks"][1]["owed"] == report["published"]
+    (tmp_path / "hang").unlink()
+    status, _, err = despatch.run("runs", "deliver")
+    assert status == 0, err
+    everything = list(range(report["published"]))
+    assert seqs(tmp_path / "a") == everything
+    assert sorted(set(seqs(tmp_path / "f"))) == everything
+
+
+def run_state(folder):
+    (run,) = (folder / ".despatch").iterdir()
+    return msgspec.json.decode((run / "run.json").read_bytes())["state"]

@@ -6,7 +6,7 @@ import contextlib
 import pytest
 
 from despatch.courier import tasks as module
-from despatch.courier.tasks import cancel_all, end_if_cancelled, is_cancelled, within
+from despatch.courier.tasks import cancel_all, end_if_cancelled, is_cancelled, run_to_end, within
 
 
 @pytest.fixture(autouse=True)
@@ -145,6 +145,30 @@ def test_tasks_that_do_not_end_are_left_after_their_time(caplog):
 
     assert run(main()) == [False, True]
     assert "slow does not end when it is told to" in caplog.text
+
+
+def test_running_to_the_end_does_not_wait_for_what_does_not_end(caplog):
+    ended = []
+
+    async def ordinary():
+        try:
+            await asyncio.Event().wait()
+        finally:
+            ended.append("ordinary")
+
+    async def main():
+        task = asyncio.create_task(ordinary())
+        with contextlib.suppress(TimeoutError):
+            await within(0.001, stubborn())
+        await asyncio.sleep(0)
+        return task.done()
+
+    assert run_to_end(main()) is False
+    assert ended == ["ordinary"]
+    for task in list(module._left):
+        task._log_destroy_pending = False
+        module._left.discard(task)
+        task.get_coro().close()
 
 
 def test_a_fault_in_a_task_is_logged(caplog):

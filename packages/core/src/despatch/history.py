@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Collection, Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
@@ -15,6 +14,7 @@ from despatch.account import SinkAccount, accounts_of, reckon
 from despatch.courier.courier import Courier
 from despatch.courier.progress import ProgressView
 from despatch.courier.stopping import Stopping
+from despatch.courier.tasks import run_to_end
 from despatch.deeds import Deeds, deeds_of
 from despatch.errors import DespatchError, RunError
 from despatch.journal import end_position
@@ -169,7 +169,7 @@ def deliver(
         settings = settings.model_copy(update={"courier": courier})
     folder.lock()
     try:
-        asyncio.run(_deliver(Courier(folder, settings, None, progress, held=held), stopping))
+        run_to_end(_deliver(Courier(folder, settings, None, progress, held=held), stopping))
         return accounts_of(folder, settings.egress)
     finally:
         folder.unlock()

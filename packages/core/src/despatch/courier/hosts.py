@@ -7,7 +7,6 @@ interpreter with the simulation.
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import signal
 import subprocess
@@ -20,6 +19,7 @@ from typing import Literal, TypeAlias
 
 from despatch.courier.courier import Courier
 from despatch.courier.progress import ProgressView
+from despatch.courier.tasks import run_to_end
 from despatch.interfaces import EgressConnector
 from despatch.link import Configure, Link
 from despatch.runs import RunFolder
@@ -126,7 +126,7 @@ class ThreadHost(Host):
 
         def run() -> None:
             try:
-                asyncio.run(courier.run())
+                run_to_end(courier.run())
             except Exception:
                 # The boundary of the thread: the simulator sees the wire end, as with a process.
                 _log.exception("the courier failed")

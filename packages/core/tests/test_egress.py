@@ -24,6 +24,7 @@ from despatch.entries import (
 )
 from despatch.errors import JournalError, WrongThreadError
 from despatch.journal import JournalReader, JournalWriter
+from despatch.journal.format import MAX_ENTRY_BYTES
 
 
 class PartDone(BaseModel):
@@ -152,6 +153,39 @@ def test_a_plain_model_that_holds_something_else_is_recorded_as_its_dump(recordi
     assert first[4] == {"status": {"to": "b", "parts": ["x"]}, "waited": 0.0}
     assert second[0] == UNENCODABLE_EVENT
     assert second[4] == "value.waited: object of type type"
+
+
+@pytest.mark.parametrize("value", [{"blob": b"x" * MAX_ENTRY_BYTES}, b"x" * MAX_ENTRY_BYTES])
+def test_a_value_that_is_too_long_costs_that_record_alone(recording, value):
+    recording.env.publish_event("a", {"number": 1})
+    recording.env.publish_event("b", value)
+    recording.env.publish_event("c", {"number": 2})
+    kinds, reasons = zip(*((entry[0], entry[4]) for entry in recording.entries), strict=True)
+    assert kinds == (EVENT, UNENCODABLE_EVENT, EVENT)
+    assert f"{MAX_ENTRY_BYTES} are taken" in reasons[1]
+
+
+@pytest.mark.parametrize("value", [{"number": 1}, 1, PartDone(status="done")])
+def test_a_full_buffer_is_written_while_publishing(tmp_path, value):
+    with JournalWriter(tmp_path / "records", {}, flush_bytes=100) as journal:
+        env = DynamicEnvironment()
+        env._record_into(journal)
+        for number in range(100):
+            env.publish_event("a", value)
+            assert journal.end == number + 1
+        assert 50 < journal.written <= journal.end
+
+
+@pytest.mark.parametrize("value", [{"number": 1}, 1, PartDone(status="done")])
+def test_what_a_closed_journal_does_not_take_is_an_error_at_the_call(tmp_path, value):
+    env = DynamicEnvironment()
+    with JournalWriter(tmp_path / "records", {}) as journal:
+        env._record_into(journal)
+        env.publish_event("a", value)
+    for _ in range(2):
+        with pytest.raises(JournalError, match="closed"):
+            env.publish_event("b", value)
+    assert journal.end == 1
 
 
 def test_each_type_is_learnt_once_and_named_at_each_record(recording):

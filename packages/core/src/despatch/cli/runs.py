@@ -78,13 +78,11 @@ def deliver(
         named = None if run is None else find_run(root, run)
         runs, is_whole = _read(root if named is None else named.path.parent)
         with Stopping(NOT_ALL) as stopping:
-            delivery = LateDelivery(
-                runs, grace=grace, stopping=stopping, is_ordered=not out_of_order
-            )
+            delivery = LateDelivery(runs, _say, stopping=stopping, is_ordered=not out_of_order)
             if named is None:
-                delivery.deliver_all()
+                delivery.deliver_all(grace)
             else:
-                delivery.deliver(_past(runs, named.info.run_id))
+                delivery.deliver(_past(runs, named.info.run_id), grace)
                 is_whole = True
     except AccountError as error:
         fail(error, FAULT)
@@ -212,6 +210,10 @@ def _ask_once_more(found: list[Candidate], *, is_answered: bool) -> None:
         each.kept = ", ".join(each.losses)
 
 
+def _say(text: str) -> None:
+    err().print(text, markup=False)
+
+
 def _past(runs: list[PastRun], run_id: str) -> PastRun:
     return next(run for run in runs if run.info.run_id == run_id)
 
@@ -221,5 +223,5 @@ def _read(root: Path) -> tuple[list[PastRun], bool]:
     unreadable: list[RunError] = []
     runs = past_runs(root, unreadable=unreadable)
     for error in unreadable:
-        err().print(f"Passed over: {error}", markup=False)
+        _say(f"passed over: {error}")
     return runs, not unreadable

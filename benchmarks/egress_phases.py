@@ -50,5 +50,5 @@ def sim_phase(
 PHASES: Mapping[str, Measurement] = {
     "sim_phase_jsonl": partial(sim_phase, "sim_phase_jsonl", 0.85, JSONL, LIST, 4),
     "sim_phase_parquet": partial(sim_phase, "sim_phase_parquet", 0.8, PARQUET, LIST, 4),
-    "three_sinks": partial(sim_phase, "three_sinks", 0.9, (*JSONL, "jsonl", "jsonl"), JSONL, 2),
+    "three_sinks": partial(sim_phase, "three_sinks", 0.9, (*JSONL, "jsonl", "jsonl"), JSONL, 3),
 }

@@ -168,7 +168,7 @@ def test_what_is_installed_and_not_asked_for_is_not_imported(environment, folder
     assert finished.returncode == 0, finished.stderr
     imported = re.findall(r"^import time: .*\| +([\w.]+)$", finished.stderr, re.MULTILINE)
     packages = {name.partition(".")[0] for name in imported}
-    assert {"despatch.cli.run", "despatch.courier.courier"} <= set(imported)
+    assert {"despatch.run", "despatch.courier.courier"} <= set(imported)
     assert packages.isdisjoint({name.replace("-", "_") for name in EVERY_PLUGIN | EVERY_CLIENT})
 
 

@@ -42,6 +42,7 @@ class Report(msgspec.Struct, kw_only=True):
             instance, and are lost; all others are in the account of each sink.
         commands: What became of commands.
         courier_restarts: How often a courier died and was started again.
+        held_s: How long a full journal held the simulation, in wall seconds (`when_full`).
         sinks: What became of the records, sink by sink; empty where the accounts cannot be read.
     """
 
@@ -58,6 +59,7 @@ class Report(msgspec.Struct, kw_only=True):
     unwritten: int = 0
     commands: CommandCount
     courier_restarts: int = 0
+    held_s: float = 0.0
     sinks: list[SinkAccount]
 
     @property
@@ -96,6 +98,8 @@ class Report(msgspec.Struct, kw_only=True):
         if self.courier_restarts:
             times = counted(self.courier_restarts, "time")
             text.append(f" The courier was started again {times}.")
+        if self.held_s:
+            text.append(f" A full journal held the simulation for {self.held_s:.1f} s.")
         if self.error is not None:
             text.append(f"\n{self.error}", style="red")
         if self.unwritten:

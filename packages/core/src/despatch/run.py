@@ -275,6 +275,7 @@ class Run:
             unwritten=self._switchboard.published - reckoning.published,
             commands=self.commands,
             courier_restarts=self._switchboard.restarts,
+            held_s=self._switchboard.held_s,
             sinks=reckoning.accounts,
         )
         try:

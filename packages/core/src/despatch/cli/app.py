@@ -41,7 +41,7 @@ _COMMANDS: Final = (
         "Run a run again from its journals, and compare what it publishes, byte for byte.",
         "despatch.cli.replay:replay",
     ),
-    Announced("plugins", "Connectors and serializers.", "despatch.cli.plugins:app"),
+    Announced("plugins", "Connectors, serializers and hooks.", "despatch.cli.plugins:app"),
     Announced("runs", "Past runs: what they did, what they owe.", "despatch.cli.runs:app"),
     Announced(
         "dead-letters",

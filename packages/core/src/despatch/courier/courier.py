@@ -19,6 +19,7 @@ from despatch.courier.audit import AuditSync
 from despatch.courier.backoff import describe
 from despatch.courier.flight import Flight
 from despatch.courier.intake import Intake
+from despatch.courier.journal_sync import JournalSync
 from despatch.courier.ledger import Ledger
 from despatch.courier.outlets import Outlets
 from despatch.courier.persistence import persist
@@ -201,7 +202,12 @@ class Courier:
                 *(self._do(each.run(), f"ingress {each.name}") for each in self._intakes.values()),
                 *(self._do(each.run(), f"sink {each.name}") for each in self._outlets),
             ]
-            tasks += [*duties, self._do(self._look_regularly(), "looking at the journal")]
+            syncing = JournalSync.of(self._folder, self._settings.journal)
+            tasks += [
+                *duties,
+                self._do(self._look_regularly(), "looking at the journal"),
+                self._do(syncing.run(), "syncing the journal"),
+            ]
             await _first([draining, stopping])
             for intake in self._intakes.values():
                 intake.finish()

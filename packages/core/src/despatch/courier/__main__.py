@@ -37,7 +37,9 @@ def main() -> None:
             # Not `asyncio.run`, which waits at its end for every task and thread. A connector's
             # may never end, in a terminal that is paused for instance. The ledger is closed:
             # nothing is left that such a one could still confirm.
-            asyncio.Runner().run(Courier(folder, settings, link, progress).run())
+            asyncio.Runner().run(
+                Courier(folder, settings, link, progress, started_ns=configure.started_ns).run()
+            )
         except Exception:
             # The boundary of the process: the simulator sees it die, and starts another one.
             logging.getLogger("despatch.courier").exception("the courier failed")

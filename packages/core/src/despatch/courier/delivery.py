@@ -88,7 +88,8 @@ class Delivery:
         self._on_delivered = on_delivered
         self._cursor = ledger.cursor(name)
         attempt = ledger.attempt(name)
-        self._range_end = flight.suspicion.suspect_end if attempt is None else attempt.end
+        unbegun = flight.suspicion.next_end(self.position)
+        self._range_end = unbegun if attempt is None else attempt.end
         self._more = asyncio.Event()
         self._journal_ended = False
         self._is_open = False
@@ -238,7 +239,7 @@ class Delivery:
         )
         self._cursor = cursor
         self._flight.look_again()
-        self._range_end = self._flight.suspicion.suspect_end
+        self._range_end = self._flight.suspicion.next_end(self.position)
         self._on_moved()
         if parcel.draft.given:
             self._on_delivered(parcel.delivered(self.name))

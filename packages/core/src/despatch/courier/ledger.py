@@ -143,10 +143,11 @@ class Ledger:
         ).fetchone()
         return None if row is None or row[0] is None else Attempt(*row)
 
-    def reckon(self, *, on_parole: bool = False) -> dict[str, Suspicion]:
+    def reckon(self, died_ns: int, *, on_parole: bool = False) -> dict[str, Suspicion]:
         """Find out what was at work when the last courier died. Called once, at a start.
 
         Args:
+            died_ns: When it died at the latest, wall time in nanoseconds since 1970, UTC.
             on_parole: Whether connectors that were condemned get one more chance.
 
         Returns:
@@ -155,7 +156,7 @@ class Ledger:
         with self._db:
             if on_parole:
                 self.suspicions.change_all(Suspicion.paroled)
-            return self.suspicions.reckon()
+            return self.suspicions.reckon(died_ns)
 
     def take_up(self, who: str, stage: Stage) -> None:
         """Note what is about to be done with the plugin of a sink or a source."""

@@ -168,7 +168,7 @@ class Outlets:
     ) -> tuple[EgressConnector, Serializer | None]:
         if flight.suspicion.is_condemned:
             raise PluginError(f"{sink.connector}: {flight.suspicion.condemnation}")
-        async with flight.opening():
+        async with flight.opening(is_first_half=True):
             return self._assembly.egress(sink)
 
     def _new_cutter(self, sink: EgressSettings, ledger: Ledger) -> Cutter:

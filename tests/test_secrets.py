@@ -104,7 +104,7 @@ class Plantation:
         self.environment = {name: self.secrets[name] for name in IN_ENVIRONMENT}
         password = self.secrets["REDIS_URL"]
         self.environment["REDIS_URL"] = f"redis://user:{password}%40%2F@127.0.0.1:{closed}/1"
-        self.environment["GS_OPTIONS"] = f"client_secret={self.secrets['GS_OPTIONS']}"
+        self.environment["GS_OPTIONS"] = self.secrets["GS_OPTIONS"]
         (folder / "kafka_out").write_text(self.secrets["KAFKA_OUT"])
         (folder / "broken.pem").write_text("no certificate")
         self.lines = CommandLines(folder, **self.environment)
@@ -216,8 +216,68 @@ def test_no_secret_comes_out_of_a_run_that_goes_wrong(plantation, format):
     plantation.despatch("runs", "list", "--json")
     plantation.despatch("runs", "list")
     plantation.despatch("runs", "deliver", "--json")
+    plantation.despatch("dead-letters", "list", "--json")
     plantation.despatch("plugins", "list", "--json")
     plantation.despatch("replay", report["run_id"])
+    assert plantation.look() == set()
+
+
+STRANGER = """
+import logging
+from despatch.interfaces import EgressConnector, Guarantee, Receipt
+from pydantic import BaseModel, SecretStr
+
+class Settings(BaseModel):
+    password: SecretStr
+    rejects: bool = False
+
+class Sink(EgressConnector):
+    Settings = Settings
+    guarantee = Guarantee.AT_LEAST_ONCE
+
+    @property
+    def told(self):
+        return f"the password is {self.settings.password.get_secret_value()}"
+
+    async def open(self):
+        logging.getLogger("stranger").warning(self.told)
+        if not self.settings.rejects:
+            raise ConnectionError(self.told)
+
+    async def deliver(self, batch):
+        return Receipt({index: self.told for index in range(len(batch))})
+
+    async def close(self): ...
+
+    async def check(self, targets):
+        raise ConnectionError(self.told)
+"""
+
+
+def test_no_secret_comes_out_of_a_plugin_that_tells_it(plantation):
+    info = plantation.folder / "stranger-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: stranger\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text("[despatch.egress]\nstranger = stranger:Sink\n")
+    (plantation.folder / "stranger.py").write_text(STRANGER)
+    plantation.lines.close()
+    plantation.lines = CommandLines(
+        plantation.folder, **plantation.environment, PYTHONPATH=str(plantation.folder)
+    )
+    plantation.write(ticks=3)
+    settings = plantation.folder / "line.yaml"
+    sink = "{connector: stranger, password: '${S3_KEY}'}"
+    letters = "{connector: stranger, name: letters, rejects: true, password: '${S3_KEY}'}"
+    head = settings.read_text().partition("ingress:")[0]
+    settings.write_text(f"{head}egress: [{sink}, {letters}]\n")
+    assert plantation.despatch("doctor", "line.yaml")[0] == 1
+    assert "the password is ****" in plantation.let_out["doctor line.yaml"]
+    status, _, err = plantation.despatch("run", "line.yaml")
+    assert status == 1
+    assert "sink stranger: retrying: ConnectionError: the password is ****" in err
+    plantation.despatch("runs", "list", "--json")
+    plantation.despatch("dead-letters", "list", "--json")
+    plantation.despatch("runs", "deliver")
     assert plantation.look() == set()
 
 

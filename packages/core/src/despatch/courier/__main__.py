@@ -10,6 +10,7 @@ import socket
 import sys
 from pathlib import Path
 
+from despatch.concealment import Concealer
 from despatch.courier.courier import Courier
 from despatch.courier.progress import ProgressView
 from despatch.link import Configure, Link
@@ -30,8 +31,9 @@ def main() -> None:
     folder = RunFolder.open(Path(configure.folder))
     settings = Settings.model_validate(configure.settings)
     progress = ProgressView.of(configure.progress, settings.name)
-    with logging_as(settings.logs, sim=settings.name, run_id=folder.info.run_id):
-        asyncio.run(Courier(folder, settings, link, progress).run())
+    conceal = Concealer()
+    with logging_as(settings.logs, conceal, sim=settings.name, run_id=folder.info.run_id):
+        asyncio.run(Courier(folder, settings, link, progress, conceal).run())
     sys.stdout.flush()
     # A connector's thread may still be blocked, in a terminal that is paused for instance. The
     # ledger is closed: nothing is left that such a thread could still confirm.

@@ -12,6 +12,7 @@ import logging
 import os
 from collections.abc import Collection, Mapping
 
+from despatch.concealment import Concealer
 from despatch.courier.assembly import Assembly
 from despatch.courier.audit import AuditSync
 from despatch.courier.backoff import Backoff, describe
@@ -56,6 +57,7 @@ class Courier:
         settings: The run's settings, secrets included.
         link: The wire to the simulator; None when it is gone, to deliver what it left.
         progress: Shows how the run fares, where it is to be shown.
+        conceal: Learns the secrets of the connectors.
         held: The names of sinks that get nothing for now; what they are to get stays owed.
     """
 
@@ -65,6 +67,7 @@ class Courier:
         settings: Settings,
         link: Link | None,
         progress: ProgressView | None = None,
+        conceal: Concealer | None = None,
         *,
         held: Collection[str] = (),
     ) -> None:
@@ -73,7 +76,7 @@ class Courier:
         self._settings = settings
         self._link = link
         self._progress = progress
-        self._assembly = Assembly(settings)
+        self._assembly = Assembly(settings, conceal)
         self._grace_s = settings.courier.grace.total_seconds()
         self._draining = asyncio.Event()
         self._stopping = asyncio.Event()
@@ -83,7 +86,7 @@ class Courier:
         self._watching = Watching(
             folder, settings, self._assembly.plugins, is_live=link is not None
         )
-        self.states = States(self._send, self._watching.sink_changed)
+        self.states = States(self._send, self._watching.sink_changed, self._assembly.conceal)
 
     @property
     def sinks(self) -> Mapping[str, EgressConnector]:

@@ -178,7 +178,12 @@ class Delivery:
         # These have no value, but the reason in its place.
         without = {record.seq for record, _ in draft.unencodable if record.value is None}
         letters = [
-            _dead_letter(record, why, max(1, attempt), has_value=record.seq not in without)
+            _dead_letter(
+                record,
+                self._states.conceal(str(why)),
+                max(1, attempt),
+                has_value=record.seq not in without,
+            )
             for record, why in rejected
         ]
         self._cursor = draft.settled(self._cursor, len(letters), sent)

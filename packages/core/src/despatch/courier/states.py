@@ -6,6 +6,8 @@ import logging
 from collections.abc import Callable
 from typing import TypeVar
 
+import msgspec
+
 from despatch.link import IngressState, SinkState
 
 __all__ = ["States"]
@@ -24,13 +26,16 @@ class States:
     Args:
         tell: Called with each change.
         on_sink: Called with each change of a sink's, after that.
+        conceal: Takes secrets out of what a plugin says.
     """
 
     def __init__(
         self,
         tell: Callable[[SinkState | IngressState], None],
         on_sink: Callable[[SinkState], None] | None = None,
+        conceal: Callable[[str], str] = str,
     ) -> None:
+        self.conceal = conceal
         self._tell = tell
         self._on_sink = on_sink
         self.sinks: dict[str, SinkState] = {}
@@ -40,7 +45,7 @@ class States:
     def sink(self, state: SinkState) -> None:
         """A sink's state now."""
         if self._note(self.sinks, state, "sink") and self._on_sink is not None:
-            self._on_sink(state)
+            self._on_sink(self.sinks[state.name])
 
     def source(self, state: IngressState) -> None:
         """An ingress's state now."""
@@ -58,6 +63,7 @@ class States:
 
     def _note(self, known: dict[str, _S], state: _S, what: str) -> bool:
         """Take down a state; whether it is another one than before."""
+        state = msgspec.structs.replace(state, reason=self.conceal(state.reason))
         last = known.get(state.name)
         if last == state:
             return False

@@ -6,8 +6,9 @@ to a list (`egress_publishing.py`).
 `sim_phase_jsonl`, `sim_phase_parquet`, `three_sinks`: how fast a model runs while its records go
 to sinks (`egress_phases.py`).
 
-`end_to_end_jsonl_vs_desflow`, `end_to_end_parquet_vs_desflow`, `end_to_end_jsonl_vs_raw`: how
-fast records reach a sink (`egress_end_to_end.py`).
+`end_to_end_jsonl_vs_desflow`, `end_to_end_parquet_vs_desflow`, `end_to_end_jsonl_vs_raw`,
+`end_to_end_redis`: how fast records reach a sink (`egress_end_to_end.py`). The last needs
+`redis-server` on the path, and `tests` on the PYTHONPATH for the module that starts it.
 
 `startup_cli`, `startup_import`, `exit_s`: how soon despatch is there, and how soon it is gone
 (`egress_starting.py`).
@@ -29,7 +30,7 @@ MEASUREMENTS: Mapping[str, Measurement] = {**PUBLISHING, **PHASES, **END_TO_END,
 
 
 def run_all() -> None:
-    main(__doc__ or "", MEASUREMENTS, ["msgspec", "pyarrow", "desflow", "orjson"])
+    main(__doc__ or "", MEASUREMENTS, ["msgspec", "pyarrow", "desflow", "orjson", "redis"])
 
 
 if __name__ == "__main__":

@@ -7,6 +7,10 @@ capacity from its registry. `…_on_simpy`: both on SimPy's own resource.
 `end_to_end_jsonl_vs_raw`: records a second of a loop that does nothing but publish, in a run with
 a JSONL sink, to orjson and a buffered write of the same records alone.
 
+`end_to_end_redis`: the same loop with a Redis sink, to a pipeline of redis-py that adds the same
+records to a stream. It needs `redis-server` on the path, and `tests` on the PYTHONPATH for the
+module that starts it.
+
 Ours counts until the run has been left: until all is confirmed, the courier has ended and the
 report is made. The others' ends with their last write.
 """
@@ -25,11 +29,14 @@ from mm4 import EVENTS_PER_CUSTOMER
 
 __all__ = ["END_TO_END"]
 
-RIVAL_CUSTOMERS = 350_000
-"""About a quarter of a minute of desflow's: a backlog does not flatter what waits for its end."""
+RIVAL_CUSTOMERS = 250_000
+"""Some twelve seconds of desflow's: a backlog does not flatter what counts until its end."""
 QUICK_RIVAL_CUSTOMERS = 5_000
 SHORT_RECORDS = 1_000_000
-SHORTER = 3
+REDIS_RECORDS = 1_000_000
+"""Some 300 MB in the server."""
+QUICK_REDIS_RECORDS = 20_000
+SHORTER = 4
 """The figures on SimPy's resource are shorter by this."""
 
 
@@ -77,6 +84,26 @@ def vs_raw(is_quick: bool) -> Sequence[Figure]:
     return [ratio(name, pairs, better="higher", target=0.4, spilled=runs.spilled)]
 
 
+def redis(is_quick: bool) -> Sequence[Figure]:
+    # The other figures need neither a server nor the tests' modules.
+    from services import RedisServer
+
+    records = QUICK_REDIS_RECORDS if is_quick else REDIS_RECORDS
+
+    def ours() -> float:
+        with RedisServer() as server:
+            return speed(Runs(("loop", server.url)), records)
+
+    def theirs() -> float:
+        with RedisServer() as server:
+            answer = run_rival("redis", "redis_pipeline.py", str(records), server.url)
+        expect(answer["records"], records, "read back of what a pipeline added")
+        return float(records / answer["seconds"])
+
+    pairs = pairs_of(ours, theirs, pairs_wanted(is_quick=is_quick))
+    return [ratio("end_to_end_redis", pairs, better="higher", target=None)]
+
+
 def speed(runs: Runs, count: int) -> float:
     took = runs.run(count)
     return took.records / took.end_to_end_s
@@ -98,4 +125,5 @@ END_TO_END: Mapping[str, Measurement] = {
     "end_to_end_jsonl_vs_desflow": partial(vs_desflow, "jsonl"),
     "end_to_end_parquet_vs_desflow": partial(vs_desflow, "parquet"),
     "end_to_end_jsonl_vs_raw": vs_raw,
+    "end_to_end_redis": redis,
 }

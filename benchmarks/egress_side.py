@@ -6,8 +6,8 @@
 
 `list`: M/M/4 publishes into a list that is thrown away. `sinks`: it publishes in a run with these
 sinks. Both are at factor 0, on SimPy's resource or on our own, with a path for its capacity.
-`loop`: records are published in a run as fast as that goes, without a model. What the sinks got is
-read back and counted.
+`loop`: records are published in a run as fast as that goes, without a model. A SINK is `jsonl`,
+`parquet` or the URL of an empty Redis. What the sinks got is read back and counted.
 
 The garbage collector leaves alone what was there before the model runs, on every side: a list
 keeps it busier than a run does, and has nothing to do with what was imported.
@@ -22,7 +22,6 @@ import tempfile
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any
 
 from egress_sinks import SINKS, expect
@@ -102,11 +101,15 @@ def measure(
 ) -> Took:
     """Let a run publish, and read back what its sinks got."""
     with tempfile.TemporaryDirectory() as folder:
-        paths = [Path(folder, f"records-{number}.{sink}") for number, sink in enumerate(sinks)]
+        kinds = [SINKS[sink.partition(":")[0]] for sink in sinks]
+        places = [
+            sink if ":" in sink else f"{folder}/records-{number}.{sink}"
+            for number, sink in enumerate(sinks)
+        ]
         settings = {
             "name": "egress",
             "runs": f"{folder}/runs",
-            "egress": [SINKS[sink].settings(path) for sink, path in zip(sinks, paths, strict=True)],
+            "egress": [kind.settings(at) for kind, at in zip(kinds, places, strict=True)],
             "courier": {"grace": "10m"},
         }
         with Run(settings, model) as run:
@@ -117,9 +120,9 @@ def measure(
             spilled = records - confirmed(run)
         ended = time.perf_counter()
         expect(run.report.published, records, "published")
-        for account, sink, path in zip(run.report.sinks, sinks, paths, strict=True):
+        for account, kind, at in zip(run.report.sinks, kinds, places, strict=True):
             expect(account.delivered, records, f"{account.sink}: delivered")
-            expect(SINKS[sink].count(path), records, f"{account.sink}: read back")
+            expect(kind.count(at), records, f"{account.sink}: read back")
     return Took(records, simulated - began, simulated_cpu - began_cpu, ended - began, spilled)
 
 

@@ -2,6 +2,7 @@
 
 `startup_cli`, `startup_import`: how long ``despatch --help`` and ``import despatch`` take, as
 processes from beginning to end, to a process that imports SimPy and defines a pydantic model.
+`…_cpu`: the same by their processor time.
 
 `exit_s`: from the model's last event until ``despatch run`` has ended, as its parent sees it. The
 model publishes to a JSONL sink at 100 events a second, the last event included, so that there is
@@ -12,6 +13,7 @@ from __future__ import annotations
 
 import json
 import os
+import resource
 import subprocess
 import sys
 import tempfile
@@ -23,7 +25,7 @@ from statistics import median
 
 from egress_exit_model import EVENTS_PER_S
 from egress_sinks import SINKS, expect
-from harness import HERE, Figure, Measurement, pairs_of, ratio
+from harness import HERE, Figure, Measurement, Pair, ratio
 
 __all__ = ["STARTING"]
 
@@ -47,18 +49,32 @@ class Part(BaseModel):
 
 
 def startup(name: str, target: float, ours: Sequence[str], is_quick: bool) -> Sequence[Figure]:
-    measure = partial(seconds, ours), partial(seconds, [PYTHON, "-c", THEIRS])
-    for way in measure:
-        way()  # what it reads is in the system's cache from here on, and compiled
-    pairs = pairs_of(*measure, QUICK if is_quick else STARTS)
-    return [ratio(name, pairs, better="lower", target=target)]
+    theirs = [PYTHON, "-c", THEIRS]
+    for command in (ours, theirs):
+        taken(command)  # what it reads is in the system's cache from here on, and compiled
+    wall: list[Pair] = []
+    processor: list[Pair] = []
+    for _ in range(QUICK if is_quick else STARTS):
+        (our_s, our_cpu_s), (their_s, their_cpu_s) = taken(ours), taken(theirs)
+        wall.append((our_s, their_s))
+        processor.append((our_cpu_s, their_cpu_s))
+    return [
+        ratio(name, wall, better="lower", target=target),
+        ratio(f"{name}_cpu", processor, better="lower", target=None),
+    ]
 
 
-def seconds(command: Sequence[str]) -> float:
-    """How long a process takes, from its start until it has ended."""
-    began = time.perf_counter()
+def taken(command: Sequence[str]) -> tuple[float, float]:
+    """How long a process takes until it has ended, in seconds, and its processor time."""
+    began, began_cpu = time.perf_counter(), of_children()
     subprocess.run(command, stdout=subprocess.DEVNULL, check=True)
-    return time.perf_counter() - began
+    return time.perf_counter() - began, of_children() - began_cpu
+
+
+def of_children() -> float:
+    """The processor time of all child processes that have ended, in seconds."""
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return usage.ru_utime + usage.ru_stime
 
 
 def exit_s(is_quick: bool) -> Sequence[Figure]:
@@ -80,7 +96,7 @@ def exit_once(paced_s: float) -> float:
             "model": "egress_exit_model:build",
             "clock": {"factor": 1.0},
             "runs": str(folder / "runs"),
-            "egress": [sink.settings(folder / "records.jsonl")],
+            "egress": [sink.settings(str(folder / "records.jsonl"))],
         }
         # JSON is YAML.
         (folder / "settings.yaml").write_text(json.dumps(settings))
@@ -97,7 +113,7 @@ def exit_once(paced_s: float) -> float:
         report = json.loads((folder / "report.json").read_bytes())
         events = round(paced_s * EVENTS_PER_S)
         expect(report["sinks"][0]["delivered"], events, "delivered")
-        expect(sink.count(folder / "records.jsonl"), events, "read back")
+        expect(sink.count(str(folder / "records.jsonl")), events, "read back")
     return (ended_ns - last_event_ns) / 1e9
 
 

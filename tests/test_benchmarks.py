@@ -18,7 +18,7 @@ import pytest
 import steering
 import steering_updates
 from egress_side import Took, publish
-from egress_sinks import SINKS, expect
+from egress_sinks import SINKS, entries, expect
 from kernel_models import MODELS, SMALLEST
 from kernel_side import Despatch, SimPy, run
 from mm4 import EVENTS_PER_CUSTOMER
@@ -149,6 +149,7 @@ def test_egress_has_every_figure_that_is_asked_of_it():
         "end_to_end_jsonl_vs_desflow",
         "end_to_end_parquet_vs_desflow",
         "end_to_end_jsonl_vs_raw",
+        "end_to_end_redis",
         "startup_cli",
         "startup_import",
         "exit_s",
@@ -181,7 +182,9 @@ def test_all_that_is_published_into_lists_is_counted(resource):
 
 
 def test_a_phase_says_what_was_spilled():
-    figure = figures_of("egress.py", "three_sinks")["three_sinks"]
+    found = figures_of("egress.py", "three_sinks")
+    assert set(found) == {"three_sinks", "three_sinks_cpu"}
+    figure = found["three_sinks"]
     assert len(figure["spilled"]) == len(figure["pairs"]) == egress_runs.QUICK_PAIRS
 
 
@@ -199,20 +202,20 @@ def test_records_that_are_not_numbered_without_gaps_give_no_figure(tmp_path, num
     lines = tmp_path / "records.jsonl"
     lines.write_text("".join(f"{json.dumps({'sink_seq': number})}\n" for number in numbers))
     with pytest.raises((SystemExit, ValueError)):
-        SINKS["jsonl"].count(lines)
+        SINKS["jsonl"].count(str(lines))
     rows = tmp_path / "rows"
     rows.mkdir()
     table = pa.table({"sink_seq": pa.array(numbers, pa.int64())})
     pq.write_table(table, rows / "records.parquet")
     with pytest.raises(SystemExit):
-        SINKS["parquet"].count(rows)
+        SINKS["parquet"].count(str(rows))
 
 
 def test_rows_are_counted_over_all_files(tmp_path):
     for first in (3, 0):
         table = pa.table({"sink_seq": pa.array(range(first, first + 3), pa.int64())})
         pq.write_table(table, tmp_path / f"{first}.parquet")
-    assert SINKS["parquet"].count(tmp_path) == 6
+    assert SINKS["parquet"].count(str(tmp_path)) == 6
 
 
 def test_missing_records_give_no_figure():
@@ -222,10 +225,7 @@ def test_missing_records_give_no_figure():
 
 
 def test_what_is_held_against_a_loop_writes_the_same_records(tmp_path):
-    try:
-        harness.rival_python("orjson")
-    except subprocess.CalledProcessError as error:
-        unavailable(f"orjson, which pip was to install: {error}")
+    make_sure_of("orjson")
     theirs = tmp_path / "theirs.jsonl"
     answer = harness.run_rival("orjson", "orjson_jsonl.py", str(SMALL), str(theirs))
     assert answer["records"] == SMALL
@@ -234,13 +234,35 @@ def test_what_is_held_against_a_loop_writes_the_same_records(tmp_path):
         "name": "egress",
         "runs": tmp_path / "runs",
         "clock": {"start": "2026-01-05T06:00:00+00:00"},
-        "egress": [SINKS["jsonl"].settings(ours)],
+        "egress": [SINKS["jsonl"].settings(str(ours))],
     }
     with Run(settings) as run:
         publish(run.env, SMALL)
     with theirs.open() as lines:
         their_run_id = json.loads(next(lines))["run_id"]
     assert ours.read_text() == theirs.read_text().replace(their_run_id, run.report.run_id)
+
+
+def test_what_is_held_against_redis_adds_the_same_records(redis_url, tmp_path):
+    make_sure_of("orjson")
+    make_sure_of("redis")
+    answer = harness.run_rival("redis", "redis_pipeline.py", str(SMALL), redis_url)
+    assert answer["records"] == SINKS["redis"].count(redis_url) == SMALL
+    theirs = tmp_path / "theirs.jsonl"
+    harness.run_rival("orjson", "orjson_jsonl.py", str(SMALL), str(theirs))
+    assert b"".join(payload + b"\n" for payload in entries(redis_url)) == theirs.read_bytes()
+
+
+def test_a_run_into_redis_is_read_back(redis_url):
+    took = Took(**harness.run_here("egress_side.py", str(SMALL), "loop", redis_url))
+    assert took.records == SINKS["redis"].count(redis_url) == SMALL
+
+
+def make_sure_of(rival):
+    try:
+        harness.rival_python(rival)
+    except subprocess.CalledProcessError as error:
+        unavailable(f"{rival}, which pip was to install for the benchmarks: {error}")
 
 
 def test_an_end_to_end_figure_counts_the_records_of_the_whole_run(monkeypatch):
@@ -257,9 +279,11 @@ def test_the_end_is_measured_from_the_last_event():
 
 def test_a_process_that_fails_has_not_started():
     command = [sys.executable, "-c", egress_starting.THEIRS]
-    assert egress_starting.seconds(command) > 0
+    wall_s, processor_s = egress_starting.taken(command)
+    assert wall_s > 0
+    assert processor_s > 0
     with pytest.raises(subprocess.CalledProcessError):
-        egress_starting.seconds([sys.executable, "-c", "raise SystemExit(1)"])
+        egress_starting.taken([sys.executable, "-c", "raise SystemExit(1)"])
 
 
 def test_the_table_shows_what_was_spilled(capsys):

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from faults.servers import session_stands, stands
+from faults.soak import NOTES, Soak
 
 __all__ = ["session_stands", "stands"]
 
@@ -32,3 +33,19 @@ def _installed_plugins() -> Iterator[None]:
         del os.environ["PYTHONPATH"]
     else:
         os.environ["PYTHONPATH"] = before
+
+
+@pytest.fixture
+def soak(request: pytest.FixtureRequest) -> Soak:
+    """How often to hurt, and a place to say what was done."""
+    return Soak(request.config.stash.setdefault(NOTES, []))
+
+
+def pytest_terminal_summary(
+    terminalreporter: pytest.TerminalReporter, config: pytest.Config
+) -> None:
+    notes = config.stash.get(NOTES, [])
+    if notes:
+        terminalreporter.section("what the fault suite did")
+        for note in notes:
+            terminalreporter.write_line(note)

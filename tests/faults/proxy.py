@@ -84,7 +84,7 @@ class Proxy(LoopThread):
 
     @contextmanager
     def half_open(self) -> Iterator[None]:
-        """The server has forgotten the connections there are, or else the next one.
+        """The server has forgotten the connections there are; where there is none, the next one.
 
         What the client sends on them is swallowed for ever. New connections work.
         """
@@ -137,9 +137,10 @@ class Proxy(LoopThread):
                 connection.budget = self._draw_budget()
 
     def _lose_connections(self) -> None:
-        for connection in self._connections:
+        good = [connection for connection in self._connections if not connection.is_lost]
+        for connection in good:
             connection.is_lost = True
-        self._loses_next = not self._connections
+        self._loses_next = not good
 
     async def _listen(self) -> None:
         loop = asyncio.get_running_loop()

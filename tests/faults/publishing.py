@@ -58,6 +58,7 @@ def _publish(env: Any, note: Callable[[int], object]) -> Iterator[Any]:
 
 
 def read_notes(folder: Path) -> list[tuple[int, int]]:
-    """The notes that a model left in its working directory, in order."""
-    content = (folder / NOTES).read_bytes()
+    """The notes that a model left in its working directory, in order; none where it never ran."""
+    path = folder / NOTES
+    content = path.read_bytes() if path.exists() else b""
     return list(_NOTE.iter_unpack(content[: len(content) // _NOTE.size * _NOTE.size]))

@@ -110,10 +110,12 @@ class Reckoning:
     """The accounts of a run.
 
     Attributes:
+        published: How many records the journal got.
         accounts: One for each sink, in the order of the settings.
         error: The first that does not add up; None where all do.
     """
 
+    published: int
     accounts: list[SinkAccount]
     error: AccountError | None = None
 
@@ -163,7 +165,7 @@ def reckon(folder: RunFolder, sinks: Sequence[EgressSettings]) -> Reckoning:
             account.check(max(published, backlog.position))
         except AccountError as fault:
             error = error or fault
-    return Reckoning(accounts, error)
+    return Reckoning(published, accounts, error)
 
 
 def _rows(folder: RunFolder, sinks: Sequence[EgressSettings]) -> list[tuple[Cursor, str]]:

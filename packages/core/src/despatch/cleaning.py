@@ -27,7 +27,8 @@ class Candidate(msgspec.Struct, kw_only=True):
         name: The simulation's name.
         folder: Where it is.
         bytes: What its files take.
-        losses: What would be lost with it: what it owes, what is in its dead letters.
+        losses: What would be lost with it: what it owes, what is in its dead letters. Not
+            looked at where it is kept for another reason.
         kept: Why it is kept all the same; None where it may go.
     """
 
@@ -94,22 +95,18 @@ def remove(candidate: Candidate) -> None:
 def _candidate(run: PastRun, needed: str | None, with_losses: bool) -> Candidate:
     path = Path(run.folder)
     candidate = Candidate(
-        run_id=run.info.run_id,
-        name=run.info.name,
-        folder=run.folder,
-        bytes=_size(path),
-        losses=[] if run.state == "under way" else list(_losses(run)),
+        run_id=run.info.run_id, name=run.info.name, folder=run.folder, bytes=_size(path)
     )
     if path.is_symlink():
         candidate.kept = "the folder is a link to another place"
     elif run.state == "under way":
         candidate.kept = "it is under way"
-    elif run.problem is not None:
-        candidate.kept = candidate.losses[0]
     elif run.info.run_id == needed:
         candidate.kept = f"`resume: last` of {run.info.name} takes over from it"
-    elif candidate.losses and not with_losses:
-        candidate.kept = ", ".join(candidate.losses)
+    else:
+        candidate.losses = list(_losses(run))
+        if candidate.losses and (run.problem is not None or not with_losses):
+            candidate.kept = ", ".join(candidate.losses)
     return candidate
 
 

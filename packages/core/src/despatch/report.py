@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from despatch.account import SinkAccount
-from despatch.renderings import counted, span
+from despatch.renderings import counted, span, volume
 
 __all__ = ["CommandCount", "Report"]
 
@@ -38,8 +38,11 @@ class Report(msgspec.Struct, kw_only=True):
         wall_s: How long it took, in wall seconds.
         max_lag_s: How late the simulation was at the most, in wall seconds; 0.0 at factor 0.
         published: How many records were published.
+        unwritten: How many of them could not be written to the journal, on a full disk for
+            instance, and are lost; all others are in the account of each sink.
         commands: What became of commands.
         courier_restarts: How often a courier died and was started again.
+        held_s: How long a full journal held the simulation, in wall seconds (`when_full`).
         sinks: What became of the records, sink by sink; empty where the accounts cannot be read.
     """
 
@@ -53,8 +56,10 @@ class Report(msgspec.Struct, kw_only=True):
     wall_s: float
     max_lag_s: float = 0.0
     published: int
+    unwritten: int = 0
     commands: CommandCount
     courier_restarts: int = 0
+    held_s: float = 0.0
     sinks: list[SinkAccount]
 
     @property
@@ -64,8 +69,8 @@ class Report(msgspec.Struct, kw_only=True):
 
     @property
     def is_delivered(self) -> bool:
-        """Whether every sink has every record that it was to get."""
-        return all(sink.is_settled for sink in self.sinks)
+        """Whether every sink has every record that it was to get, and none was lost before."""
+        return not self.unwritten and all(sink.is_settled for sink in self.sinks)
 
     @property
     def exit_status(self) -> int:
@@ -93,8 +98,15 @@ class Report(msgspec.Struct, kw_only=True):
         if self.courier_restarts:
             times = counted(self.courier_restarts, "time")
             text.append(f" The courier was started again {times}.")
+        if self.held_s:
+            text.append(f" A full journal held the simulation for {self.held_s:.1f} s.")
         if self.error is not None:
             text.append(f"\n{self.error}", style="red")
+        if self.unwritten:
+            text.append(
+                f"\n{counted(self.unwritten, 'record')} lost: the journal could not be written.",
+                style="red",
+            )
         if self.owed:
             text.append(
                 f"\n{counted(self.owed, 'record')} owed. Deliver with: "
@@ -138,8 +150,14 @@ _COLUMNS: Final[Mapping[str, Callable[[SinkAccount], str]]] = {
     "duplicates": lambda sink: (
         ("≤ " if sink.duplicates_possible else "") + f"{sink.duplicates_possible:,}"
     ),
-    "bytes": lambda sink: f"{sink.bytes:,}",
+    "sent": lambda sink: volume(sink.bytes),
     "damaged": lambda sink: f"{sink.damaged:,}",
 }
-_UNUSUAL: Final = {"dropped": "dropped", "behind": "owed", "damaged": "damaged"}
+_UNUSUAL: Final = {
+    "dropped": "dropped",
+    "behind": "owed",
+    "retries": "retries",
+    "duplicates": "duplicates_possible",
+    "damaged": "damaged",
+}
 """Which figure gives a column its reason."""

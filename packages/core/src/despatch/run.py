@@ -18,7 +18,7 @@ from typing import Any, Final, Literal, TypeAlias, TypeVar
 
 from pydantic_core import to_jsonable_python
 
-from despatch.account import SinkAccount, reckon
+from despatch.account import Reckoning, reckon
 from despatch.audit.resumption import Legacy, Resumption, legacy_of, resume
 from despatch.commands import Change, Command, Outcome, Refusal, Scheduled
 from despatch.courier.hosts import Host, ProcessHost, ProgressMode, ThreadHost
@@ -256,7 +256,7 @@ class Run:
             RunError: The ledger cannot be read, likewise.
         """
         folder, env = self.folder, self.env
-        accounts, fault = self._reckon()
+        reckoning, fault = self._reckon()
         reasons = [] if error is None else [f"{type(error).__name__}: {error}"]
         reasons += [] if fault is None else [str(fault)]
         folder.info.error = "\n".join(reasons) or None
@@ -272,9 +272,11 @@ class Run:
             wall_s=time.monotonic() - self._began,
             max_lag_s=env.clock.max_lag_s,
             published=self._switchboard.published,
+            unwritten=self._switchboard.published - reckoning.published,
             commands=self.commands,
             courier_restarts=self._switchboard.restarts,
-            sinks=accounts,
+            held_s=self._switchboard.held_s,
+            sinks=reckoning.accounts,
         )
         try:
             self._set(state)
@@ -288,13 +290,13 @@ class Run:
         if fault is not None and error is None:
             raise fault
 
-    def _reckon(self) -> tuple[list[SinkAccount], DespatchError | None]:
+    def _reckon(self) -> tuple[Reckoning, DespatchError | None]:
         """The accounts, as far as they can be read, and what is wrong with them."""
         try:
             reckoning = reckon(self.folder, self.settings.egress)
         except DespatchError as unreadable:
-            return [], unreadable
-        return reckoning.accounts, reckoning.error
+            return Reckoning(self._switchboard.published, []), unreadable
+        return reckoning, reckoning.error
 
     def _set(self, state: RunState) -> None:
         self.folder.info.state = state

@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal, Self
+from typing import Annotated, Any, Final, Literal, Self, TypeAlias
 
 from pydantic import (
     AfterValidator,
@@ -57,6 +57,8 @@ __all__ = [
     "SerializerSettings",
     "Settings",
     "StatisticsSettings",
+    "Sync",
+    "WhenFull",
 ]
 
 FIT_TOGETHER: Final = "fit_together"
@@ -118,17 +120,35 @@ class FlushSettings(Part):
     bytes: Bytes = ByteSize(256 * 1024)
 
 
+WhenFull: TypeAlias = Literal["block", "drop_oldest", "fail"]
+Sync: TypeAlias = Literal["os", "interval", "frame"]
+
+
 class JournalSettings(Part):
     """The journal of records.
 
     Attributes:
         flush: When it is written.
+        max_bytes: How much of it the slowest sink may have yet to take, in bytes; with more, or
+            on a full disk, the journal is full.
+        when_full: What happens then: ``block`` holds the simulation until there is room,
+            ``drop_oldest`` gives up the oldest records that are not delivered, ``fail`` ends the
+            run. None is ``block`` at factor 0 and ``drop_oldest`` where the clock is paced.
+        sync: What a loss of power may cost: what the operating system had not yet put on the disk
+            (``os``), what was written within the last `sync_interval` (``interval``), or nothing
+            that was written (``frame``, which holds the simulation for as long as the disk takes).
+        sync_interval: How often the courier has the disk take what was written, in wall time,
+            where `sync` is ``interval``.
         segment_bytes: How large a segment file grows before the next is begun.
         keep: How long a segment is kept after it was last written to, in wall time, though every
             sink has passed it: for a replay, or for a sink that is added later.
     """
 
     flush: FlushSettings = FlushSettings()
+    max_bytes: Bytes = ByteSize(4 * 1024**3)
+    when_full: WhenFull | None = None
+    sync: Sync = "os"
+    sync_interval: PositiveDuration = timedelta(seconds=1)
     segment_bytes: Bytes = ByteSize(64 * 1024 * 1024)
     keep: Duration = timedelta(0)
 

@@ -14,7 +14,7 @@ from despatch.courier.hosts import ProgressMode
 from despatch.durations import parse_duration
 from despatch.errors import DespatchError
 
-__all__ = ["duration", "err", "fail", "out", "print_json", "progress_mode"]
+__all__ = ["duration", "err", "fail", "is_interactive", "out", "print_json", "progress_mode"]
 
 USAGE_ERROR = 2
 WIDE = 200
@@ -40,6 +40,11 @@ def fail(error: DespatchError | str, status: int = USAGE_ERROR) -> NoReturn:
 def progress_mode() -> ProgressMode:
     """A line drawn again and again on a terminal; plain lines elsewhere."""
     return "live" if sys.stderr.isatty() else "plain"
+
+
+def is_interactive() -> bool:
+    """Whether there is somebody to answer a question."""
+    return sys.stdin.isatty()
 
 
 def print_json(data: object) -> None:

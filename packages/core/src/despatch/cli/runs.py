@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated
@@ -11,14 +10,17 @@ import msgspec
 import typer
 
 from despatch.cleaning import Candidate, candidates, remove
-from despatch.cli.console import duration, err, fail, out, print_json
+from despatch.cli.console import duration, err, fail, is_interactive, out, print_json
 from despatch.cli.late_delivery import LateDelivery
 from despatch.cli.past_runs import show_accounts, show_candidates, show_runs
+from despatch.concealment import Concealer
 from despatch.courier.stopping import Stopping
-from despatch.errors import DespatchError, RunError
+from despatch.errors import AccountError, DespatchError, RunError
 from despatch.history import PastRun, find_run, past_run, past_runs
+from despatch.logs import logging_as
 from despatch.renderings import counted, volume
 from despatch.runs import RunFolder
+from despatch.settings import LogsSettings
 
 __all__ = ["app"]
 
@@ -78,15 +80,22 @@ def deliver(
     try:
         named = None if run is None else find_run(root, run)
         runs, is_whole = _read(root if named is None else named.path.parent)
-        with Stopping(NOT_ALL) as stopping:
+        conceal = Concealer()
+        with Stopping(NOT_ALL) as stopping, logging_as(LogsSettings(), conceal):
             delivery = LateDelivery(
-                runs, grace=grace, stopping=stopping, is_ordered=not out_of_order
+                runs,
+                grace=grace,
+                stopping=stopping,
+                conceal=conceal,
+                is_ordered=not out_of_order,
             )
             if named is None:
                 delivery.deliver_all()
             else:
                 delivery.deliver(_past(runs, named.info.run_id))
                 is_whole = True
+    except AccountError as error:
+        fail(error, FAULT)
     except DespatchError as error:
         fail(error)
     accounts = delivery.accounts
@@ -202,7 +211,7 @@ def _ask_once_more(found: list[Candidate], *, is_answered: bool) -> None:
         return
     losses = "; ".join(f"run {each.run_id}: {', '.join(each.losses)}" for each in lossy)
     err().print(f"With them would be lost for good: {losses}", markup=False, style="yellow")
-    if sys.stdin.isatty():
+    if is_interactive():
         if typer.confirm("Remove them all the same?", err=True):
             return
     else:

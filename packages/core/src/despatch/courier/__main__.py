@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import select
 import signal
@@ -32,12 +33,19 @@ def main() -> None:
     settings = Settings.model_validate(configure.settings)
     progress = ProgressView.of(configure.progress, settings.name)
     conceal = Concealer()
+    status = 0
     with logging_as(settings.logs, conceal, sim=settings.name, run_id=folder.info.run_id):
-        asyncio.run(Courier(folder, settings, link, progress, conceal).run())
+        try:
+            # Not `asyncio.run`, which waits at its end for every task and thread. A connector's
+            # may never end, in a terminal that is paused for instance. The ledger is closed:
+            # nothing is left that such a one could still confirm.
+            asyncio.Runner().run(Courier(folder, settings, link, progress, conceal=conceal).run())
+        except Exception:
+            # The boundary of the process: the simulator sees it die, and starts another one.
+            logging.getLogger("despatch.courier").exception("the courier failed")
+            status = 1
     sys.stdout.flush()
-    # A connector's thread may still be blocked, in a terminal that is paused for instance. The
-    # ledger is closed: nothing is left that such a thread could still confirm.
-    os._exit(0)
+    os._exit(status)
 
 
 def _configure(link: Link) -> Configure | None:

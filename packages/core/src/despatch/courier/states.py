@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable
 from typing import TypeVar
 
@@ -65,6 +66,9 @@ class States:
         """Take down a state; whether it is another one than before."""
         state = msgspec.structs.replace(state, reason=self.conceal(state.reason))
         last = known.get(state.name)
+        goes_on = last is not None and last.state == state.state
+        since_ns = last.since_ns if last is not None and goes_on else time.time_ns()
+        state = msgspec.structs.replace(state, since_ns=since_ns)
         if last == state:
             return False
         known[state.name] = state

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable
+from datetime import datetime
 from typing import TypeVar
 
 import msgspec
@@ -53,13 +54,11 @@ class States:
         self._note(self.ingress, state, "ingress")
 
     def troubles(self) -> list[str]:
-        """Who is not served at the moment, in words."""
-        sinks = [(sink.name, sink.state) for sink in self.sinks.values()]
-        sources = [(source.name, source.state) for source in self.ingress.values()]
+        """Who is not served at the moment and since when, in words, in local time."""
         return [
-            f"{name} {state}"
-            for name, state in [*sinks, *sources]
-            if state in ("connecting", "retrying", "stopped")
+            f"{each.name} {each.state} since {_clock_time(each.since_ns)}"
+            for each in (*self.sinks.values(), *self.ingress.values())
+            if each.state in ("connecting", "retrying", "stopped")
         ]
 
     def _note(self, known: dict[str, _S], state: _S, what: str) -> bool:
@@ -86,3 +85,7 @@ class States:
                 _log.warning("%s: %s", who, trouble, extra=about)
         elif state.state in _WELL and self._logged.pop(who, None) is not None:
             _log.info("%s: %s again", who, state.state, extra=about)
+
+
+def _clock_time(since_ns: int) -> str:
+    return datetime.fromtimestamp(since_ns / 1e9).strftime("%H:%M:%S")

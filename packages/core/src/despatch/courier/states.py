@@ -55,9 +55,10 @@ class States:
 
     def troubles(self) -> list[str]:
         """Who is not served at the moment and since when, in words, in local time."""
+        known: list[SinkState | IngressState] = [*self.sinks.values(), *self.ingress.values()]
         return [
             f"{each.name} {each.state} since {_clock_time(each.since_ns)}"
-            for each in (*self.sinks.values(), *self.ingress.values())
+            for each in known
             if each.state in ("connecting", "retrying", "stopped")
         ]
 

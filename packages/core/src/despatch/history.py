@@ -12,6 +12,7 @@ import msgspec
 from pydantic import ValidationError
 
 from despatch.account import SinkAccount, accounts_of, reckon
+from despatch.concealment import Concealer
 from despatch.courier.courier import Courier
 from despatch.courier.progress import ProgressView
 from despatch.courier.stopping import Stopping
@@ -145,6 +146,7 @@ def deliver(
     held: Collection[str] = (),
     grace: timedelta | None = None,
     stopping: Stopping | None = None,
+    conceal: Concealer | None = None,
 ) -> list[SinkAccount]:
     """Deliver what a run still owes, within its grace time.
 
@@ -154,6 +156,7 @@ def deliver(
         held: The names of sinks that get nothing for now.
         grace: How long it may take, in wall time; by default as the run's settings say.
         stopping: What ends it before; what is not delivered by then stays owed.
+        conceal: Learns the secrets of the connectors.
 
     Returns:
         The accounts afterwards.
@@ -165,11 +168,12 @@ def deliver(
     """
     settings = settings_of(folder)
     if grace is not None:
-        courier = settings.courier.model_copy(update={"grace": grace})
-        settings = settings.model_copy(update={"courier": courier})
+        limited = settings.courier.model_copy(update={"grace": grace})
+        settings = settings.model_copy(update={"courier": limited})
     folder.lock()
     try:
-        asyncio.run(_deliver(Courier(folder, settings, None, progress, held=held), stopping))
+        courier = Courier(folder, settings, None, progress, conceal, held=held)
+        asyncio.run(_deliver(courier, stopping))
         return accounts_of(folder, settings.egress)
     finally:
         folder.unlock()

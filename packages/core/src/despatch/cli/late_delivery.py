@@ -8,6 +8,7 @@ from pathlib import Path
 
 from despatch.account import SinkAccount
 from despatch.cli.console import err, progress_mode
+from despatch.concealment import Concealer
 from despatch.courier.late_progress import LateView
 from despatch.courier.stopping import Stopping
 from despatch.errors import AccountError, DespatchError
@@ -25,6 +26,7 @@ class LateDelivery:
         runs: All runs that have a say in the order.
         grace: How long each run may take, in wall time; None is as its settings say.
         stopping: What ends it before.
+        conceal: Learns the secrets of the connectors.
         is_ordered: Whether a sink gets nothing of a run while an older one of the same name
             still owes it something.
 
@@ -40,6 +42,7 @@ class LateDelivery:
         *,
         grace: timedelta | None,
         stopping: Stopping,
+        conceal: Concealer,
         is_ordered: bool,
     ) -> None:
         self.accounts: dict[str, list[SinkAccount]] = {}
@@ -48,6 +51,7 @@ class LateDelivery:
         self._runs = runs
         self._grace = grace
         self._stopping = stopping
+        self._conceal = conceal
         self._is_ordered = is_ordered
 
     def deliver_all(self) -> None:
@@ -92,6 +96,7 @@ class LateDelivery:
             held=held,
             grace=self._grace,
             stopping=self._stopping,
+            conceal=self._conceal,
         )
         self.accounts[run.info.run_id] = run.sinks
 

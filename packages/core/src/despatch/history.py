@@ -145,6 +145,7 @@ def deliver(
     *,
     held: Collection[str] = (),
     grace: timedelta | None = None,
+    is_patient: bool = True,
     stopping: Stopping | None = None,
     conceal: Concealer | None = None,
 ) -> list[SinkAccount]:
@@ -155,6 +156,7 @@ def deliver(
         progress: Shows how it goes.
         held: The names of sinks that get nothing for now.
         grace: How long it may take, in wall time; by default as the run's settings say.
+        is_patient: Whether a sink that fails is tried again, as the run's settings say.
         stopping: What ends it before; what is not delivered by then stays owed.
         conceal: Learns the secrets of the connectors.
 
@@ -170,6 +172,9 @@ def deliver(
     if grace is not None:
         limited = settings.courier.model_copy(update={"grace": grace})
         settings = settings.model_copy(update={"courier": limited})
+    if not is_patient:
+        egress = [_impatient(sink) for sink in settings.egress]
+        settings = settings.model_copy(update={"egress": egress})
     folder.lock()
     try:
         courier = Courier(folder, settings, None, progress, conceal, held=held)
@@ -177,6 +182,10 @@ def deliver(
         return accounts_of(folder, settings.egress)
     finally:
         folder.unlock()
+
+
+def _impatient(sink: EgressSettings) -> EgressSettings:
+    return sink.model_copy(update={"retry": sink.retry.model_copy(update={"attempts": 1})})
 
 
 async def _deliver(courier: Courier, stopping: Stopping | None) -> None:

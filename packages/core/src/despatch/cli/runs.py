@@ -83,16 +83,12 @@ def deliver(
         conceal = Concealer()
         with Stopping(NOT_ALL) as stopping, logging_as(LogsSettings(), conceal):
             delivery = LateDelivery(
-                runs,
-                grace=grace,
-                stopping=stopping,
-                conceal=conceal,
-                is_ordered=not out_of_order,
+                runs, _say, stopping=stopping, conceal=conceal, is_ordered=not out_of_order
             )
             if named is None:
-                delivery.deliver_all()
+                delivery.deliver_all(grace)
             else:
-                delivery.deliver(_past(runs, named.info.run_id))
+                delivery.deliver(_past(runs, named.info.run_id), grace)
                 is_whole = True
     except AccountError as error:
         fail(error, FAULT)
@@ -220,6 +216,10 @@ def _ask_once_more(found: list[Candidate], *, is_answered: bool) -> None:
         each.kept = ", ".join(each.losses)
 
 
+def _say(text: str) -> None:
+    err().print(text, markup=False)
+
+
 def _past(runs: list[PastRun], run_id: str) -> PastRun:
     return next(run for run in runs if run.info.run_id == run_id)
 
@@ -229,5 +229,5 @@ def _read(root: Path) -> tuple[list[PastRun], bool]:
     unreadable: list[RunError] = []
     runs = past_runs(root, unreadable=unreadable)
     for error in unreadable:
-        err().print(f"Passed over: {error}", markup=False)
+        _say(f"passed over: {error}")
     return runs, not unreadable

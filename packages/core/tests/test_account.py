@@ -193,6 +193,7 @@ def test_a_ledger_ahead_of_its_journal_is_no_internal_error(tmp_path):
     assert (account.given, account.delivered, account.owed) == (5, 5, 0)
 
 
+@pytest.mark.unaccounted
 def test_a_ledger_that_does_not_add_up_is_an_internal_error(tmp_path):
     folder = make_folder(tmp_path)
     publish(folder, [CHOSEN] * 9)
@@ -200,7 +201,7 @@ def test_a_ledger_that_does_not_add_up_is_an_internal_error(tmp_path):
     ledger.open_sink("sink")
     ledger.advance("sink", Cursor(position=5, delivered=4))
     ledger.close()
-    with pytest.raises(AccountError, match="sink sink: 9 were published"):
+    with pytest.raises(AccountError, match=r"internal: the account of sink sink does not.* 9 were"):
         accounts_of(folder, [sink()])
 
 

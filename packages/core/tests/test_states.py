@@ -35,8 +35,24 @@ def test_the_last_state_of_each_is_kept(states):
     states.sink(SinkState("a", "connecting"))
     states.sink(SinkState("a", "healthy"))
     states.source(IngressState("a", "open"))
-    assert states.sinks == {"a": SinkState("a", "healthy")}
-    assert states.ingress == {"a": IngressState("a", "open")}
+    assert {name: state.state for name, state in states.sinks.items()} == {"a": "healthy"}
+    assert {name: state.state for name, state in states.ingress.items()} == {"a": "open"}
+
+
+def test_a_state_says_since_when_it_holds(states, told, monkeypatch):
+    clock = iter([1, 2, 3])
+    monkeypatch.setattr("despatch.courier.states.time.time_ns", lambda: next(clock))
+    states.sink(SinkState("a", "connecting"))
+    states.sink(SinkState("a", "retrying", "refused"))
+    states.sink(SinkState("a", "retrying", "no answer"))
+    states.sink(SinkState("a", "retrying", "no answer"))
+    states.sink(SinkState("a", "healthy"))
+    assert [(state.state, state.since_ns) for state in told] == [
+        ("connecting", 1),
+        ("retrying", 2),
+        ("retrying", 2),
+        ("healthy", 3),
+    ]
 
 
 def test_trouble_is_logged_with_its_reason_and_so_is_its_end(states, caplog):

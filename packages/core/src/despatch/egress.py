@@ -6,7 +6,7 @@ to the value afterwards changes nothing.
 
 from __future__ import annotations
 
-import threading
+from threading import get_ident
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from msgspec.structs import replace
@@ -21,7 +21,7 @@ from despatch.entries import (
 )
 from despatch.errors import WrongThreadError
 from despatch.value_types import value_type_of
-from despatch.values import UnencodableError
+from despatch.values import Hook, PlainFields, UnencodableError, default, plain_fields_of
 
 if TYPE_CHECKING:
     from despatch.value_types import ValueType
@@ -40,8 +40,12 @@ _UNENCODABLE: Final = {
 class RecordJournal(Protocol):
     """Where records go: a run's journal, or a replay's comparison with one."""
 
-    def append(self, entry: list[Any]) -> int:
-        """Take an entry as it is now; its position, counted from 0."""
+    def append(self, entry: list[Any], hook: Hook = default) -> int:
+        """Take an entry as it is now; its position, counted from 0.
+
+        Raises:
+            UnencodableError: Something in it cannot be packed with the hook.
+        """
 
     def add_type(self, value_type: ValueType) -> int:
         """Number a type, counted from 1."""
@@ -56,7 +60,7 @@ class EgressMixIn:
 
     _now: Any
     _journal: RecordJournal | None = None
-    _type_ids: dict[type, int]
+    _known_types: dict[type, tuple[int, PlainFields | None]]
     _type_names: set[str]
     _thread_id: int
 
@@ -109,9 +113,9 @@ class EgressMixIn:
 
     def _record_into(self, journal: RecordJournal | None) -> None:
         self._journal = journal
-        self._type_ids = dict.fromkeys(_PLAIN, 0)
+        self._known_types = dict.fromkeys(_PLAIN, (0, None))
         self._type_names = set()
-        self._thread_id = threading.get_ident()
+        self._thread_id = get_ident()
 
     def _publish(self, kind: int, name: str, value: Any) -> None:
         journal = self._journal
@@ -119,14 +123,20 @@ class EgressMixIn:
             raise TypeError(f"the name of a record is a string, such as 'part-17', not {name!r}")
         if journal is None:
             return
-        if threading.get_ident() != self._thread_id:
+        if get_ident() != self._thread_id:
             raise WrongThreadError(
                 "publish from the simulation's own thread; from others, go through "
                 "env.call_soon_threadsafe(env.publish_event, key, value)"
             )
-        type_id = self._type_ids.get(value.__class__)
-        if type_id is None:
-            type_id = self._learn(value.__class__, journal)
+        cls = value.__class__
+        type_id, plain = self._known_types.get(cls) or self._learn(cls, journal)
+        if plain is not None and [*(fields := value.__dict__)] == plain.names:
+            try:
+                journal.append([kind, self._now, name, type_id, fields], plain.hook)
+            except UnencodableError:
+                pass  # it holds something that makes it not so plain, or that cannot be encoded
+            else:
+                return
         try:
             journal.append([kind, self._now, name, type_id, value])
         except UnencodableError as error:
@@ -135,7 +145,7 @@ class EgressMixIn:
             printable = name.encode(errors="backslashreplace").decode()
             journal.append([kind, float(self._now), printable, type_id, str(error)])
 
-    def _learn(self, cls: type, journal: RecordJournal) -> int:
+    def _learn(self, cls: type, journal: RecordJournal) -> tuple[int, PlainFields | None]:
         value_type = value_type_of(cls)
         type_id = 0
         if value_type is not None:
@@ -143,5 +153,5 @@ class EgressMixIn:
                 value_type = replace(value_type, name=f"{cls.__module__}.{cls.__qualname__}")
             type_id = journal.add_type(value_type)
             self._type_names.add(value_type.name)
-        self._type_ids[cls] = type_id
-        return type_id
+        known = self._known_types[cls] = type_id, plain_fields_of(cls)
+        return known

@@ -18,19 +18,21 @@ from typing import Any, Final, Literal, TypeAlias, TypeVar
 
 from pydantic_core import to_jsonable_python
 
-from despatch.account import accounts_of
+from despatch.account import Reckoning, reckon
 from despatch.audit.resumption import Legacy, Resumption, legacy_of, resume
 from despatch.commands import Change, Command, Outcome, Refusal, Scheduled
 from despatch.courier.hosts import Host, ProcessHost, ProgressMode, ThreadHost
 from despatch.distributions.seeds import new_seed
 from despatch.environment import DynamicEnvironment
-from despatch.errors import JournalError, Problem, SettingsError
+from despatch.errors import DespatchError, JournalError, Problem, SettingsError
 from despatch.interfaces import EgressConnector
+from despatch.plugins import Plugins
 from despatch.report import CommandCount, Report
 from despatch.runs import RunFolder, RunInfo, RunState, new_run_id
 from despatch.settings import EgressSettings, IngressSettings, Settings
 from despatch.settings_file import settings_from
 from despatch.switchboard import Switchboard
+from despatch.watchers import Watchers
 
 __all__ = ["SETTINGS", "Model", "Run", "environment_of"]
 
@@ -100,6 +102,7 @@ class Run:
 
     Attributes:
         settings: The settings, checked and resolved.
+        run_id: Names the run for ever.
         env: The environment.
         commands: What became of the commands so far.
         resumed: What was taken over from the last run; None where the settings do not ask for it.
@@ -120,9 +123,12 @@ class Run:
         origin: Path | None = None,
     ) -> None:
         self.settings: Settings = settings_from(settings)
+        self.run_id = new_run_id()
         self._written = settings
         self._model = model
-        self._progress: ProgressMode = progress
+        # Where there is a JSON object a line, there is nothing in between.
+        is_json = self.settings.logs.format == "json"
+        self._progress: ProgressMode = "none" if is_json else progress
         self._handle_signals = handle_signals
         self._origin = origin
         self.commands = CommandCount()
@@ -134,7 +140,7 @@ class Run:
         now = datetime.now(UTC)
         interval = settings.statistics.interval
         info = RunInfo(
-            run_id=new_run_id(),
+            run_id=self.run_id,
             name=settings.name,
             start=settings.clock.start or now,
             created=now,
@@ -147,6 +153,7 @@ class Run:
         )
         self.folder = RunFolder.create(Path(settings.runs), info, _as_json(self._written, settings))
         self._began = time.monotonic()
+        self._watchers = Watchers(Plugins(allowed=settings.plugins), info)
         lag = settings.clock.lag
         self.env = environment_of(
             info, DynamicEnvironment, lag_tolerance=lag.tolerance, lag_policy=lag.policy
@@ -163,6 +170,7 @@ class Run:
             self._override(legacy)
             self._switchboard.audit.begun(self.folder.info.resumed)
             self._switchboard.connect(settings.courier.connect_timeout.total_seconds())
+            self._watchers.call("despatch_run_started")
             self._set("running")
         except BaseException as error:
             self._leave(error)
@@ -225,7 +233,11 @@ class Run:
                 )
 
     def _leave(self, error: BaseException | None) -> None:
-        self._set("draining")
+        try:
+            self._set("draining")
+        except OSError as unsaved:
+            # A full disk, for instance, is no reason to leave without draining.
+            _log.error("%s: %s", self.folder.path, unsaved)
         try:
             self._switchboard.drain(self.settings.courier.grace.total_seconds())
         except JournalError as unwritten:
@@ -236,9 +248,19 @@ class Run:
         self._conclude(error)
 
     def _conclude(self, error: BaseException | None) -> None:
+        """Make the report, whatever is wrong with the run or with its accounts.
+
+        Raises:
+            AccountError: An account does not add up, and the run itself has not failed.
+            JournalError: The journal cannot be read, likewise.
+            RunError: The ledger cannot be read, likewise.
+        """
         folder, env = self.folder, self.env
-        folder.info.error = None if error is None else f"{type(error).__name__}: {error}"
-        state: Literal["finished", "failed"] = "finished" if error is None else "failed"
+        reckoning, fault = self._reckon()
+        reasons = [] if error is None else [f"{type(error).__name__}: {error}"]
+        reasons += [] if fault is None else [str(fault)]
+        folder.info.error = "\n".join(reasons) or None
+        state: Literal["finished", "failed"] = "failed" if reasons else "finished"
         self.report = Report(
             run_id=folder.info.run_id,
             name=folder.info.name,
@@ -250,14 +272,31 @@ class Run:
             wall_s=time.monotonic() - self._began,
             max_lag_s=env.clock.max_lag_s,
             published=self._switchboard.published,
+            unwritten=self._switchboard.published - reckoning.published,
             commands=self.commands,
             courier_restarts=self._switchboard.restarts,
-            sinks=accounts_of(folder, self.settings.egress),
+            held_s=self._switchboard.held_s,
+            sinks=reckoning.accounts,
         )
-        self._set(state)
-        folder.save_report(self.report.to_json())
+        try:
+            self._set(state)
+            folder.save_report(self.report.to_json())
+        except OSError as unsaved:
+            # The report is there all the same, for whoever holds the run.
+            _log.error("%s: the report cannot be kept: %s", folder.path, unsaved)
         folder.unlock()
         env.doorbell.close()
+        self._watchers.call("despatch_run_finished", report=self.report)
+        if fault is not None and error is None:
+            raise fault
+
+    def _reckon(self) -> tuple[Reckoning, DespatchError | None]:
+        """The accounts, as far as they can be read, and what is wrong with them."""
+        try:
+            reckoning = reckon(self.folder, self.settings.egress)
+        except DespatchError as unreadable:
+            return Reckoning(self._switchboard.published, []), unreadable
+        return reckoning, reckoning.error
 
     def _set(self, state: RunState) -> None:
         self.folder.info.state = state

@@ -258,6 +258,8 @@ class _JsonlFile:
         last, first = self._last, lines[0]
         if last is None or first.run_id != last.run_id or first.seq > last.seq:
             return set()
+        # The file may have many more that follow the first of these: dead letters come late.
+        wanted = {(line.run_id, line.seq) for line in lines}
         present = set()
         written = self._lines_backwards()
         next(written)
@@ -265,7 +267,8 @@ class _JsonlFile:
             position = _Position.of(line)
             if position is None or position.run_id != first.run_id or position.seq < first.seq:
                 break
-            present.add((position.run_id, position.seq))
+            if (position.run_id, position.seq) in wanted:
+                present.add((position.run_id, position.seq))
         return present
 
     def _lines_backwards(self) -> Iterator[bytes]:

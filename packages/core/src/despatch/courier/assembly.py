@@ -14,11 +14,14 @@ class Assembly:
 
     Args:
         settings: The run's settings, secrets included.
+
+    Attributes:
+        plugins: Where plugins are found, as far as the settings allow them.
     """
 
     def __init__(self, settings: Settings) -> None:
         self._simulation = settings.name
-        self._plugins = Plugins(allowed=settings.plugins)
+        self.plugins = Plugins(allowed=settings.plugins)
 
     def ingress(self, source: IngressSettings) -> IngressConnector:
         """The connector of a source, with its serializer where it has one.
@@ -29,7 +32,7 @@ class Assembly:
         if isinstance(source.connector, IngressConnector):
             connector = source.connector
         else:
-            cls: type[IngressConnector] = self._plugins.load(Kind.INGRESS, source.connector)
+            cls: type[IngressConnector] = self.plugins.load(Kind.INGRESS, source.connector)
             own = cls.Settings.model_validate(source.plugin_settings)
             connector = cls(own, simulation=self._simulation)
         if source.serializer is not None:
@@ -45,12 +48,12 @@ class Assembly:
         if isinstance(sink.connector, EgressConnector):
             connector = sink.connector
         else:
-            cls: type[EgressConnector] = self._plugins.load(Kind.EGRESS, sink.connector)
+            cls: type[EgressConnector] = self.plugins.load(Kind.EGRESS, sink.connector)
             connector = cls(cls.Settings.model_validate(sink.plugin_settings))
         if not connector.uses_serializer:
             return connector, None
         return connector, self._serializer(sink.serializer)
 
     def _serializer(self, chosen: SerializerSettings) -> Serializer:
-        cls: type[Serializer] = self._plugins.load(Kind.SERIALIZERS, chosen.name)
+        cls: type[Serializer] = self.plugins.load(Kind.SERIALIZERS, chosen.name)
         return cls(cls.Settings.model_validate(chosen.plugin_settings))

@@ -54,6 +54,8 @@ class Draft:
         not_selected: How many records the sink's `select` left out.
         damaged: How many positions the journal could not give back.
         bytes: About how many bytes the range takes in the journal.
+        written_ns: When the first of the range was written, as a frame says it; 0 where it is not
+            known.
     """
 
     first: int
@@ -63,18 +65,24 @@ class Draft:
     not_selected: int = 0
     damaged: int = 0
     bytes: float = 0.0
+    written_ns: int = 0
 
     @property
     def is_empty(self) -> bool:
         """Whether no position was looked at."""
         return self.end == self.first
 
+    @property
+    def given(self) -> int:
+        """How many records of the range are the sink's."""
+        return len(self.records) + len(self.unencodable)
+
     def settled(self, cursor: Cursor, dead_lettered: int, sent: int) -> Cursor:
         """The sink's cursor once this draft is accounted for."""
         return replace(
             cursor,
             position=self.end,
-            delivered=cursor.delivered + len(self.records) + len(self.unencodable) - dead_lettered,
+            delivered=cursor.delivered + self.given - dead_lettered,
             dead_lettered=cursor.dead_lettered + dead_lettered,
             not_selected=cursor.not_selected + self.not_selected,
             damaged=cursor.damaged + self.damaged,
@@ -149,6 +157,8 @@ class Cutter:
         if frame.first > draft.end:
             draft.damaged += frame.first - draft.end
             draft.end = frame.first
+        if draft.is_empty:
+            draft.written_ns = frame.written_ns
         entry_bytes = frame.bytes / max(1, len(frame.entries))
         while draft.end < frame.end:
             if self._is_full(end):

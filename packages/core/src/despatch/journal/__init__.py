@@ -5,6 +5,7 @@
 
 from despatch.journal.format import remove_segments, segments
 from despatch.journal.reader import Damage, Frame, JournalReader, end_position
+from despatch.journal.shared import SharedFrames
 from despatch.journal.writer import JournalWriter, pack_entry
 
 __all__ = [
@@ -12,6 +13,7 @@ __all__ = [
     "Frame",
     "JournalReader",
     "JournalWriter",
+    "SharedFrames",
     "end_position",
     "pack_entry",
     "remove_segments",

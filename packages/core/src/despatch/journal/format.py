@@ -92,7 +92,6 @@ FRAME_MAGIC: Final = b"\xf5DF\n"
 
 MAX_PAYLOAD_BYTES: Final = 64 * 1024 * 1024
 """No length beyond this is believed."""
-MAX_ENTRY_BYTES: Final = MAX_PAYLOAD_BYTES // 2
 _MAX_META_BYTES: Final = 64 * 1024
 
 _SEGMENT_HEAD: Final = struct.Struct(">8sIIQ")
@@ -104,6 +103,9 @@ MAX_HEAD_BYTES: Final = _SEGMENT_HEAD.size + _MAX_META_BYTES + _CHECKSUM.size
 ARRAY32: Final = struct.Struct(">BI")
 """How the payload of ENTRIES begins: this mark, and how many follow."""
 ARRAY32_MARK: Final = 0xDD
+
+MAX_ENTRY_BYTES: Final = MAX_PAYLOAD_BYTES // 2 - ARRAY32.size
+"""A buffer of less than this and one more entry are still one frame."""
 
 _SEGMENT_NAME: Final = re.compile(r"\d{20}\.journal", re.ASCII)
 

@@ -12,6 +12,7 @@ import msgspec
 
 from despatch.journal.format import HEADER_BYTES, FrameHeader, FrameKind, segment_first, segments
 from despatch.journal.scan import Broken, Found, SegmentScan
+from despatch.journal.shared import SharedFrames
 from despatch.value_types import ValueType
 from despatch.values import unpack
 
@@ -74,6 +75,8 @@ class JournalReader:
         folder: Where the segments are.
         position: Where to begin, which may be in the middle of a frame.
         packed: Whether to give each entry as the bytes that it has in the journal.
+        shared: Frames that other readers of the same journal, none of them `packed`, have read or
+            will want.
 
     Attributes:
         position: The position after the last entry that was given, or is known to be lost.
@@ -82,13 +85,21 @@ class JournalReader:
         meta: What the writer said the journal is; empty until some segment's head was read.
     """
 
-    def __init__(self, folder: Path, position: int = 0, *, packed: bool = False) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        position: int = 0,
+        *,
+        packed: bool = False,
+        shared: SharedFrames | None = None,
+    ) -> None:
         self.position = position
         self.ended = False
         self.types: dict[int, ValueType] = {}
         self.meta: dict[str, Any] = {}
         self._folder = folder
         self._is_packed = packed
+        self._shared = shared
         self._scan: SegmentScan | None = None
         self._is_final = False
         self._trouble: Broken | None = None
@@ -159,7 +170,7 @@ class JournalReader:
         if segment is None:
             return None
         self.close()
-        self._scan = SegmentScan(segment)
+        self._scan = SegmentScan(segment, self._shared)
         return self._scan
 
     def _first_segment(self) -> Path | None:
@@ -209,12 +220,17 @@ class JournalReader:
             self.ended = True
             self.close()
             return None
+        if found.entries is not None:
+            return self._frame(header, found.entries)
         if payload is None:
             return None
         try:
             if header.kind is FrameKind.ENTRIES:
                 read = _packed_list if self._is_packed else _unpack_list
-                return self._frame(header, read(payload, header.count))
+                entries = read(payload, header.count)
+                if self._shared is not None:
+                    self._shared.keep(header, entries)
+                return self._frame(header, entries)
             content = _unpack_list(payload, header.count)
             self.types.update({id_: ValueType.from_builtins(plain) for id_, plain in content})
         except (TypeError, ValueError) as error:

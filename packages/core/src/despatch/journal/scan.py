@@ -20,6 +20,7 @@ from despatch.journal.format import (
     parse_segment_head,
     segment_first,
 )
+from despatch.journal.shared import SharedFrames
 
 __all__ = ["Broken", "Found", "SegmentScan"]
 
@@ -32,13 +33,15 @@ class Found:
 
     Attributes:
         header: What it says of itself.
-        payload: What it holds; None where it was passed over, unread.
+        payload: What it holds; None where it was passed over, or was read before.
         segment: The file.
+        entries: What it holds, decoded, where it was read before.
     """
 
     header: FrameHeader
     payload: bytes | None
     segment: Path
+    entries: list[Any] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +69,10 @@ class SegmentScan:
     While its writer lives, what looks broken at the end may just be unfinished: such a place is
     broken only if something sound follows it, or if the segment is known to be complete.
 
+    Args:
+        segment: The file.
+        shared: Frames that need not be read again.
+
     Attributes:
         segment: The file.
         meta: What the segment's head says; empty until it was read, or if it cannot be read.
@@ -74,8 +81,9 @@ class SegmentScan:
         JournalError: The file cannot be opened.
     """
 
-    def __init__(self, segment: Path) -> None:
+    def __init__(self, segment: Path, shared: SharedFrames | None = None) -> None:
         self.segment = segment
+        self._shared = shared
         self.meta: dict[str, Any] = {}
         self._position = segment_first(segment)
         self._offset = 0
@@ -138,6 +146,9 @@ class SegmentScan:
         self._search_from = body
         if header.kind is FrameKind.ENTRIES and header.end <= wanted and end <= self._size():
             return self._found(header, None, end)
+        entries = None if self._shared is None else self._shared.find(header)
+        if entries is not None:
+            return self._found(header, None, end, entries)
         payload = self._read(body, header.length)
         is_whole = len(payload) == header.length
         if is_whole and zlib.crc32(payload) == header.checksum:
@@ -150,10 +161,16 @@ class SegmentScan:
             return broken
         return self._step_over(reason, header, is_complete) if is_complete else None
 
-    def _found(self, header: FrameHeader, payload: bytes | None, offset: int) -> Found:
+    def _found(
+        self,
+        header: FrameHeader,
+        payload: bytes | None,
+        offset: int,
+        entries: list[Any] | None = None,
+    ) -> Found:
         self._position = header.end
         self._offset = offset
-        return Found(header, payload, self.segment)
+        return Found(header, payload, self.segment, entries)
 
     def _step_over(
         self, reason: str, header: FrameHeader | None, is_complete: bool

@@ -107,6 +107,7 @@ def test_more_repetitions_than_the_account_says_are_noticed(tmp_path):
         check_run(play.folder, [sink])
 
 
+@pytest.mark.unaccounted
 def test_a_ledger_that_does_not_add_up_is_noticed(tmp_path):
     play, sink = played(tmp_path)
     ledger = Ledger(play.run.folder.ledger)
@@ -117,6 +118,7 @@ def test_a_ledger_that_does_not_add_up_is_noticed(tmp_path):
         check_run(play.folder, [sink])
 
 
+@pytest.mark.unaccounted
 def test_a_report_that_says_something_else_than_the_ledger_is_noticed(tmp_path):
     play, sink = played(tmp_path)
     report = play.folder / "report.json"

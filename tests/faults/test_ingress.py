@@ -132,5 +132,5 @@ def test_a_source_whose_connection_is_lost_is_reached_again_and_each_command_app
 
 
 def state_of(run: Run) -> str:
-    (state,) = run._switchboard._ingress.values()
+    (state,) = run._switchboard._reception._states.values()
     return state.state

@@ -156,6 +156,11 @@ def test_what_the_journal_cannot_give_back_is_damaged_and_not_owed(tmp_path):
     damage(folder, 2)
     (account,) = accounts_of(folder, [sink()])
     assert (account.given, account.owed, account.damaged) == (3, 3, 3)
+    (gap,) = account.gaps
+    assert gap.end - gap.first == 3
+    (remark,) = account.remarks
+    assert f"damaged, seq {gap.first} to {gap.end - 1}: 0000" in remark
+    assert "the payload's checksum is wrong" in remark
 
 
 def test_a_run_that_publishes_while_it_is_read_still_adds_up(tmp_path, monkeypatch):
@@ -285,7 +290,7 @@ def test_an_account_with_a_figure_too_many_does_not_pass(field):
         account(**{**figures, field: figures[field] + 1}).check(6)
 
 
-@pytest.mark.parametrize("field", ["not_selected", "damaged"])
+@pytest.mark.parametrize("field", ["not_selected", "damaged", "removed"])
 def test_an_account_of_more_than_was_published_does_not_pass(field):
     with pytest.raises(AccountError, match="6 were published"):
         account(given=6, owed=6, **{field: 1}).check(6)

@@ -257,6 +257,20 @@ def test_a_sink_that_is_down_is_status_3_until_it_is_delivered(despatch, setting
     assert len(read(folder / "f")) == 10
 
 
+def test_what_is_damaged_is_status_3_and_named_by_its_positions(despatch, settings, folder):
+    (folder / "down").touch()
+    despatch("run", settings(DOWN))
+    (folder / "down").unlink()
+    (segment,) = folder.glob(".despatch/*/records/*.journal")
+    content = segment.read_bytes()
+    at = len(content) - 50  # just before the last frame, which has no payload
+    segment.write_bytes(content[:at] + bytes([content[at] ^ 1]) + content[at + 1 :])
+    result = despatch("runs", "deliver", segment.parent.parent.name)
+    assert result.exit_code == 3
+    assert "faulty: damaged, seq 0 to 9: " in " ".join(result.stdout.split())
+    assert "the payload's checksum is wrong" in " ".join(result.stdout.split())
+
+
 def test_the_next_run_of_the_name_delivers_what_earlier_ones_owe_before_its_own(
     despatch, settings, folder
 ):

@@ -17,6 +17,7 @@ from typing import Final
 import typer
 
 from despatch.cli.late_delivery import LateDelivery
+from despatch.concealment import Concealer
 from despatch.courier.stopping import Stopping
 from despatch.errors import DespatchError, RunError
 from despatch.history import PastRun, past_runs
@@ -29,8 +30,12 @@ _log = logging.getLogger("despatch")
 STOPPED: Final = 1
 
 
-def see_to_earlier_runs(settings: Settings) -> None:
+def see_to_earlier_runs(settings: Settings, conceal: Concealer) -> None:
     """Deliver what earlier runs of the same name owe, older ones first, and tell of the rest.
+
+    Args:
+        settings: The settings of the new run.
+        conceal: Learns the secrets of the connectors.
 
     Raises:
         typer.Exit: SIGINT or SIGTERM came meanwhile.
@@ -45,7 +50,7 @@ def see_to_earlier_runs(settings: Settings) -> None:
         if run.state == "killed":
             _tell_that_killed(run, settings)
     with Stopping(STOPPED) as stopping:
-        _deliver(runs, settings.courier.connect_timeout, stopping)
+        _deliver(runs, settings.courier.connect_timeout, stopping, conceal)
     for run in runs:
         if run.owed:
             _tell_what_is_owed(run)
@@ -54,8 +59,12 @@ def see_to_earlier_runs(settings: Settings) -> None:
         raise typer.Exit(STOPPED)
 
 
-def _deliver(runs: Sequence[PastRun], limit: timedelta, stopping: Stopping) -> None:
-    delivery = LateDelivery(runs, _log.warning, stopping=stopping, is_patient=False)
+def _deliver(
+    runs: Sequence[PastRun], limit: timedelta, stopping: Stopping, conceal: Concealer
+) -> None:
+    delivery = LateDelivery(
+        runs, _log.warning, stopping=stopping, conceal=conceal, is_patient=False
+    )
     deadline = time.monotonic() + limit.total_seconds()
     for run in runs:
         left_s = deadline - time.monotonic()

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from despatch.account import SinkAccount
 from despatch.cli.console import progress_mode
+from despatch.concealment import Concealer
 from despatch.courier.late_progress import LateView
 from despatch.courier.stopping import Stopping
 from despatch.errors import AccountError, DespatchError
@@ -25,6 +26,7 @@ class LateDelivery:
         runs: All runs that have a say in the order, oldest first.
         say: Tells what there is to say on the way.
         stopping: What ends it before.
+        conceal: Learns the secrets of the connectors.
         is_ordered: Whether a sink gets nothing of a run while an older one of the same name
             still owes it something.
         is_patient: Whether a sink that fails is tried again.
@@ -41,6 +43,7 @@ class LateDelivery:
         say: Callable[[str], None],
         *,
         stopping: Stopping,
+        conceal: Concealer,
         is_ordered: bool = True,
         is_patient: bool = True,
     ) -> None:
@@ -50,6 +53,7 @@ class LateDelivery:
         self._runs = runs
         self._say = say
         self._stopping = stopping
+        self._conceal = conceal
         self._is_ordered = is_ordered
         self._is_patient = is_patient
 
@@ -103,6 +107,7 @@ class LateDelivery:
             grace=grace,
             is_patient=self._is_patient,
             stopping=self._stopping,
+            conceal=self._conceal,
         )
         self.accounts[run.info.run_id] = run.sinks
 

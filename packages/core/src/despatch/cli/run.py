@@ -13,6 +13,7 @@ import typer
 from despatch.cli.console import err, fail, out, progress_mode
 from despatch.cli.earlier_runs import see_to_earlier_runs
 from despatch.cli.reading import read
+from despatch.concealment import Concealer
 from despatch.errors import AccountError, DespatchError, SettingsError
 from despatch.logs import logging_as
 from despatch.report import Report
@@ -91,8 +92,9 @@ def conduct(settings: Mapping[str, Any], model: Model, *, origin: Path | None = 
         DespatchError: The run could not begin.
     """
     run = Run(settings, model, progress=progress_mode(), handle_signals=True, origin=origin)
-    with logging_as(run.settings.logs, sim=run.settings.name, run_id=run.run_id):
-        see_to_earlier_runs(run.settings)
+    conceal = Concealer()
+    with logging_as(run.settings.logs, conceal, sim=run.settings.name, run_id=run.run_id):
+        see_to_earlier_runs(run.settings, conceal)
         return _report_of(run)
 
 

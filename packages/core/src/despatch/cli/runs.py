@@ -13,11 +13,14 @@ from despatch.cleaning import Candidate, candidates, remove
 from despatch.cli.console import duration, err, fail, is_interactive, out, print_json
 from despatch.cli.late_delivery import LateDelivery
 from despatch.cli.past_runs import show_accounts, show_candidates, show_runs
+from despatch.concealment import Concealer
 from despatch.courier.stopping import Stopping
 from despatch.errors import AccountError, DespatchError, RunError
 from despatch.history import PastRun, find_run, past_run, past_runs
+from despatch.logs import logging_as
 from despatch.renderings import counted, volume
 from despatch.runs import RunFolder
+from despatch.settings import LogsSettings
 
 __all__ = ["app"]
 
@@ -77,8 +80,11 @@ def deliver(
     try:
         named = None if run is None else find_run(root, run)
         runs, is_whole = _read(root if named is None else named.path.parent)
-        with Stopping(NOT_ALL) as stopping:
-            delivery = LateDelivery(runs, _say, stopping=stopping, is_ordered=not out_of_order)
+        conceal = Concealer()
+        with Stopping(NOT_ALL) as stopping, logging_as(LogsSettings(), conceal):
+            delivery = LateDelivery(
+                runs, _say, stopping=stopping, conceal=conceal, is_ordered=not out_of_order
+            )
             if named is None:
                 delivery.deliver_all(grace)
             else:

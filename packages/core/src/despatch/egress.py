@@ -89,7 +89,8 @@ class EgressMixIn:
         Raises:
             TypeError: `key` is not a string.
             WrongThreadError: Called from another thread than the simulation's own.
-            JournalError: The journal cannot be written, for instance on a full disk.
+            JournalFullError: The journal or its disk is full, and `journal.when_full` is ``fail``.
+            JournalError: The journal cannot be written for another reason.
         """
         writer = self._writer
         if writer is None or type(value) is not dict or type(key) is not str:
@@ -122,7 +123,8 @@ class EgressMixIn:
         Raises:
             TypeError: `path_id` is not a string.
             WrongThreadError: Called from another thread than the simulation's own.
-            JournalError: The journal cannot be written, for instance on a full disk.
+            JournalFullError: The journal or its disk is full, and `journal.when_full` is ``fail``.
+            JournalError: The journal cannot be written for another reason.
         """
         self._publish(TELEMETRY, path_id, value)
 
@@ -140,7 +142,8 @@ class EgressMixIn:
         Raises:
             TypeError: `path_id` is not a string.
             WrongThreadError: Called from another thread than the simulation's own.
-            JournalError: The journal cannot be written, for instance on a full disk.
+            JournalFullError: The journal or its disk is full, and `journal.when_full` is ``fail``.
+            JournalError: The journal cannot be written for another reason.
         """
         self._publish(WALL_TELEMETRY, path_id, value)
 

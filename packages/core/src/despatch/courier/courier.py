@@ -10,9 +10,11 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import time
 from collections.abc import Collection, Coroutine, Iterable, Mapping
 from typing import Any, Final
 
+from despatch.concealment import Concealer
 from despatch.courier.airspace import Airspace
 from despatch.courier.assembly import Assembly
 from despatch.courier.audit import AuditSync
@@ -69,7 +71,10 @@ class Courier:
         settings: The run's settings, secrets included.
         link: The wire to the simulator; None when it is gone, to deliver what it left.
         progress: Shows how the run fares, where it is to be shown.
+        conceal: Learns the secrets of the connectors.
         held: The names of sinks that get nothing for now; what they are to get stays owed.
+        started_ns: When it was started, wall time in nanoseconds since 1970, UTC; None is now. One
+            that died before it had died by then.
     """
 
     def __init__(
@@ -78,14 +83,17 @@ class Courier:
         settings: Settings,
         link: Link | None,
         progress: ProgressView | None = None,
+        conceal: Concealer | None = None,
         *,
         held: Collection[str] = (),
+        started_ns: int | None = None,
     ) -> None:
         self._folder = folder
         self._settings = settings
         self._link = link
         self._progress = progress
-        self._assembly = Assembly(settings)
+        self._started_ns = time.time_ns() if started_ns is None else started_ns
+        self._assembly = Assembly(settings, conceal)
         self._airspace = Airspace()
         self._grace_s = settings.courier.grace.total_seconds()
         self._draining = asyncio.Event()
@@ -96,7 +104,7 @@ class Courier:
         self._watching = Watching(
             folder, settings, self._assembly.plugins, is_live=link is not None
         )
-        self.states = States(self._send, self._watching.sink_changed)
+        self.states = States(self._send, self._watching.sink_changed, self._assembly.conceal)
         self._outlets = Outlets(
             folder,
             settings,
@@ -142,10 +150,11 @@ class Courier:
         ledger = await persist(lambda: Ledger(self._folder.ledger), self._tell_all)
         self._ledger = ledger
         self._watching.open(self.states)
-        on_parole = self._link is None
-        suspects = await persist(lambda: ledger.reckon(on_parole=on_parole), self._tell_all)
+        suspects = await persist(
+            lambda: ledger.reckon(self._started_ns, on_parole=self._link is None), self._tell_all
+        )
         for who, suspicion in suspects.items():
-            _log.warning("%s was at work when the last courier died: %s", who, suspicion)
+            _log.warning("%s was at work when the last courier died: %s", who, suspicion.verdict)
         if self._link is not None:
             audit = AuditSync(self._folder.audit)
             for each in self._settings.ingress:
@@ -176,7 +185,7 @@ class Courier:
     async def _assemble(self, ingress: IngressSettings, flight: Flight) -> IngressConnector:
         if flight.suspicion.is_condemned:
             raise PluginError(f"{ingress.connector}: {flight.suspicion.condemnation}")
-        async with flight.opening():
+        async with flight.opening(is_first_half=True):
             return self._assembly.ingress(ingress)
 
     async def _serve(self) -> None:

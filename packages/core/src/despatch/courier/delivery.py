@@ -88,7 +88,8 @@ class Delivery:
         self._on_delivered = on_delivered
         self._cursor = ledger.cursor(name)
         attempt = ledger.attempt(name)
-        self._range_end = flight.suspicion.suspect_end if attempt is None else attempt.end
+        unbegun = flight.suspicion.next_end(self.position)
+        self._range_end = unbegun if attempt is None else attempt.end
         self._more = asyncio.Event()
         self._journal_ended = False
         self._is_open = False
@@ -223,7 +224,7 @@ class Delivery:
     async def _account(self, parcel: Parcel, *, is_convicted: bool = False) -> None:
         if self._is_left:
             raise asyncio.CancelledError
-        letters = parcel.dead_letters()
+        letters = parcel.dead_letters(self._states.conceal)
         if letters:
             _log.warning(
                 "sink %s: dead letters: %d, the first (seq %d) because: %s",
@@ -238,7 +239,7 @@ class Delivery:
         )
         self._cursor = cursor
         self._flight.look_again()
-        self._range_end = self._flight.suspicion.suspect_end
+        self._range_end = self._flight.suspicion.next_end(self.position)
         self._on_moved()
         if parcel.draft.given:
             self._on_delivered(parcel.delivered(self.name))
@@ -270,7 +271,7 @@ class Delivery:
         """Say once why it cannot be closed: with a sink that is down it may be so each time."""
         if trouble != self._close_trouble:
             self._close_trouble = trouble
-            _log.warning("sink %s: close: %s", self.name, trouble)
+            _log.warning("sink %s: close: %s", self.name, self._states.conceal(trouble))
 
     async def _close_plugins(self) -> None:
         await self.connector.close()

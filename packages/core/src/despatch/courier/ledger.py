@@ -8,7 +8,7 @@ Every write may raise `sqlite3.OperationalError`, on a full disk for instance, a
 nothing; `persistence.persist` tries it again.
 
 For each sink, at its cursor: ``given = delivered + dead_lettered + dropped`` and
-``given + not_selected + damaged = position``.
+``given + not_selected + damaged + removed = position``.
 """
 
 from __future__ import annotations
@@ -19,7 +19,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
-from despatch.courier.cursors import Attempt, Cursor, DeadLetter
+import msgspec
+
+from despatch.courier.cursors import Attempt, Cursor, DeadLetter, Gap
 from despatch.courier.suspicion import Stage, Suspicion
 from despatch.courier.suspicions import Suspicions
 
@@ -29,6 +31,7 @@ BUSY_S: Final = 0.05
 """How long the loop stands still for a ledger that another process writes, in wall seconds."""
 
 _PAGE: Final = 500
+_GAPS: Final = msgspec.json.Decoder(tuple[Gap, ...])
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS sinks (
@@ -43,6 +46,8 @@ CREATE TABLE IF NOT EXISTS sinks (
     bytes INTEGER NOT NULL DEFAULT 0,
     retries INTEGER NOT NULL DEFAULT 0,
     repeats INTEGER NOT NULL DEFAULT 0,
+    removed INTEGER NOT NULL DEFAULT 0,
+    gaps TEXT NOT NULL DEFAULT '[]',
     attempt_end INTEGER,
     attempts INTEGER NOT NULL DEFAULT 0
 ) STRICT;
@@ -86,15 +91,19 @@ class Ledger:
             self._db.close()
             raise
 
-    def open_sink(self, name: str, guarantee: str = "") -> Cursor:
-        """The sink's cursor; a sink that is new starts at the journal's beginning.
+    def open_sink(self, name: str, guarantee: str = "", *, kept_from: int = 0) -> Cursor:
+        """The sink's cursor; a sink that is new starts at the beginning of what is kept.
 
         Args:
             name: The sink's name.
             guarantee: What its connector declares, for the account.
+            kept_from: The first position of the journal that is still kept.
         """
         with self._db:
-            self._db.execute("INSERT OR IGNORE INTO sinks (name) VALUES (?)", (name,))
+            self._db.execute(
+                "INSERT OR IGNORE INTO sinks (name, position, removed) VALUES (?1, ?2, ?2)",
+                (name, self._begins(kept_from)),
+            )
             if guarantee:
                 self._db.execute("UPDATE sinks SET guarantee = ? WHERE name = ?", (guarantee, name))
         return self.cursor(name)
@@ -104,14 +113,28 @@ class Ledger:
         row = self._db.execute("SELECT guarantee FROM sinks WHERE name = ?", (name,)).fetchone()
         return "" if row is None else str(row[0])
 
-    def cursor(self, name: str) -> Cursor:
-        """The sink's cursor; that of an unknown sink is at the beginning."""
+    def cursor(self, name: str, *, kept_from: int = 0) -> Cursor:
+        """The sink's cursor; that of a sink that is new is at the beginning of what is kept.
+
+        Args:
+            name: The sink's name.
+            kept_from: The first position of the journal that is still kept.
+        """
         row = self._db.execute(
             "SELECT position, delivered, dead_lettered, not_selected, damaged, dropped, bytes,"
-            " retries, repeats FROM sinks WHERE name = ?",
+            " retries, repeats, removed, gaps FROM sinks WHERE name = ?",
             (name,),
         ).fetchone()
-        return Cursor() if row is None else Cursor(*row)
+        if row is None:
+            begins = self._begins(kept_from)
+            return Cursor(position=begins, removed=begins)
+        return replace(Cursor(*row[:-1]), gaps=_GAPS.decode(row[-1]))
+
+    def _begins(self, kept_from: int) -> int:
+        """Where a sink begins that is new: what was removed before was for those there were."""
+        row = self._db.execute("SELECT min(position) FROM sinks").fetchone()
+        # What is missing though a sink has yet to take it was not removed: it is lost.
+        return kept_from if row[0] is not None and kept_from <= row[0] else 0
 
     def attempt(self, name: str) -> Attempt | None:
         """The batch that was begun and not confirmed, if there is one."""
@@ -120,10 +143,11 @@ class Ledger:
         ).fetchone()
         return None if row is None or row[0] is None else Attempt(*row)
 
-    def reckon(self, *, on_parole: bool = False) -> dict[str, Suspicion]:
+    def reckon(self, died_ns: int, *, on_parole: bool = False) -> dict[str, Suspicion]:
         """Find out what was at work when the last courier died. Called once, at a start.
 
         Args:
+            died_ns: When it died at the latest, wall time in nanoseconds since 1970, UTC.
             on_parole: Whether connectors that were condemned get one more chance.
 
         Returns:
@@ -132,7 +156,7 @@ class Ledger:
         with self._db:
             if on_parole:
                 self.suspicions.change_all(Suspicion.paroled)
-            return self.suspicions.reckon()
+            return self.suspicions.reckon(died_ns)
 
     def take_up(self, who: str, stage: Stage) -> None:
         """Note what is about to be done with the plugin of a sink or a source."""
@@ -215,7 +239,8 @@ class Ledger:
             )
             self._db.execute(
                 "UPDATE sinks SET position = ?, delivered = ?, dead_lettered = ?,"
-                " not_selected = ?, damaged = ?, dropped = ?, bytes = ?, attempt_end = NULL,"
+                " not_selected = ?, damaged = ?, dropped = ?, bytes = ?, gaps = ?,"
+                " attempt_end = NULL,"
                 # What is left of a suspect range was attempted before, as part of the whole.
                 " attempts = iif((SELECT suspect_end FROM suspicions WHERE who = ?) IS NULL,"
                 " 0, attempts) WHERE name = ?",
@@ -227,6 +252,7 @@ class Ledger:
                     cursor.damaged,
                     cursor.dropped,
                     cursor.bytes,
+                    msgspec.json.encode(cursor.gaps).decode(),
                     who,
                     name,
                 ),

@@ -247,12 +247,13 @@ def test_after_the_run_what_is_published_goes_nowhere(recording):
     assert recording.values == [1]
 
 
-def test_another_thread_is_told_the_way_in(recording):
+@pytest.mark.parametrize("value", [1, {"number": 1}])
+def test_another_thread_is_told_the_way_in(recording, value):
     caught = []
 
     def publish():
         with pytest.raises(WrongThreadError, match="call_soon_threadsafe") as info:
-            recording.env.publish_event("a", 1)
+            recording.env.publish_event("a", value)
         caught.append(info.value)
 
     thread = threading.Thread(target=publish)

@@ -169,6 +169,9 @@ class JournalWriter:
             try:
                 self._write()
             except JournalFullError as error:
+                # A segment that is followed by another can be removed, once its readers are done.
+                with contextlib.suppress(JournalError):
+                    self._turn_over()
                 if self._on_full is None:
                     raise
                 if not self._on_full(error, len(self._buffer)):
@@ -245,13 +248,7 @@ class JournalWriter:
         )
         buffer[:HEADER_BYTES] = header.pack()
         size = len(buffer)
-        try:
-            self._segment.write(buffer)
-        except JournalFullError:
-            # A segment that is followed by another can be removed, once its readers are done.
-            with contextlib.suppress(JournalError):
-                self._turn_over()
-            raise
+        self._segment.write(buffer)
         del buffer[_ROOM:]
         self.written = self.end
         if self._after_write is not None:

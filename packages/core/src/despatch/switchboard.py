@@ -276,6 +276,7 @@ class Switchboard:
                     _log.warning("%s; waiting for the courier to make room", error)
             else:
                 return
+            self._announce()
             self._wait(min(deadline, time.monotonic() + RETRY_S))
             if self._abandoned or time.monotonic() >= deadline:
                 is_last = True

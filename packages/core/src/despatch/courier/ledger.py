@@ -24,6 +24,7 @@ import msgspec
 from despatch.courier.cursors import Attempt, Cursor, DeadLetter, Gap
 from despatch.courier.suspicion import Stage, Suspicion
 from despatch.courier.suspicions import Suspicions
+from despatch.journal.reserve import reserve_bytes
 
 __all__ = ["Attempt", "Cursor", "DeadLetter", "Ledger"]
 
@@ -31,6 +32,7 @@ BUSY_S: Final = 0.05
 """How long the loop stands still for a ledger that another process writes, in wall seconds."""
 
 _PAGE: Final = 500
+_PAGE_BYTES: Final = 4096
 _GAPS: Final = msgspec.json.Decoder(tuple[Gap, ...])
 
 _SCHEMA = """
@@ -85,6 +87,9 @@ class Ledger:
             # machine dies. Source: https://www.sqlite.org/pragma.html#pragma_synchronous
             self._db.execute("PRAGMA journal_mode=WAL")
             self._db.execute("PRAGMA synchronous=NORMAL")
+            # The file beside it stays well below what the journal leaves of the disk.
+            pages = reserve_bytes(path.parent) // 4 // _PAGE_BYTES
+            self._db.execute(f"PRAGMA wal_autocheckpoint={max(16, min(1000, pages))}")
             self._db.executescript(_SCHEMA)
             self.suspicions = Suspicions(self._db)
         except BaseException:

@@ -4,9 +4,10 @@
 """
 
 from despatch.journal.format import first_position, remove_segments, segments
+from despatch.journal.packing import pack_entry
 from despatch.journal.reader import Damage, Frame, JournalReader, end_position
 from despatch.journal.shared import SharedFrames
-from despatch.journal.writer import JournalWriter, pack_entry
+from despatch.journal.writer import JournalWriter
 
 __all__ = [
     "Damage",

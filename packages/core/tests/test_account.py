@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from despatch.account import SinkAccount, accounts_of
 from despatch.backlog import read_backlogs
 from despatch.courier.batches import Cutter, Limits
+from despatch.courier.cursors import Gap
 from despatch.courier.ledger import Cursor, DeadLetter, Ledger
 from despatch.entries import EVENT, UNENCODABLE_EVENT
 from despatch.errors import AccountError, JournalError, RunError
@@ -194,7 +195,7 @@ def test_segments_that_a_courier_removes_meanwhile_are_not_taken_for_damage(tmp_
             ledger = Ledger(folder.ledger)
             ledger.advance("sink", Cursor(position=9, delivered=9))
             ledger.close()
-            backlogs[0].owed, backlogs[0].damaged = 0, 5
+            backlogs[0].owed, backlogs[0].gaps = 0, [Gap(4, 9, "no segment has these positions")]
 
     monkeypatch.setattr("despatch.account.read_backlogs", read_while_the_courier_goes_on)
     (account,) = accounts_of(folder, [sink()])

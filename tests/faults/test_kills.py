@@ -14,6 +14,9 @@ from faults.program import Killable, Program
 from faults.servers import Stands, local_sinks
 from faults.soak import Soak
 
+# A net for `make soak`, on a machine with other things to do.
+pytestmark = pytest.mark.timeout(1200)
+
 SEED = 11
 RECORDS_PER_S = 600.0
 

@@ -23,6 +23,7 @@ def make_run(
     rejected=(),
     state="finished",
     created=START,
+    segment_bytes=10**6,
     egress,
 ):
     """A run's folder: so many records published, so many of them accounted for.
@@ -40,9 +41,10 @@ def make_run(
         state=state,
     )
     folder = RunFolder.create(root, info, {"name": name, "egress": egress})
-    with JournalWriter(folder.records, {}) as writer:
+    with JournalWriter(folder.records, {}, segment_bytes=segment_bytes) as writer:
         for number in range(published):
             writer.append([EVENT, float(number), f"part-{number}", 0, {"number": number}])
+            writer.flush()
     ledger = Ledger(folder.ledger)
     for sink in egress:
         sink_name = sink.get("name", sink["connector"])

@@ -11,6 +11,7 @@ from dataclasses import replace
 
 import pytest
 
+from despatch.courier.cursors import Gap
 from despatch.courier.ledger import Attempt, Cursor, DeadLetter, Ledger
 from despatch.courier.suspicion import Stage, Suspicion
 
@@ -45,6 +46,28 @@ def test_the_account_comes_back_with_the_cursor(tmp_path, ledger):
     assert again.open_sink("jsonl") == moved
     assert list(again.dead_letters("jsonl")) == [letter(4)]
     again.close()
+
+
+def test_gaps_come_back_with_the_cursor(ledger):
+    ledger.open_sink("jsonl")
+    moved = Cursor(position=10, damaged=3, gaps=(Gap(1, 3, "torn"), Gap(6, 7, "torn")))
+    ledger.advance("jsonl", moved)
+    assert ledger.cursor("jsonl") == moved
+
+
+def test_a_sink_that_is_added_begins_with_what_is_kept(ledger):
+    ledger.open_sink("first")
+    ledger.advance("first", Cursor(position=50, delivered=50))
+    late = Cursor(position=30, removed=30)
+    assert ledger.cursor("late", kept_from=30) == late
+    assert ledger.open_sink("late", kept_from=30) == late
+    # Once it is there, it has a cursor like any other.
+    assert ledger.open_sink("late", kept_from=40) == late
+
+
+def test_what_is_missing_before_any_sink_had_it_was_not_removed(ledger):
+    assert ledger.open_sink("first", kept_from=30) == Cursor()
+    assert ledger.open_sink("second", kept_from=30) == Cursor()
 
 
 def test_sinks_do_not_mix(ledger):

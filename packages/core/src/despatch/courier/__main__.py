@@ -11,6 +11,7 @@ import socket
 import sys
 from pathlib import Path
 
+from despatch.concealment import Concealer
 from despatch.courier.courier import Courier
 from despatch.courier.progress import ProgressView
 from despatch.link import Configure, Link
@@ -31,15 +32,22 @@ def main() -> None:
     folder = RunFolder.open(Path(configure.folder))
     settings = Settings.model_validate(configure.settings)
     progress = ProgressView.of(configure.progress, settings.name)
+    conceal = Concealer()
     status = 0
-    with logging_as(settings.logs, sim=settings.name, run_id=folder.info.run_id):
+    with logging_as(settings.logs, conceal, sim=settings.name, run_id=folder.info.run_id):
         try:
             # Not `asyncio.run`, which waits at its end for every task and thread. A connector's
             # may never end, in a terminal that is paused for instance. The ledger is closed:
             # nothing is left that such a one could still confirm.
-            asyncio.Runner().run(
-                Courier(folder, settings, link, progress, started_ns=configure.started_ns).run()
+            courier = Courier(
+                folder,
+                settings,
+                link,
+                progress,
+                conceal=conceal,
+                started_ns=configure.started_ns,
             )
+            asyncio.Runner().run(courier.run())
         except Exception:
             # The boundary of the process: the simulator sees it die, and starts another one.
             logging.getLogger("despatch.courier").exception("the courier failed")

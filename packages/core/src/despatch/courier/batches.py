@@ -13,10 +13,11 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from despatch.courier.ledger import Cursor
+from despatch.courier.cursors import MOST_GAPS, Cursor, Gap
 from despatch.entries import STREAM_TYPES, UNENCODABLE_KINDS, Entry
 from despatch.journal import Frame, JournalReader
 from despatch.records import Event, Record, Telemetry
+from despatch.renderings import counted
 from despatch.runs import RunInfo
 from despatch.value_types import ValueType
 
@@ -52,7 +53,7 @@ class Draft:
         records: What the sink is to get.
         unencodable: Records that cannot be encoded at all, with the reason.
         not_selected: How many records the sink's `select` left out.
-        damaged: How many positions the journal could not give back.
+        gaps: Positions that the journal could not give back.
         bytes: About how many bytes the range takes in the journal.
         written_ns: When the first of the range was written, as a frame says it; 0 where it is not
             known.
@@ -63,7 +64,7 @@ class Draft:
     records: list[Record] = field(default_factory=list)
     unencodable: list[tuple[Record, str]] = field(default_factory=list)
     not_selected: int = 0
-    damaged: int = 0
+    gaps: list[Gap] = field(default_factory=list)
     bytes: float = 0.0
     written_ns: int = 0
 
@@ -85,7 +86,8 @@ class Draft:
             delivered=cursor.delivered + self.given - dead_lettered,
             dead_lettered=cursor.dead_lettered + dead_lettered,
             not_selected=cursor.not_selected + self.not_selected,
-            damaged=cursor.damaged + self.damaged,
+            damaged=cursor.damaged + sum(gap.size for gap in self.gaps),
+            gaps=(*cursor.gaps, *self.gaps)[:MOST_GAPS],
             bytes=cursor.bytes + sent,
         )
 
@@ -152,11 +154,11 @@ class Cutter:
     def _take(self, frame: Frame, end: int | None) -> None:
         draft = self._draft
         if frame.damage is not None:
-            lost = frame.first - draft.end
-            _log.error("%s: %d records lost: %s", frame.damage.segment, lost, frame.damage.reason)
-        if frame.first > draft.end:
-            draft.damaged += frame.first - draft.end
-            draft.end = frame.first
+            gap = Gap.before(frame, draft.end)
+            _log.error("the journal has lost %s, at seq %s", counted(gap.size, "record"), gap)
+            if gap.size:
+                draft.gaps.append(gap)
+            draft.end = gap.end
         if draft.is_empty:
             draft.written_ns = frame.written_ns
         entry_bytes = frame.bytes / max(1, len(frame.entries))

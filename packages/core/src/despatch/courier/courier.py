@@ -14,6 +14,7 @@ import time
 from collections.abc import Collection, Coroutine, Iterable, Mapping
 from typing import Any, Final
 
+from despatch.concealment import Concealer
 from despatch.courier.airspace import Airspace
 from despatch.courier.assembly import Assembly
 from despatch.courier.audit import AuditSync
@@ -70,6 +71,7 @@ class Courier:
         settings: The run's settings, secrets included.
         link: The wire to the simulator; None when it is gone, to deliver what it left.
         progress: Shows how the run fares, where it is to be shown.
+        conceal: Learns the secrets of the connectors.
         held: The names of sinks that get nothing for now; what they are to get stays owed.
         started_ns: When it was started, wall time in nanoseconds since 1970, UTC; None is now. One
             that died before it had died by then.
@@ -81,6 +83,7 @@ class Courier:
         settings: Settings,
         link: Link | None,
         progress: ProgressView | None = None,
+        conceal: Concealer | None = None,
         *,
         held: Collection[str] = (),
         started_ns: int | None = None,
@@ -90,7 +93,7 @@ class Courier:
         self._link = link
         self._progress = progress
         self._started_ns = time.time_ns() if started_ns is None else started_ns
-        self._assembly = Assembly(settings)
+        self._assembly = Assembly(settings, conceal)
         self._airspace = Airspace()
         self._grace_s = settings.courier.grace.total_seconds()
         self._draining = asyncio.Event()
@@ -101,7 +104,7 @@ class Courier:
         self._watching = Watching(
             folder, settings, self._assembly.plugins, is_live=link is not None
         )
-        self.states = States(self._send, self._watching.sink_changed)
+        self.states = States(self._send, self._watching.sink_changed, self._assembly.conceal)
         self._outlets = Outlets(
             folder,
             settings,

@@ -224,7 +224,7 @@ class Delivery:
     async def _account(self, parcel: Parcel, *, is_convicted: bool = False) -> None:
         if self._is_left:
             raise asyncio.CancelledError
-        letters = parcel.dead_letters()
+        letters = parcel.dead_letters(self._states.conceal)
         if letters:
             _log.warning(
                 "sink %s: dead letters: %d, the first (seq %d) because: %s",
@@ -271,7 +271,7 @@ class Delivery:
         """Say once why it cannot be closed: with a sink that is down it may be so each time."""
         if trouble != self._close_trouble:
             self._close_trouble = trouble
-            _log.warning("sink %s: close: %s", self.name, trouble)
+            _log.warning("sink %s: close: %s", self.name, self._states.conceal(trouble))
 
     async def _close_plugins(self) -> None:
         await self.connector.close()

@@ -8,7 +8,7 @@ Every write may raise `sqlite3.OperationalError`, on a full disk for instance, a
 nothing; `persistence.persist` tries it again.
 
 For each sink, at its cursor: ``given = delivered + dead_lettered + dropped`` and
-``given + not_selected + damaged = position``.
+``given + not_selected + damaged + removed = position``.
 """
 
 from __future__ import annotations
@@ -19,9 +19,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
-from despatch.courier.cursors import Attempt, Cursor, DeadLetter
+import msgspec
+
+from despatch.courier.cursors import Attempt, Cursor, DeadLetter, Gap
 from despatch.courier.suspicion import Stage, Suspicion
 from despatch.courier.suspicions import Suspicions
+from despatch.journal.reserve import reserve_bytes
 
 __all__ = ["Attempt", "Cursor", "DeadLetter", "Ledger"]
 
@@ -29,6 +32,8 @@ BUSY_S: Final = 0.05
 """How long the loop stands still for a ledger that another process writes, in wall seconds."""
 
 _PAGE: Final = 500
+_PAGE_BYTES: Final = 4096
+_GAPS: Final = msgspec.json.Decoder(tuple[Gap, ...])
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS sinks (
@@ -43,6 +48,8 @@ CREATE TABLE IF NOT EXISTS sinks (
     bytes INTEGER NOT NULL DEFAULT 0,
     retries INTEGER NOT NULL DEFAULT 0,
     repeats INTEGER NOT NULL DEFAULT 0,
+    removed INTEGER NOT NULL DEFAULT 0,
+    gaps TEXT NOT NULL DEFAULT '[]',
     attempt_end INTEGER,
     attempts INTEGER NOT NULL DEFAULT 0
 ) STRICT;
@@ -80,21 +87,28 @@ class Ledger:
             # machine dies. Source: https://www.sqlite.org/pragma.html#pragma_synchronous
             self._db.execute("PRAGMA journal_mode=WAL")
             self._db.execute("PRAGMA synchronous=NORMAL")
+            # The file beside it stays well below what the journal leaves of the disk.
+            pages = reserve_bytes(path.parent) // 4 // _PAGE_BYTES
+            self._db.execute(f"PRAGMA wal_autocheckpoint={max(16, min(1000, pages))}")
             self._db.executescript(_SCHEMA)
             self.suspicions = Suspicions(self._db)
         except BaseException:
             self._db.close()
             raise
 
-    def open_sink(self, name: str, guarantee: str = "") -> Cursor:
-        """The sink's cursor; a sink that is new starts at the journal's beginning.
+    def open_sink(self, name: str, guarantee: str = "", *, kept_from: int = 0) -> Cursor:
+        """The sink's cursor; a sink that is new starts at the beginning of what is kept.
 
         Args:
             name: The sink's name.
             guarantee: What its connector declares, for the account.
+            kept_from: The first position of the journal that is still kept.
         """
         with self._db:
-            self._db.execute("INSERT OR IGNORE INTO sinks (name) VALUES (?)", (name,))
+            self._db.execute(
+                "INSERT OR IGNORE INTO sinks (name, position, removed) VALUES (?1, ?2, ?2)",
+                (name, self._begins(kept_from)),
+            )
             if guarantee:
                 self._db.execute("UPDATE sinks SET guarantee = ? WHERE name = ?", (guarantee, name))
         return self.cursor(name)
@@ -104,14 +118,28 @@ class Ledger:
         row = self._db.execute("SELECT guarantee FROM sinks WHERE name = ?", (name,)).fetchone()
         return "" if row is None else str(row[0])
 
-    def cursor(self, name: str) -> Cursor:
-        """The sink's cursor; that of an unknown sink is at the beginning."""
+    def cursor(self, name: str, *, kept_from: int = 0) -> Cursor:
+        """The sink's cursor; that of a sink that is new is at the beginning of what is kept.
+
+        Args:
+            name: The sink's name.
+            kept_from: The first position of the journal that is still kept.
+        """
         row = self._db.execute(
             "SELECT position, delivered, dead_lettered, not_selected, damaged, dropped, bytes,"
-            " retries, repeats FROM sinks WHERE name = ?",
+            " retries, repeats, removed, gaps FROM sinks WHERE name = ?",
             (name,),
         ).fetchone()
-        return Cursor() if row is None else Cursor(*row)
+        if row is None:
+            begins = self._begins(kept_from)
+            return Cursor(position=begins, removed=begins)
+        return replace(Cursor(*row[:-1]), gaps=_GAPS.decode(row[-1]))
+
+    def _begins(self, kept_from: int) -> int:
+        """Where a sink begins that is new: what was removed before was for those there were."""
+        row = self._db.execute("SELECT min(position) FROM sinks").fetchone()
+        # What is missing though a sink has yet to take it was not removed: it is lost.
+        return kept_from if row[0] is not None and kept_from <= row[0] else 0
 
     def attempt(self, name: str) -> Attempt | None:
         """The batch that was begun and not confirmed, if there is one."""
@@ -216,7 +244,8 @@ class Ledger:
             )
             self._db.execute(
                 "UPDATE sinks SET position = ?, delivered = ?, dead_lettered = ?,"
-                " not_selected = ?, damaged = ?, dropped = ?, bytes = ?, attempt_end = NULL,"
+                " not_selected = ?, damaged = ?, dropped = ?, bytes = ?, gaps = ?,"
+                " attempt_end = NULL,"
                 # What is left of a suspect range was attempted before, as part of the whole.
                 " attempts = iif((SELECT suspect_end FROM suspicions WHERE who = ?) IS NULL,"
                 " 0, attempts) WHERE name = ?",
@@ -228,6 +257,7 @@ class Ledger:
                     cursor.damaged,
                     cursor.dropped,
                     cursor.bytes,
+                    msgspec.json.encode(cursor.gaps).decode(),
                     who,
                     name,
                 ),

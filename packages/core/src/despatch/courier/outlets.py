@@ -24,7 +24,7 @@ from despatch.courier.states import States
 from despatch.deliveries import DeliveredBatch
 from despatch.errors import JournalError, PluginError
 from despatch.interfaces import EgressConnector, Serializer
-from despatch.journal import JournalReader, remove_segments
+from despatch.journal import JournalReader, first_position, remove_segments
 from despatch.link import Message, Passed, SinkState
 from despatch.runs import RunFolder
 from despatch.settings import EgressSettings, Settings
@@ -135,7 +135,8 @@ class Outlets:
         def tell(reason: str) -> None:
             self._states.sink(SinkState(sink.name, "retrying", reason))
 
-        await persist(partial(ledger.open_sink, sink.name), tell)
+        kept_from = first_position(self._folder.records)
+        await persist(partial(ledger.open_sink, sink.name, kept_from=kept_from), tell)
         flight = Flight(f"sink {sink.name}", ledger, self._airspace, tell)
         new_delivery = None
         if sink.name not in self._held:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 
 import msgspec
@@ -78,12 +78,18 @@ class Parcel:
         """Reject all of it, undelivered."""
         self.rejected += [(record, reason) for record in self.draft.records]
 
-    def dead_letters(self) -> list[DeadLetter]:
-        """What is left of the rejected records."""
+    def dead_letters(self, conceal: Callable[[str], str] = str) -> list[DeadLetter]:
+        """What is left of the rejected records.
+
+        Args:
+            conceal: Takes secrets out of what a plugin says.
+        """
         # These have no value, but the reason in its place.
         without = {record.seq for record, _ in self.draft.unencodable if record.value is None}
         return [
-            _dead_letter(record, why, self.attempt, has_value=record.seq not in without)
+            _dead_letter(
+                record, conceal(str(why)), self.attempt, has_value=record.seq not in without
+            )
             for record, why in self.rejected
         ]
 

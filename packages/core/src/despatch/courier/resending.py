@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -86,6 +86,7 @@ class Resending:
         ledger: Where dead letters and accounts are kept.
         types: The value types that the journal knows, by their names.
         seqs: The positions of the dead letters that are meant.
+        conceal: Takes secrets out of what a plugin says.
 
     Attributes:
         result: What became of them so far.
@@ -99,7 +100,9 @@ class Resending:
         ledger: Ledger,
         types: Mapping[str, ValueType],
         seqs: Collection[int],
+        conceal: Callable[[str], str] = str,
     ) -> None:
+        self._conceal = conceal
         self._sink = sink
         self._timeout_s = sink.timeout.total_seconds()
         self._connector = connector
@@ -169,7 +172,7 @@ class Resending:
                 # The boundary to the plugin, as in a delivery.
                 if is_cancelled():
                     raise
-                if not await self._wait_after(describe(error)):
+                if not await self._wait_after(self._conceal(describe(error))):
                     return False
             else:
                 self._backoff.reset()
@@ -189,7 +192,7 @@ class Resending:
         again = [
             replace(
                 letter,
-                reason=readable(rejected[letter.seq]),
+                reason=readable(self._conceal(str(rejected[letter.seq]))),
                 attempt=letter.attempt + 1,
                 wall_time=now,
             )
@@ -246,7 +249,7 @@ class Resending:
                 if self._encoding is not None:
                     await self._encoding.close()
         except Exception as error:
-            _log.warning("sink %s: close: %s", self._sink.name, describe(error))
+            _log.warning("sink %s: close: %s", self._sink.name, self._conceal(describe(error)))
 
 
 def _record_of(content: Mapping[str, Any]) -> Record:

@@ -9,7 +9,6 @@ import subprocess
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +22,7 @@ from despatch.interfaces import Batch, Guarantee, Receipt
 from despatch.records import Event, Record, Telemetry
 from despatch.serializers.json import JsonSerializer, JsonSettings
 
-NOON = datetime(2026, 1, 5, 12, 0, tzinfo=UTC)
+NOON = "2026-01-05T12:00:00.000000+00:00"
 RUN = "0198c000000070008000000000000001"
 LATER_RUN = "0198c000000170008000000000000002"
 

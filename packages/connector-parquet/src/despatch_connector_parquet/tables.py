@@ -71,7 +71,7 @@ def _envelope(records: Sequence[Record]) -> list[pa.Array]:
         _texts(records, name),
         _texts(records, "type"),
         pa.array([record.sim_ts for record in records], pa.float64()),
-        instants([record.timestamp for record in records]),
+        instants([record.wall_time for record in records]),
         _texts(records, "run_id"),
         pa.array([record.seq for record in records], pa.int64()),
         pa.array([record.sink_seq for record in records], pa.int64()),

@@ -23,7 +23,7 @@ from despatch.courier.progress import ProgressView
 from despatch.courier.states import States
 from despatch.courier.tasks import cancel_all
 from despatch.interfaces import EgressConnector
-from despatch.journal import JournalReader, remove_segments
+from despatch.journal import JournalReader, SharedFrames, remove_segments
 from despatch.link import (
     Drain,
     Finished,
@@ -75,6 +75,7 @@ class Courier:
         self._deliveries: dict[str, Delivery] = {}
         self._intakes: dict[str, Intake] = {}
         self._readers: list[JournalReader] = []
+        self._shared = SharedFrames() if len(settings.egress) > 1 else None
         self.states = States(self._send)
 
     @property
@@ -123,7 +124,7 @@ class Courier:
             self.states.sink(SinkState(sink.name, "stopped", describe(error)))
             return
         cursor = ledger.open_sink(sink.name)
-        reader = JournalReader(self._folder.records, cursor.position)
+        reader = JournalReader(self._folder.records, cursor.position, shared=self._shared)
         self._readers.append(reader)
         self._deliveries[sink.name] = Delivery(
             sink.name,

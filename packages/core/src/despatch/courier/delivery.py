@@ -18,12 +18,13 @@ from typing import Literal, TypeAlias
 import msgspec
 
 from despatch.courier.backoff import Backoff, describe
-from despatch.courier.batches import Cutter, Draft
+from despatch.courier.batches import Cutter, Draft, Gathering
 from despatch.courier.encoding import Encoding
 from despatch.courier.ledger import DeadLetter, Ledger
 from despatch.courier.states import States
 from despatch.courier.tasks import is_cancelled
-from despatch.interfaces import Batch, EgressConnector, Receipt, Serializer, Unencodable
+from despatch.courier.turns import Turn
+from despatch.interfaces import Batch, EgressConnector, Receipt, Serializer
 from despatch.link import SinkState
 from despatch.records import Record
 from despatch.values import pack
@@ -116,7 +117,7 @@ class Delivery:
             # Read before looking: what is written after the look ends the wait.
             self._more.clear()
             ended = self._journal_ended
-            if self._cutter.gather(attempt.end if attempt is not None else None):
+            if await self._gather(attempt.end if attempt is not None else None):
                 return self._cutter.cut()
             if ended:
                 draft = self._cutter.cut()
@@ -130,6 +131,13 @@ class Delivery:
                 if attempt is None:
                     return self._cutter.cut()
                 deadline = None
+
+    async def _gather(self, end: int | None) -> bool:
+        """Take in what the journal has, in turns with the other sinks; whether it is enough."""
+        turn = Turn()
+        while (gathering := self._cutter.step(end)) is Gathering.MORE:
+            await turn.share()
+        return gathering is Gathering.FULL
 
     async def _settle(self, draft: Draft) -> bool:
         """Deliver a draft and account for it; False when the attempts are used up."""
@@ -178,20 +186,15 @@ class Delivery:
     async def _encode(self, draft: Draft, rejected: list[tuple[Record, str]]) -> Batch:
         records: Sequence[Record] = draft.records
         types = {t.name: t for t in self._cutter.types.values()}
-        targets = [self.connector.target(record) for record in records]
-        payloads: list[bytes] = []
-        if self._encoding is not None:
-            encoded = await self._encoding.encode(records, targets, types)
-            kept = [i for i, payload in enumerate(encoded) if isinstance(payload, bytes)]
-            if len(kept) < len(records):
-                rejected += [
-                    (records[i], payload.reason)
-                    for i, payload in enumerate(encoded)
-                    if isinstance(payload, Unencodable)
-                ]
-                records = [records[i] for i in kept]
-                targets = [targets[i] for i in kept]
-            payloads = [payload for payload in encoded if isinstance(payload, bytes)]
+        if self._encoding is None:
+            return Batch(draft.first, draft.end, records, types=types)
+        targets = self.connector.targets_of(records)
+        payloads, refused = await self._encoding.encode(records, targets, types)
+        if refused:
+            rejected += [(records[i], reason) for i, reason in refused.items()]
+            kept = [i for i in range(len(records)) if i not in refused]
+            records = [records[i] for i in kept]
+            targets = [targets[i] for i in kept]
         return Batch(draft.first, draft.end, records, payloads, targets, types)
 
     async def _open(self) -> Receipt:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import os
 import select
@@ -10,12 +11,15 @@ import signal
 import socket
 import sys
 from pathlib import Path
+from typing import Final
 
 from despatch.courier.courier import Courier
 from despatch.courier.progress import ProgressView
 from despatch.link import Configure, Link
 from despatch.runs import RunFolder
 from despatch.settings import Settings
+
+_NEW_OBJECTS: Final = 50_000
 
 
 def main() -> None:
@@ -32,12 +36,23 @@ def main() -> None:
         return
     folder = RunFolder.open(Path(configure.folder))
     settings = Settings.model_validate(configure.settings)
+    _relax_collector()
     progress = ProgressView.of(configure.progress, settings.name)
     asyncio.run(Courier(folder, settings, link, progress).run())
     sys.stdout.flush()
     # A connector's thread may still be blocked, in a terminal that is paused for instance. The
     # ledger is closed: nothing is left that such a thread could still confirm.
     os._exit(0)
+
+
+def _relax_collector() -> None:
+    """Let the garbage collector look for cycles less often, and not among what stays anyway.
+
+    Records are many, live for a batch and have no cycles; by default they make the collector walk
+    through all of them, and through all modules, for a third of the courier's time.
+    """
+    gc.freeze()
+    gc.set_threshold(_NEW_OBJECTS)
 
 
 def _configure(link: Link) -> Configure | None:

@@ -11,9 +11,9 @@ import errno
 import hashlib
 import os
 import sys
-import threading
 from collections import OrderedDict
 from collections.abc import Container, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from itertools import compress, repeat
 from operator import contains
 from pathlib import Path
@@ -75,8 +75,9 @@ class JsonlEgress(EgressConnector):
     def __init__(self, settings: BaseModel) -> None:
         super().__init__(settings)
         self._files: OrderedDict[str, _JsonlFile] = OrderedDict()
-        # A delivery that was cancelled goes on in its thread; the next one waits for it.
-        self._lock = threading.Lock()
+        # A thread of its own: a disk that hangs keeps none of those that all sinks share. A
+        # delivery that was cancelled goes on in it; the next one waits for that.
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="despatch-jsonl")
 
     def target(self, record: Record) -> str:
         """The path of the record's file."""
@@ -96,11 +97,11 @@ class JsonlEgress(EgressConnector):
             OSError: A file cannot be opened or written, is locked by another sink, or does not
                 end in JSON lines.
         """
-        return await asyncio.to_thread(self._deliver, batch)
+        return await asyncio.get_running_loop().run_in_executor(self._thread, self._deliver, batch)
 
     async def close(self) -> None:
         """Close the files, and with that unlock them."""
-        await asyncio.to_thread(self._close)
+        await asyncio.get_running_loop().run_in_executor(self._thread, self._close)
 
     async def check(self, targets: Sequence[str] = ()) -> Health:
         """See that the files can be written, or made. None is made.
@@ -113,22 +114,20 @@ class JsonlEgress(EgressConnector):
         return Health([await asyncio.to_thread(_writable, Path(path)) for path in paths])
 
     def _deliver(self, batch: Batch) -> Receipt:
-        with self._lock:
-            records, payloads = batch.records, batch.payloads
-            targets = batch.targets or self.targets_of(records)
-            rejected: dict[int, str] = {}
-            if not isinstance(payloads, Lines) and any(map(contains, payloads, repeat(b"\n"))):
-                broken = [index for index, payload in enumerate(payloads) if b"\n" in payload]
-                rejected = dict.fromkeys(broken, _BROKEN)
-            written = 0
-            if not rejected and targets.count(targets[0]) == len(targets):
-                written = self._append(targets[0], records, payloads)
-            else:
-                for target, indexes in _grouped(targets, rejected).items():
-                    written += self._append(
-                        target, [records[i] for i in indexes], [payloads[i] for i in indexes]
-                    )
-            return Receipt(rejected, bytes=written)
+        records, payloads = batch.records, batch.payloads
+        targets = batch.targets or self.targets_of(records)
+        rejected: dict[int, str] = {}
+        if not isinstance(payloads, Lines) and any(map(contains, payloads, repeat(b"\n"))):
+            broken = [index for index, payload in enumerate(payloads) if b"\n" in payload]
+            rejected = dict.fromkeys(broken, _BROKEN)
+        if not rejected and targets.count(targets[0]) == len(targets):
+            return Receipt(bytes=self._append(targets[0], records, payloads))
+        written = 0
+        for target, indexes in _grouped(targets, rejected).items():
+            written += self._append(
+                target, [records[i] for i in indexes], [payloads[i] for i in indexes]
+            )
+        return Receipt(rejected, bytes=written)
 
     def _append(self, target: str, records: Sequence[Record], payloads: Sequence[bytes]) -> int:
         file = self._files.get(target)
@@ -143,9 +142,8 @@ class JsonlEgress(EgressConnector):
         return file.append(records, payloads, sync=self.settings.sync)
 
     def _close(self) -> None:
-        with self._lock:
-            while self._files:
-                self._files.popitem()[1].close()
+        while self._files:
+            self._files.popitem()[1].close()
 
 
 def _writable(path: Path) -> str:

@@ -16,7 +16,7 @@ export HATCH_PYTHON := self
 say = @printf '\n== %s\n' "$(1)"
 
 .PHONY: help demo loan-desk test lint format types docs suites integration test-matrix test-lowest \
-        bench bench-quick dist hooks clean $(PACKAGES:%=suite-%)
+        bench bench-quick soak dist hooks clean $(PACKAGES:%=suite-%)
 
 help:
 	@echo "make demo         a small factory for half a minute, no server needed"
@@ -25,6 +25,7 @@ help:
 	@echo "make lint | format | types | docs | suite-core | integration   one step of it"
 	@echo "make test-matrix  every suite on every supported Python that is installed"
 	@echo "make test-lowest  the packages' suites with the lowest versions they allow"
+	@echo "make soak         the fault suite with its full counts, in some fifteen minutes"
 	@echo "make bench        the benchmarks, side by side with what they are compared to"
 	@echo "make bench-quick  the same with short runs, in a few minutes; they show no more than a tendency"
 	@echo "make dist         sdist and wheel of every package, into dist/"
@@ -95,6 +96,11 @@ bench bench-quick: .venv/ready
 	@set -e; for script in $(BENCHMARKS); do \
 		printf '\n== %s: %s\n' "$@" "$$script"; \
 		PYTHONPATH=tests $(HATCH) run python "$$script" $(if $(filter %-quick,$@),--quick); done
+
+# What `make test` runs of the fault suite is a tenth of this; a test may take longer, too.
+soak: .venv/ready
+	$(call say,soak: the fault suite with its full counts)
+	@DESPATCH_SOAK=1 $(HATCH) run test tests/faults --timeout=1200 --durations=15
 
 # hatch builds no workspace as a whole, so its builder is run in each package. What an earlier build
 # left is removed first: `pip --find-links` would take the newest version that lies there.

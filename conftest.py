@@ -1,3 +1,3 @@
-"""Loads the fixtures that start servers, for every suite of the workspace."""
+"""For every suite of the workspace: servers that tests may ask for, and accounts that add up."""
 
-pytest_plugins = ["services"]
+pytest_plugins = ["services", "accounted"]

@@ -23,6 +23,7 @@ from rich.console import Console
 from rich.table import Table
 
 __all__ = [
+    "HERE",
     "PAIRS",
     "Figure",
     "Measurement",
@@ -30,6 +31,7 @@ __all__ = [
     "main",
     "pairs_of",
     "ratio",
+    "run_here",
     "run_rival",
     "worst_of",
 ]
@@ -58,6 +60,8 @@ class Figure:
         target: What it must reach; None where nothing was asked yet.
         pairs: What was measured, ours and theirs; ours alone where there is nothing to hold it
             against.
+        spilled: Where a backlog could flatter: how many records the slowest sink had yet to
+            confirm when the simulation had ended, run by run of ours.
     """
 
     name: str
@@ -66,6 +70,7 @@ class Figure:
     better: Better
     target: float | None
     pairs: Sequence[Sequence[float]]
+    spilled: Sequence[int] = ()
 
     @property
     def is_reached(self) -> bool:
@@ -89,10 +94,17 @@ def pairs_of(ours: Callable[[], float], theirs: Callable[[], float], count: int)
     return pairs
 
 
-def ratio(name: str, pairs: Sequence[Pair], *, better: Better, target: float | None) -> Figure:
+def ratio(
+    name: str,
+    pairs: Sequence[Pair],
+    *,
+    better: Better,
+    target: float | None,
+    spilled: Sequence[int] = (),
+) -> Figure:
     """The figure that says how ours is to theirs."""
     value = median(ours / theirs for ours, theirs in pairs)
-    return Figure(name, value, "ratio", better, target, pairs)
+    return Figure(name, value, "ratio", better, target, pairs, spilled)
 
 
 def worst_of(
@@ -155,6 +167,8 @@ def show(figures: Sequence[Figure], versions: dict[str, str]) -> None:
         table.add_column(column, justify="right")
     table.add_column("unit")
     table.add_column("reached")
+    if any(figure.spilled for figure in figures):
+        table.add_column("spilled", justify="right")
     for figure in figures:
         each = [pair[0] / pair[1] if len(pair) > 1 else pair[0] for pair in figure.pairs]
         target = reached = ""
@@ -164,6 +178,8 @@ def show(figures: Sequence[Figure], versions: dict[str, str]) -> None:
         value, smallest, largest = (written(each) for each in (figure.value, min(each), max(each)))
         style = None if figure.is_reached else "red"
         row = [figure.name, value, target, smallest, largest, figure.unit, reached]
+        if figure.spilled:
+            row.append(f"{median(figure.spilled):,.0f}")
         table.add_row(*row, style=style)
     # What reads from a pipe has no width; the table's own is less than this.
     console = Console(width=None if sys.stdout.isatty() else 120)
@@ -208,6 +224,14 @@ def processor() -> str:
         return platform.processor()
     names = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
     return next(names, platform.machine())
+
+
+def run_here(script: str, *arguments: str) -> dict[str, Any]:
+    """Run a script beside this one in this environment and return the JSON that it prints."""
+    command = [sys.executable, str(HERE / script), *arguments]
+    completed = subprocess.run(command, stdout=subprocess.PIPE, check=True)
+    answer: dict[str, Any] = json.loads(completed.stdout)
+    return answer
 
 
 def run_rival(rival: str, script: str, *arguments: str) -> dict[str, Any]:

@@ -25,19 +25,15 @@ All sides must come to the same result.
 
 from __future__ import annotations
 
-import json
 import math
-import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from pathlib import Path
 from statistics import median
 from typing import Any, TypeAlias
 
-from harness import PAIRS, Figure, Measurement, main, pairs_of, ratio, run_rival
+from harness import PAIRS, Figure, Measurement, main, pairs_of, ratio, run_here, run_rival
 
-HERE = Path(__file__).parent
 QUICK = 5
 
 SIZES: Mapping[str, int] = {
@@ -145,14 +141,6 @@ def here(library: str, model: str, size: int) -> dict[str, Any]:
 def there(rival: str, library: str, model: str, size: int) -> dict[str, Any]:
     """Measure in a rival's environment."""
     return run_rival(rival, "rival_kernel_side.py", library, model, str(size))
-
-
-def run_here(script: str, *arguments: str) -> dict[str, Any]:
-    """Run a script in this environment and return the JSON that it prints."""
-    command = [sys.executable, str(HERE / script), *arguments]
-    completed = subprocess.run(command, stdout=subprocess.PIPE, check=True)
-    answer: dict[str, Any] = json.loads(completed.stdout)
-    return answer
 
 
 MEASUREMENTS: Mapping[str, Measurement] = {

@@ -1,7 +1,7 @@
 """The model that the egress figures are measured on: M/M/4 with three events a customer.
 
-It uses SimPy alone, its own resource included, so that despatch and its rivals run the same code
-and a figure says nothing but what publishing costs.
+On SimPy's own resource, despatch and its rivals run the same code, and a figure says nothing but
+what publishing costs. On the resource that a library brings it says what its users get.
 """
 
 from __future__ import annotations
@@ -11,24 +11,22 @@ from random import Random
 from typing import Any
 
 import simpy
+from kernel_models import ARRIVAL_RATE, SERVERS, Library
 
-__all__ = ["ARRIVAL_RATE", "EVENTS_PER_CUSTOMER", "mm4"]
+__all__ = ["EVENTS_PER_CUSTOMER", "mm4"]
 
 EVENTS_PER_CUSTOMER = 3
 
-SERVERS = 4
-ARRIVAL_RATE = 3.6
-"""At a service rate of 1 for each of four servers, they are busy nine tenths of the time."""
-
 
 def mm4(
+    library: Library,
     env: simpy.Environment,
     publish: Callable[[str, dict[str, Any]], object],
     customers: int,
 ) -> None:
     """Build the model: it publishes when a customer queues, is served, and leaves."""
     random = Random(1)
-    counter = simpy.Resource(env, SERVERS)
+    counter = library.make("Resource", env, SERVERS)
 
     def event(number: int, status: str) -> dict[str, Any]:
         return {

@@ -15,11 +15,11 @@ from despatch.journal import JournalReader
 DEADLINE_S = 100.0
 
 
-def wait_until(condition, what):
+def wait_until(condition, what, deadline_s=DEADLINE_S):
     """Wait for a condition; what it gave. An error names it when it does not come in time."""
-    deadline = time.monotonic() + DEADLINE_S
+    deadline = time.monotonic() + deadline_s
     while not (result := condition()):
-        assert time.monotonic() < deadline, f"{what} did not come within {DEADLINE_S:g} s"
+        assert time.monotonic() < deadline, f"{what} did not come within {deadline_s:g} s"
         time.sleep(0.002)
     return result
 
@@ -56,9 +56,9 @@ class CommandLines:
             process.communicate()
 
 
-def finish(process):
+def finish(process, deadline_s=DEADLINE_S):
     """Wait for the end of a command line: exit status, output, errors."""
-    out, err = process.communicate(timeout=DEADLINE_S)
+    out, err = process.communicate(timeout=deadline_s)
     return process.returncode, out, err
 
 

@@ -4,18 +4,12 @@ from __future__ import annotations
 
 import gc
 import json
-import math
 import os
 import random
 import signal
-import statistics
-import subprocess
-import sys
-import tempfile
 import time
 from datetime import date
 from pathlib import Path
-from typing import NamedTuple, Self
 
 import pytest
 import redis
@@ -23,6 +17,7 @@ from log import read_log
 from model import make_model
 
 from despatch import Run
+from lateness import Bystander, Phase, is_unmoved, phase_of
 from loan_desk_logs import LOAN_DESK
 from processes import CommandLines, courier_of, finish, is_alive, kill, outcomes_of, wait_until
 from services import RedisServer
@@ -193,8 +188,7 @@ def test_a_redis_that_stops_for_ten_seconds_holds_up_no_clock(desk):
     def phase(env):
         began = time.monotonic()
         measured = yield from lags(env, lambda _: time.monotonic() >= began + round_s)
-        beside = bystander.lags(began, time.monotonic())
-        return Phase(typical_ninety_ninth(measured), typical_ninety_ninth(beside))
+        return phase_of(measured, bystander.lags(began, time.monotonic()))
 
     def measure(env):
         yield from lags(env, is_warm)
@@ -207,11 +201,6 @@ def test_a_redis_that_stops_for_ten_seconds_holds_up_no_clock(desk):
             if is_unmoved(*rounds[-1]):
                 break
         env.stop("the end of the measurement")
-
-    def is_unmoved(quiet, disturbed):
-        # What the machine's own scheduler does to a sleep is no delay of ours.
-        machine = max(1.0, disturbed.bystander / quiet.bystander)
-        return disturbed.clock <= 1.5 * max(quiet.clock, 0.001) * machine
 
     settings = {
         "name": "loan_desk",
@@ -237,53 +226,3 @@ def test_a_redis_that_stops_for_ten_seconds_holds_up_no_clock(desk):
     assert run.report.published > 1_000
     desk.hold_against_the_journal(run.report.published)
     assert is_unmoved(*rounds[-1]), f"p99 of the lag, undisturbed and stopped, in s: {rounds}"
-
-
-class Phase(NamedTuple):
-    """How late the clock and the bystander were, in seconds."""
-
-    clock: float
-    bystander: float
-
-
-class Bystander:
-    """A process that sleeps from beat to beat, and notes how late it was woken."""
-
-    PROGRAM = """
-import sys, time
-beat = time.monotonic()
-while True:
-    beat += float(sys.argv[1])
-    time.sleep(max(0.0, beat - time.monotonic()))
-    now = time.monotonic()
-    print(now, now - beat, flush=True)
-"""
-
-    def __init__(self, beat_s: float) -> None:
-        self._beat_s = beat_s
-
-    def __enter__(self) -> Self:
-        self._notes = tempfile.TemporaryFile("w+")
-        self._process = subprocess.Popen(
-            [sys.executable, "-c", self.PROGRAM, str(self._beat_s)], stdout=self._notes
-        )
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._process.kill()
-        self._process.wait()
-        self._notes.close()
-
-    def lags(self, began: float, ended: float) -> list[float]:
-        """How late it was, beat by beat, from one reading of the monotonic clock to another."""
-        text = os.pread(self._notes.fileno(), 2**26, 0).decode()
-        notes = (line.split() for line in text.splitlines(keepends=True) if line.endswith("\n"))
-        return [float(lag) for at, lag in notes if began <= float(at) < ended]
-
-
-def typical_ninety_ninth(values: list[float], windows: int = 10) -> float:
-    """The 99th percentile in each of some windows, and the median of those."""
-    size = len(values) // windows
-    assert size > 50
-    parts = [sorted(values[n * size : (n + 1) * size]) for n in range(windows)]
-    return statistics.median(part[math.ceil(0.99 * size) - 1] for part in parts)

@@ -12,7 +12,7 @@ from packaging.utils import canonicalize_name
 
 from pages import ROOT
 
-__all__ = ["CLIENTS", "CORE", "EXTRAS", "PACKAGES", "Package"]
+__all__ = ["CLIENTS", "CORE", "EXTRAS", "LIBRARIES", "PACKAGES", "Package"]
 
 
 @dataclass(frozen=True)
@@ -60,17 +60,19 @@ def _packages():
 
 
 def _extras():
-    by_name = {package.name: package for package in PACKAGES}
     for extra, requirements in CORE.project["optional-dependencies"].items():
         if extra != "all":
             (requirement,) = map(Requirement, requirements)
-            yield extra, by_name[requirement.name]
+            yield extra, requirement.name
 
 
 PACKAGES = tuple(_packages())
 CORE = next(package for package in PACKAGES if package.name == "despatch")
-EXTRAS = dict(_extras())
+_BY_NAME = {package.name: package for package in PACKAGES}
+EXTRAS = {extra: _BY_NAME[name] for extra, name in _extras() if name in _BY_NAME}
 """The plugin packages by the extra that brings them."""
+LIBRARIES = {extra: name for extra, name in _extras() if name not in _BY_NAME}
+"""The libraries that despatch itself can do without, by the extra that brings them."""
 CLIENTS = {
     extra: package.requirements - CORE.requirements - {CORE.name}
     for extra, package in EXTRAS.items()

@@ -12,9 +12,9 @@ import pytest
 
 from clean_environments import CleanEnvironment
 from pages import ROOT
-from workspace import CLIENTS, CORE, EXTRAS
+from workspace import CLIENTS, CORE, EXTRAS, LIBRARIES
 
-EVERY_CLIENT = set().union(*CLIENTS.values())
+EVERY_CLIENT = set().union(*CLIENTS.values(), LIBRARIES.values())
 EVERY_PLUGIN = {package.name for package in EXTRAS.values()}
 PLUGINS = [plugin for package in EXTRAS.values() for plugin in package.plugins]
 
@@ -53,8 +53,12 @@ def entry_for(kind, name):
 
 def test_the_extras_are_those_that_the_issue_names():
     assert set(EXTRAS) == {"kafka", "redis", "parquet", "avro"}
+    assert LIBRARIES == {"metrics": "prometheus-client"}
     (requirement,) = CORE.project["optional-dependencies"]["all"]
-    assert set(re.fullmatch(r"despatch\[(.*)\]", requirement)[1].split(",")) == set(EXTRAS)
+    assert set(re.fullmatch(r"despatch\[(.*)\]", requirement)[1].split(",")) == {
+        *EXTRAS,
+        *LIBRARIES,
+    }
     for extra, clients in {
         "kafka": {"aiokafka"},
         "redis": {"redis"},
@@ -70,7 +74,10 @@ def test_the_install_page_says_what_each_extra_brings():
     shown = {
         row[0].strip(" `"): [set(re.findall(r"`([\w-]+)`", cell)) for cell in row] for row in rows
     }
-    assert set(shown) == {*EXTRAS, "all"}
+    assert set(shown) == {*EXTRAS, *LIBRARIES, "all"}
+    for extra, library in LIBRARIES.items():
+        _, distributions, plugins, libraries, _ = shown[extra]
+        assert (distributions, plugins, libraries) == (set(), set(), {library})
     for extra, package in EXTRAS.items():
         _, distributions, plugins, clients, _ = shown[extra]
         assert distributions == {package.name}
@@ -123,6 +130,21 @@ def test_an_extra_brings_its_plugin_and_its_client_and_nothing_of_the_others(
     assert installed.keys() & EVERY_CLIENT == CLIENTS[extra]
 
 
+@pytest.mark.parametrize("extra", LIBRARIES)
+def test_an_extra_brings_its_library_and_nothing_of_the_others(environment, extra):
+    installed = environment(f"despatch[{extra}]").installed()
+    assert installed.keys() & (EVERY_PLUGIN | EVERY_CLIENT) == {LIBRARIES[extra]}
+
+
+def test_metrics_without_their_library_are_refused_with_what_brings_it(environment, folder):
+    settings = "model: model:build\nmetrics: {}\n"
+    for command in ("check", "run"):
+        refused = run(environment("despatch"), settings, folder, command)
+        assert refused.returncode == 2
+        assert refused.stderr.rstrip().endswith('install it: pip install "despatch[metrics]"')
+    assert run(environment("despatch[metrics]"), settings, folder, "check").returncode == 0
+
+
 @pytest.mark.parametrize("extra", EXTRAS)
 def test_the_plugins_of_an_extra_are_ready(environment, folder, extra):
     listed = environment(f"despatch[{extra}]").plugins(folder)
@@ -146,7 +168,7 @@ def test_what_is_installed_and_not_asked_for_is_not_imported(environment, folder
     assert finished.returncode == 0, finished.stderr
     imported = re.findall(r"^import time: .*\| +([\w.]+)$", finished.stderr, re.MULTILINE)
     packages = {name.partition(".")[0] for name in imported}
-    assert {"despatch.cli.run", "despatch.courier.courier"} <= set(imported)
+    assert {"despatch.run", "despatch.courier.courier"} <= set(imported)
     assert packages.isdisjoint({name.replace("-", "_") for name in EVERY_PLUGIN | EVERY_CLIENT})
 
 

@@ -550,3 +550,28 @@ def test_a_run_writes_typed_and_untyped_records(tmp_path: Path) -> None:
     assert parts[0]["value"] == {**READ, "tags": ["0"]}
     assert values(lake / "telemetry") == [float(number) for number in range(50)]
     assert values(lake / "event" / "untyped") == [{"ok": True}] * 49
+
+
+def test_dead_letters_that_come_late_get_files_of_their_own(tmp_path: Path) -> None:
+    sink = sink_at(tmp_path)
+    part, misfit = {"mm": 20.5}, {"mm": "wide"}
+    _, second = deliver(sink, events(part), events(part, misfit, part, first=1))
+    assert list(second.rejected) == [1]
+    before = files(tmp_path)
+
+    async def resend(*records: Record) -> Receipt:
+        await sink.open()
+        batch = Batch(records[0].seq, records[-1].seq + 1, records, is_late=True)
+        try:
+            return await sink.deliver(batch)
+        finally:
+            await sink.close()
+
+    # As if the reason were out of the world. The range is that of the first batch, or within it.
+    asyncio.run(resend(event(2, part)))
+    late = files(tmp_path)
+    assert len(late) == len(before) + 1
+    asyncio.run(resend(event(2, part)))
+    assert files(tmp_path) == late
+    rows = query(f"SELECT seq FROM '{tmp_path}/**/*.parquet' ORDER BY seq")
+    assert rows == [(0,), (1,), (2,), (3,)]

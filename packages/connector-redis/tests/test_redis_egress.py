@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -113,6 +114,34 @@ def test_a_repeated_batch_adds_nothing_where_all_was_trimmed(redis_url: str) -> 
         client.xtrim(STREAM, maxlen=0, approximate=False)
     deliver(sink, events(0, 1), events(2))
     assert seqs(redis_url) == [2]
+
+
+def send_late(sink: RedisEgress, *batches: Sequence[Event | Telemetry]) -> None:
+    """Send dead letters again."""
+
+    async def run() -> None:
+        await sink.open()
+        for records in batches:
+            await sink.deliver(replace(batch_of(sink, records), is_late=True))
+        await sink.close()
+
+    asyncio.run(run())
+
+
+def test_dead_letters_from_before_the_first_entry_are_added_at_the_end(redis_url: str) -> None:
+    sink = sink_at(redis_url)
+    deliver(sink, events(2, 3, 5))
+    # To a repeated batch, 0 would look as if it had been trimmed.
+    send_late(sink, events(0, 4))
+    assert seqs(redis_url) == [2, 3, 5, 0, 4]
+
+
+def test_dead_letters_that_come_again_are_there_once(redis_url: str) -> None:
+    sink = sink_at(redis_url)
+    deliver(sink, events(2, 3, 5))
+    send_late(sink, events(0, 4), events(0, 4))
+    send_late(sink, events(0, 4))
+    assert seqs(redis_url) == [2, 3, 5, 0, 4]
 
 
 def test_a_later_run_follows(redis_url: str) -> None:

@@ -1,16 +1,24 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import sys
 import textwrap
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
 from despatch.cli import app
+from despatch.courier.batches import Draft
+from despatch.history import past_run
 from processes import CommandLines
 
 MODEL = """
+    import os
+
     from despatch import SimParameter
     from pydantic import Field
 
@@ -26,6 +34,10 @@ MODEL = """
 
         env.registry.register("Desk", Desk())
         env.process(opening_hours())
+
+    def meddling(env):
+        build(env)
+        os.mkdir("report.json")
 
     def broken(env):
         build(env)
@@ -87,6 +99,60 @@ def test_a_run_that_delivers_everything_is_status_0(despatch, settings, folder):
     assert len(read(folder / "a.jsonl")) == 10
     report = json.loads((folder / "report.json").read_bytes())
     assert (report["published"], report["exit_status"]) == (10, 0)
+
+
+@pytest.mark.unaccounted
+def test_an_account_that_does_not_add_up_is_reported_with_the_figures(
+    despatch, settings, monkeypatch
+):
+    settled = Draft.settled
+
+    def lose_one(*arguments):
+        after = settled(*arguments)
+        return replace(after, delivered=after.delivered - 1)
+
+    monkeypatch.setattr(Draft, "settled", lose_one)
+    result = despatch("run", settings(JSONL), "--report", "report.json")
+    assert result.exit_code == 1
+    assert "desk failed" in result.stdout
+    assert "internal: the account of sink jsonl does not add up: 10 were" in result.stdout
+    assert "please report this" in result.stdout
+    assert result.stdout.splitlines()[-1].split()[:3] == ["jsonl", "9", "9"]
+    assert "Traceback" not in result.stderr
+    assert json.loads(Path("report.json").read_bytes())["exit_status"] == 1
+
+
+def test_the_report_of_a_run_that_failed_is_written_too(despatch, settings, folder):
+    result = despatch("run", settings(JSONL, model="broken"), "--report", "report.json")
+    assert result.exit_code == 1
+    report = json.loads((folder / "report.json").read_bytes())
+    assert (report["state"], report["exit_status"]) == ("failed", 1)
+    assert "LookupError" in report["error"]
+
+
+@pytest.mark.parametrize(
+    ("file", "complaint"),
+    [("taken", "found a folder"), ("missing/report.json", "there is no folder")],
+)
+def test_a_report_that_could_not_be_written_is_known_before_the_run(
+    despatch, settings, folder, file, complaint
+):
+    (folder / "taken").mkdir()
+    result = despatch("run", settings(JSONL), "--report", file)
+    assert result.exit_code == 2
+    assert f"--report {file}: " in result.stderr
+    assert complaint in result.stderr
+    assert not (folder / ".despatch").exists()
+
+
+def test_a_report_that_cannot_be_written_after_all_is_not_lost(despatch, settings, folder):
+    path = settings(JSONL, model="meddling")
+    result = despatch("run", path, "--report", "report.json")
+    assert result.exit_code == 1
+    assert "10 records published" in result.stdout
+    assert "--report report.json: cannot be written (Is a directory)" in result.stderr
+    (kept,) = (folder / ".despatch").glob("*/report.json")
+    assert str(kept.relative_to(folder)) in result.stderr
 
 
 def test_options_take_the_place_of_what_the_file_says(despatch, settings, folder):
@@ -183,7 +249,6 @@ def test_a_sink_that_is_down_is_status_3_until_it_is_delivered(despatch, setting
     assert "10 records owed. Deliver with: despatch runs deliver" in result.stdout
     (run,) = json.loads(despatch("runs", "list", "--json").stdout)
     assert (run["state"], run["owed"]) == ("finished", {"faulty": 10})
-    assert "10 to faulty" in despatch("runs", "list").stdout
     assert despatch("runs", "deliver").exit_code == 3
     (folder / "down").unlink()
     result = despatch("runs", "deliver", run["info"]["run_id"], "--json")
@@ -192,13 +257,71 @@ def test_a_sink_that_is_down_is_status_3_until_it_is_delivered(despatch, setting
     assert len(read(folder / "f")) == 10
 
 
-def test_the_next_run_tells_of_what_an_earlier_one_owes(despatch, settings, folder):
+def test_what_is_damaged_is_status_3_and_named_by_its_positions(despatch, settings, folder):
+    (folder / "down").touch()
+    despatch("run", settings(DOWN))
+    (folder / "down").unlink()
+    (segment,) = folder.glob(".despatch/*/records/*.journal")
+    content = segment.read_bytes()
+    at = len(content) - 50  # just before the last frame, which has no payload
+    segment.write_bytes(content[:at] + bytes([content[at] ^ 1]) + content[at + 1 :])
+    result = despatch("runs", "deliver", segment.parent.parent.name)
+    assert result.exit_code == 3
+    assert "faulty: damaged, seq 0 to 9: " in " ".join(result.stdout.split())
+    assert "the payload's checksum is wrong" in " ".join(result.stdout.split())
+
+
+def test_the_next_run_of_the_name_delivers_what_earlier_ones_owe_before_its_own(
+    despatch, settings, folder
+):
+    (folder / "down").touch()
+    path = settings(DOWN)
+    for _ in range(2):
+        assert despatch("run", path).exit_code == 3
+    (folder / "down").unlink()
+    assert despatch("run", settings(JSONL, name="other")).exit_code == 0
+    assert not (folder / "f").exists()
+    assert despatch("run", path).exit_code == 0
+    runs = [run["info"]["run_id"] for run in json.loads(despatch("runs", "list", "--json").stdout)]
+    delivered = [(record["run_id"], record["seq"]) for record in read(folder / "f")]
+    of_the_name = [runs[0], runs[1], runs[3]]
+    assert delivered == [(run_id, seq) for run_id in of_the_name for seq in range(10)]
+
+
+def test_the_next_run_does_not_wait_for_a_sink_that_is_still_down_and_says_what_is_owed(
+    despatch, settings, folder
+):
+    (folder / "down").touch()
+    # Patient as it is, at the start it gives up at once.
+    path = settings(DOWN.replace("attempts: 2", "maximum: 10ms") + "    courier: {grace: 100ms}\n")
+    path.write_text(path.read_text().replace("courier: {host: thread}\n", ""))
+    first = despatch("run", path)
+    assert first.exit_code == 3
+    result = despatch("run", path)
+    assert result.exit_code == 3
+    assert "owes 10 to faulty. Deliver with: despatch runs deliver" in result.stderr
+    assert "(after 1 attempt" in result.stderr
+    owed = [run["owed"] for run in json.loads(despatch("runs", "list", "--json").stdout)]
+    assert owed == [{"faulty": 10}, {"faulty": 10}]
+
+
+def test_a_signal_while_earlier_runs_are_delivered_ends_it_before_the_run(
+    despatch, settings, folder, monkeypatch
+):
     (folder / "down").touch()
     path = settings(DOWN)
     despatch("run", path)
+
+    def deliver(run_folder, *_, stopping, **given):
+        os.kill(os.getpid(), signal.SIGINT)
+        assert stopping.asked_by == "SIGINT"
+        return past_run(run_folder).sinks
+
+    monkeypatch.setattr("despatch.cli.late_delivery.deliver", deliver)
     result = despatch("run", path)
-    assert "owes 10 to faulty. Deliver with: despatch runs deliver" in result.stderr
-    assert "owes" not in despatch("run", settings(JSONL, name="other")).stderr
+    assert result.exit_code == 1
+    assert "stopped by SIGINT before the run began" in result.stderr
+    assert len(list((folder / ".despatch").iterdir())) == 1
 
 
 def test_a_run_that_cannot_be_read_keeps_no_other_from_running_or_delivering(
@@ -338,3 +461,29 @@ def test_doctor_has_nothing_to_ask_where_there_are_no_connectors(despatch, setti
     result = despatch("doctor", settings())
     assert result.exit_code == 0
     assert result.stdout.endswith("nothing to ask.\n")
+
+
+def test_with_json_logs_every_line_on_standard_error_is_an_object(folder, settings):
+    path = settings("logs: {format: json}\n" + textwrap.dedent(DOWN), host="process")
+    lines = CommandLines(folder)
+    (folder / "down").touch()
+    lines.run("run", path)
+    settings("logs: {format: json}\nclock: {factor: 0.6, until: 10}\n" + textwrap.dedent(DOWN))
+    status, _, err = lines.run("run", path)
+    assert status == 3
+    said = [json.loads(line) for line in err.splitlines()]
+    (run_id,) = {line["run_id"] for line in said}
+    assert {line["sim"] for line in said} == {"desk"}
+    assert any("owes 10 to faulty" in line["message"] for line in said)
+    troubles = [line for line in said if line.get("sink") == "faulty"]
+    assert troubles
+    assert all(line["logger"] == "despatch.courier" for line in troubles)
+    assert (folder / ".despatch" / run_id).is_dir()
+
+
+def test_what_a_model_raises_is_a_field_of_json_logs(folder, settings):
+    path = settings("logs: {format: json}\n", model="broken")
+    status, _, err = CommandLines(folder).run("run", path)
+    (line,) = [json.loads(each) for each in err.splitlines()]
+    assert (status, line["message"]) == (1, "the model raised LookupError")
+    assert "in broken" in line["exception"]

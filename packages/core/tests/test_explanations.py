@@ -237,6 +237,16 @@ def test_what_came_by_a_reference_is_named_by_it_and_not_shown(monkeypatch):
     assert found["text"].startswith("expected another value")
 
 
+def test_a_part_of_what_came_by_a_reference_is_not_shown(monkeypatch):
+    monkeypatch.setenv("HOSTS", "hunter2,hunter3")
+
+    class Model(BaseModel):
+        hosts: Annotated[list[Literal["a"]], BeforeValidator(lambda text: text.split(","))]
+
+    data, _ = substitute({"hosts": "${HOSTS}"})
+    assert explained(Model, data) == [("hosts", "expected 'a', got what ${HOSTS} stands for")]
+
+
 def test_a_mapping_with_a_reference_in_it_is_not_quoted(monkeypatch):
     monkeypatch.setenv("HOST", "db.internal")
 

@@ -13,9 +13,12 @@ from pydantic import BaseModel
 from despatch import Run
 from despatch.connectors.memory import MemoryEgress
 from despatch.courier import turns
+from despatch.courier.airspace import Airspace
 from despatch.courier.backoff import Backoff
 from despatch.courier.batches import STEP, Cutter, Gathering, Limits
+from despatch.courier.cursors import Cursor
 from despatch.courier.delivery import Delivery
+from despatch.courier.flight import Flight
 from despatch.courier.ledger import Ledger
 from despatch.courier.states import States
 from despatch.entries import EVENT
@@ -89,6 +92,7 @@ class World:
         self.log = []
         self._journal = folder / "records"
         self._shared = SharedFrames()
+        self._airspace = Airspace()
         with JournalWriter(self._journal, {}) as writer:
             for number in range(count):
                 writer.append([EVENT, 0.0, f"part-{number}", 0, {"number": number}])
@@ -96,11 +100,12 @@ class World:
                     writer.flush()
 
     def delivery(self, connector, serializer=None, *, position=0, records=10**6, cutter=Cutter):
-        cursor = self.ledger.open_sink(connector.name)
+        self.ledger.open_sink(connector.name)
+        cursor = Cursor(position=position, not_selected=position)
+        self.ledger.advance(connector.name, cursor)
         reader = JournalReader(self._journal, position, shared=self._shared)
         cut = cutter(reader, INFO, None, Limits(records, 10**9), cursor)
         cut.log = self.log
-        cut._draft.first = cut._draft.end = position
         delivery = Delivery(
             connector.name,
             connector,
@@ -108,10 +113,11 @@ class World:
             cut,
             self.ledger,
             States(lambda state: None),
+            Flight(f"sink {connector.name}", self.ledger, self._airspace, lambda reason: None),
             backoff=Backoff(0.001, 0.001),
-            attempts=None,
             interval_s=0.001,
             timeout_s=30.0,
+            on_moved=lambda: None,
         )
         delivery.notice(ended=True)
         return delivery
@@ -133,7 +139,7 @@ def test_a_step_takes_no_more_than_a_part_of_a_frame(tmp_path):
         for number in range(3 * STEP + 1):
             writer.append([EVENT, 0.0, f"part-{number}", 0, number])
     reader = JournalReader(tmp_path)
-    cutter = Cutter(reader, INFO, None, Limits(10**9, 10**9), Ledger(":memory:").open_sink("a"))
+    cutter = Cutter(reader, INFO, None, Limits(10**9, 10**9), Cursor())
     lengths = []
     while cutter.step() is Gathering.MORE:
         lengths.append(len(cutter._draft.records))

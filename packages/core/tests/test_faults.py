@@ -14,6 +14,7 @@ import pytest
 
 from despatch.history import past_runs
 from processes import (
+    DEADLINE_S,
     CommandLines,
     courier_of,
     finish,
@@ -41,7 +42,7 @@ MODEL = """
 
     def flood(env):
         def ticks():
-            for number in range(400_000):
+            for number in range(int(os.environ["FLOOD"])):
                 env.publish_event("tick", {"number": number, "text": "x" * 100})
                 yield env.timeout(1)
             open("published", "w").close()
@@ -81,6 +82,7 @@ def settings(
     faults="",
     grace="30s",
     flush="10ms",
+    journal="",
 ):
     path = folder / "ticking.yaml"
     path.write_text(
@@ -89,7 +91,7 @@ def settings(
             model: ticking:{model}
             clock: {clock}
             courier: {{grace: {grace}}}
-            journal: {{flush: {{interval: {flush}}}}}
+            journal: {{flush: {{interval: {flush}}}, {journal}}}
             egress:
               - connector: jsonl
                 path: a.jsonl
@@ -253,21 +255,100 @@ def test_a_model_that_raises_shows_its_own_traceback(folder, despatch):
     assert seqs(folder / "a.jsonl") == [0, 1, 2]
 
 
-def test_memory_does_not_grow_with_the_backlog(folder, despatch):
+def test_memory_does_not_grow_with_the_backlog(folder):
+    """`DESPATCH_FLOOD` says how many records; `make soak` has ten million."""
+    count = int(os.environ.get("DESPATCH_FLOOD", "400000"))
+    deadline_s = DEADLINE_S + count / 5_000
     (folder / "down").touch()
     path = settings(folder, model="flood", clock="{}", faults="down_while: down")
-    process = despatch.start("run", path, "--json")
-    wait_until((folder / "a.jsonl").exists, "a record")
-    before = resident_bytes(process.pid) + resident_bytes(courier_of(process.pid))
-    wait_until((folder / "published").exists, "the last record")
-    after = resident_bytes(process.pid) + resident_bytes(courier_of(process.pid))
-    # The journal has well over 50 MB by now, of which one sink has got nothing.
-    journal = sum(path.stat().st_size for path in folder.glob(".despatch/*/records/*"))
-    os.kill(process.pid, signal.SIGTERM)
-    wait_until(lambda: past_info(folder / ".despatch") == "draining", "draining")
-    os.kill(process.pid, signal.SIGTERM)
-    status, out, _ = finish(process)
+    despatch = CommandLines(folder, FLOOD=str(count))
+    try:
+        process = despatch.start("run", path, "--json")
+        wait_until((folder / "a.jsonl").exists, "a record")
+        before = resident_bytes(process.pid) + resident_bytes(courier_of(process.pid))
+        wait_until((folder / "published").exists, "the last record", deadline_s)
+        after = resident_bytes(process.pid) + resident_bytes(courier_of(process.pid))
+        # The journal is large by now, and one sink has got nothing of it.
+        journal = sum(path.stat().st_size for path in folder.glob(".despatch/*/records/*"))
+        os.kill(process.pid, signal.SIGTERM)
+        wait_until(lambda: past_info(folder / ".despatch") == "draining", "draining")
+        os.kill(process.pid, signal.SIGTERM)
+        status, out, _ = finish(process, deadline_s)
+    finally:
+        despatch.close()
     assert status == 3
-    assert json.loads(out)["sinks"][1]["owed"] == 400_000
-    assert journal > 50_000_000
+    assert json.loads(out)["sinks"][1]["owed"] == count
+    assert journal > 125 * count
     assert after - before < 40_000_000
+
+
+NOTING = """
+    import os
+    from despatch import Run
+    from despatch.settings_file import raw_settings
+
+    def publish(run):
+        note = os.open("noted", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+        number = 0
+        while True:
+            for _ in range(50):
+                run.env.publish_event(f"tick-{number}", {"number": number})
+                number += 1
+            run.env.run(until=run.env.now + 1)
+            os.write(note, f"{number}\\n".encode())
+
+    with Run(raw_settings("ticking.yaml")) as run:
+        publish(run)
+"""
+
+
+@pytest.mark.parametrize("sync", ["os", "interval", "frame"])
+def test_nothing_is_lost_that_was_written_when_both_are_killed(folder, despatch, sync):
+    (folder / "down").touch()
+    journal = f"sync: {sync}, sync_interval: 10ms"
+    settings(folder, clock="{}", faults="down_while: down", flush="1h", journal=journal)
+    (folder / "noting.py").write_text(textwrap.dedent(NOTING))
+    process = despatch.start(program=["noting.py"])
+    noted = folder / "noted"
+    wait_until(lambda: noted.exists() and len(noted.read_bytes()) > 500, "some notes")
+    os.killpg(process.pid, signal.SIGKILL)
+    _, err = process.communicate()
+    wait_until(lambda: past_runs(folder / ".despatch")[0].state == "killed", "the end of both")
+    # The program noted how much it had published whenever all of that was flushed.
+    flushed = int(noted.read_bytes().splitlines()[-1])
+    (past,) = past_runs(folder / ".despatch")
+    assert past.published >= flushed >= 50, err
+    assert [sink.damaged for sink in past.sinks] == [0, 0]
+    (folder / "down").unlink()
+    status, _, err = despatch.run("runs", "deliver")
+    assert status == 0, err
+    for name in ("a.jsonl", "f"):
+        assert [r["value"]["number"] for r in read(folder / name)] == list(range(past.published))
+
+
+def test_a_full_journal_holds_the_simulation_and_says_so(folder, despatch):
+    (folder / "down").touch()
+    path = settings(
+        folder,
+        clock="{until: 60000s}",
+        faults="down_while: down",
+        flush="1s",
+        journal="max_bytes: 256KiB, segment_bytes: 64KiB",
+    )
+    path.write_text(path.read_text().replace("flush: {", "flush: {bytes: 16KiB, "))
+    process = despatch.start("run", path, "--json")
+    root = folder / ".despatch"
+    wait_until(lambda: journal_bytes(root) > 200_000, "a full journal")
+    wait_until(lambda: not seqs(folder / "f") and is_alive(process.pid), "a sink that is down")
+    (folder / "down").unlink()
+    status, out, err = finish(process)
+    assert status == 0, err
+    report = json.loads(out)
+    assert report["held_s"] > 0
+    assert "the journal is full" in err
+    assert "the simulation goes on" in err
+    assert seqs(folder / "f") == seqs(folder / "a.jsonl") == list(range(60_000))
+
+
+def journal_bytes(root):
+    return sum(path.stat().st_size for path in root.glob("*/records/*"))

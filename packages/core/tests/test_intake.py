@@ -1,13 +1,19 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+from pathlib import Path
 
 import pytest
 from pydantic import BaseModel
 
 from despatch.commands import Change, Command, Refusal
-from despatch.courier.intake import UNRESOLVED_AT_MOST, Intake
+from despatch.courier.airspace import Airspace
+from despatch.courier.flight import Flight
+from despatch.courier.intake import ACKNOWLEDGED_AT_MOST, UNRESOLVED_AT_MOST, Intake
+from despatch.courier.ledger import Ledger
 from despatch.courier.states import States
+from despatch.courier.suspicion import Suspicion
 from despatch.interfaces import CAUGHT_UP, IngressConnector
 from despatch.link import Link, Resolved
 
@@ -73,12 +79,14 @@ class Desk:
         self.told = []
         self.synced = []
         self.connector = connector
+        self.ledger = Ledger(Path(":memory:"))
         self.intake = Intake(
             SOURCE,
             connector,
             self.brought.append,
             self.sync_audit,
             States(self.told.append),
+            Flight(f"ingress {SOURCE}", self.ledger, Airspace(), lambda reason: None),
             timeout_s=0.05,
         )
 
@@ -161,12 +169,12 @@ def test_the_audit_journal_is_on_disk_before_the_source_is_told():
     assert len(desk.connector.acknowledged) == 1
 
 
-def test_an_outcome_whose_audit_cannot_be_synced_is_not_acknowledged():
+def test_an_outcome_is_acknowledged_once_its_audit_can_be_synced():
     desk = Desk(Source(commands("a", "b")))
 
     async def fail(end):
-        if not desk.synced:
-            desk.synced.append(end)
+        desk.synced.append([handle for handle, _ in desk.connector.acknowledged])
+        if len(desk.synced) == 1:
             raise OSError("disk error")
 
     desk.intake._sync_audit = fail
@@ -176,7 +184,9 @@ def test_an_outcome_whose_audit_cannot_be_synced_is_not_acknowledged():
         desk.answer(*desk.brought)
 
     desk.work(during)
-    assert [handle for handle, _ in desk.connector.acknowledged] == ["handle-b"]
+    handles = [handle for handle, _ in desk.connector.acknowledged]
+    assert sorted(handles) == ["handle-a", "handle-b"]
+    assert len(desk.synced) == 3
 
 
 def test_finishing_waits_for_the_outcomes_that_have_come():
@@ -276,7 +286,7 @@ def test_outcomes_still_reach_a_source_that_has_ended():
     desk.work(during)
 
 
-def test_an_acknowledgement_that_fails_holds_up_no_other():
+def test_an_acknowledgement_that_fails_holds_up_no_other_and_is_tried_again():
     desk = Desk(Source(commands("a", "b", "c"), refuses=[OSError("x"), asyncio.CancelledError()]))
 
     async def during():
@@ -285,10 +295,104 @@ def test_an_acknowledgement_that_fails_holds_up_no_other():
         await desk.until(lambda: desk.connector.acknowledged)
 
     desk.work(during)
-    assert [handle for handle, _ in desk.connector.acknowledged] == ["handle-c"]
+    handles = [handle for handle, _ in desk.connector.acknowledged]
+    assert sorted(handles) == ["handle-a", "handle-b", "handle-c"]
     assert [state.reason for state in desk.told if "acknowledge" in state.reason] == [
         "acknowledge: OSError: x",
         "acknowledge: CancelledError",
+    ]
+    assert desk.told[-1].state == "ended"
+
+
+def test_a_source_that_takes_no_outcome_is_told_so_often_and_no_more(caplog):
+    class Deaf(Source):
+        async def acknowledge(self, command, outcome):
+            self.calls.append(command.handle)
+            raise OSError("no")
+
+    desk = Desk(Deaf(commands("a", "b")))
+
+    async def during():
+        await desk.until(lambda: len(desk.brought) == 2)
+        desk.answer(*desk.brought)
+
+    desk.work(during)
+    assert desk.connector.calls.count("handle-a") == ACKNOWLEDGED_AT_MOST
+    assert desk.connector.calls.count("handle-b") == ACKNOWLEDGED_AT_MOST
+    assert "in vain" in caplog.text
+    # What it was not told of takes up no room for ever.
+    assert desk.intake._unresolved == {}
+
+
+def test_an_outcome_is_not_told_again_on_another_connection():
+    class Resetting(Source):
+        """Fails the acknowledgement and breaks the connection."""
+
+        def __init__(self):
+            super().__init__()
+            self.broken = asyncio.Event()
+
+        async def commands(self):
+            if self.calls.count("open") == 1:
+                yield commands("a")[0]
+                await self.broken.wait()
+                raise ConnectionResetError("gone")
+            await asyncio.Event().wait()
+
+        async def acknowledge(self, command, outcome):
+            self.calls.append("acknowledge")
+            self.broken.set()
+            while self.calls.count("open") == 1:
+                await asyncio.sleep(0)
+            raise ConnectionResetError("gone")
+
+    async def run():
+        desk = Desk(Resetting())
+        task = asyncio.create_task(desk.intake.run())
+        await desk.until(lambda: desk.brought)
+        desk.answer(*desk.brought)
+        await desk.until(lambda: not desk.intake._unresolved)
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        return desk
+
+    desk = asyncio.run(run())
+    assert desk.connector.calls.count("acknowledge") == 1
+
+
+def test_a_source_that_does_not_close_holds_up_no_end(monkeypatch):
+    monkeypatch.setattr("despatch.courier.intake.CLOSE_S", 0.01)
+    monkeypatch.setattr("despatch.courier.tasks.LEAVE_S", 0.01)
+
+    class Clinging(Source):
+        async def close(self):
+            while True:
+                with contextlib.suppress(asyncio.CancelledError):
+                    await asyncio.Event().wait()
+
+    async def run():
+        desk = Desk(Clinging(commands("a")))
+        task = asyncio.create_task(desk.intake.run())
+        await desk.until(lambda: desk.brought)
+        desk.intake.finish()
+        await task
+
+    loop = asyncio.new_event_loop()
+    loop.run_until_complete(run())
+    # `asyncio.run` would wait for the one that was left to itself.
+    for task in asyncio.all_tasks(loop):
+        task._log_destroy_pending = False
+        task.get_coro().close()
+    loop.close()
+
+
+def test_a_source_that_killed_couriers_while_it_was_opened_is_not_opened():
+    desk = Desk(Source(commands("a")))
+    desk.intake._flight.suspicion = Suspicion(opening_deaths=4)
+    desk.work(lambda: desk.until(lambda: desk.told))
+    assert desk.connector.calls == ["close"]
+    assert [(state.state, state.reason) for state in desk.told] == [
+        ("stopped", "it killed the courier 4 times while it was being opened")
     ]
 
 

@@ -2,15 +2,15 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import resource
-from collections.abc import Iterator
+import errno
+import os
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from despatch.errors import JournalError, UnencodableError
+from despatch.errors import JournalError, JournalFullError, UnencodableError
 from despatch.journal import (
     JournalReader,
     JournalWriter,
@@ -20,6 +20,7 @@ from despatch.journal import (
 )
 from despatch.journal.format import MAX_ENTRY_BYTES
 from despatch.value_types import ValueType, value_type_of
+from switchboards import files_no_longer_than
 
 META = {"kind": "records", "run_id": "0198c0"}
 
@@ -51,19 +52,23 @@ def entries_of(folder: Path) -> list[list[Any]]:
     return entries
 
 
-@contextlib.contextmanager
-def files_no_longer_than(size: int) -> Iterator[None]:
-    """As on a full disk: a write beyond that is short, and the next one fails."""
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, before)
-
-
 def size_of(folder: Path) -> int:
     return sum(path.stat().st_size for path in segments(folder))
+
+
+def fail_if(full):
+    def check(size):
+        if next(full):
+            raise JournalFullError("full")
+
+    return check
+
+
+def failing(number: int):
+    def fail(*arguments):
+        raise OSError(number, os.strerror(number))
+
+    return fail
 
 
 def test_positions_are_counted_from_zero(tmp_path):
@@ -281,7 +286,7 @@ class TestAFullDisk:
         with files_no_longer_than(size + 3000):
             with pytest.raises(JournalError, match=r"\.journal: cannot be written at byte"):
                 writer.flush()
-            assert size_of(tmp_path) == size
+            assert segments(tmp_path)[0].stat().st_size == size
             assert (writer.end, writer.written) == (2, 1)
             assert entries_of(tmp_path) == [["written"]]
         writer.flush()
@@ -334,6 +339,118 @@ class TestAFullDisk:
         assert frame.entries == [[1, {"size": 1}], [2, {"wear": 0.5}]]
         assert reader.types == {1: type_of(Part), 2: type_of(Tool)}
 
+    def test_begins_a_segment_so_that_the_full_one_may_go(self, tmp_path):
+        writer = JournalWriter(tmp_path, META)
+        writer.append(["written"])
+        writer.flush()
+        writer.append(["x" * 1000])
+        with files_no_longer_than(size_of(tmp_path) + 50):
+            for _ in range(3):
+                with pytest.raises(JournalFullError):
+                    writer.flush()
+        assert [int(path.stem) for path in segments(tmp_path)] == [0, 1]
+        writer.close()
+        assert entries_of(tmp_path) == [["written"], ["x" * 1000]]
+        assert len(segments(tmp_path)) == 2
+
+    @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT, errno.EFBIG])
+    def test_is_told_from_other_trouble(self, tmp_path, monkeypatch, number):
+        writer = JournalWriter(tmp_path, META)
+        writer.append([1])
+        monkeypatch.setattr(os, "pwrite", failing(number))
+        with pytest.raises(JournalFullError, match=os.strerror(number)):
+            writer.flush()
+        monkeypatch.setattr(os, "pwrite", failing(errno.EIO))
+        with pytest.raises(JournalError, match=os.strerror(errno.EIO)) as caught:
+            writer.flush()
+        assert not isinstance(caught.value, JournalFullError)
+
+    def test_is_tried_again_for_as_long_as_it_is_wanted(self, tmp_path):
+        asked = []
+
+        def on_full(error, size):
+            asked.append((str(error), size))
+            if len(asked) == 3:
+                limit.close()
+            return True
+
+        writer = JournalWriter(tmp_path, META, on_full=on_full)
+        writer.append(["x" * 1000])
+        limit = contextlib.ExitStack()
+        with limit:
+            limit.enter_context(files_no_longer_than(10))
+            writer.flush()
+        assert len(asked) == 3
+        assert all("cannot be written" in text and size > 1000 for text, size in asked)
+        assert entries_of(tmp_path) == [["x" * 1000]]
+
+    def test_leaves_in_the_buffer_what_may_wait(self, tmp_path):
+        asked = []
+        writer = JournalWriter(
+            tmp_path, META, flush_bytes=1000, on_full=lambda error, size: asked.append(size)
+        )
+        with files_no_longer_than(10):
+            for _ in range(50):
+                writer.append(["x" * 100])
+            # Not for each entry: each time as much again has come.
+            assert [size // 1000 for size in asked] == [1, 2, 3, 4, 5]
+            assert (writer.end, writer.written) == (50, 0)
+        writer.append(["x" * 100])
+        assert writer.written == 0
+        writer.flush()
+        assert writer.written == 51
+        writer.append(["x" * 900])
+        writer.append(["x" * 100])
+        assert writer.written == 53
+        writer.close()
+        assert len(entries_of(tmp_path)) == 53
+
+    def test_lets_what_has_waited_go_in_frames_of_the_usual_size(self, tmp_path):
+        writer = JournalWriter(
+            tmp_path, META, flush_bytes=1000, segment_bytes=1000, on_full=lambda *full: False
+        )
+        with files_no_longer_than(10):
+            for number in range(95):
+                writer.append([number, "x" * 96])
+                if number % 7 == 0:
+                    writer.flush()
+            assert writer.written == 0
+        # No file has room for all of it.
+        with files_no_longer_than(1500):
+            writer.flush()
+            assert writer.written == 95
+        writer.close()
+        assert entries_of(tmp_path) == [[number, "x" * 96] for number in range(95)]
+
+    def test_keeps_what_it_wrote_when_it_is_full_again_in_the_middle(self, tmp_path):
+        full = iter([True] * 5 + [False] * 2 + [True] + [False] * 9)
+        writer = JournalWriter(
+            tmp_path, META, flush_bytes=1000, on_full=lambda *_: False, before_write=fail_if(full)
+        )
+        for number in range(50):
+            writer.append([number, "x" * 96])
+        assert writer.written == 0
+        writer.flush()
+        assert 0 < writer.written < 50
+        writer.append([50, "last"])
+        writer.flush()
+        writer.close()
+        assert len(entries_of(tmp_path)) == 51
+
+    def test_is_an_error_where_it_may_not_wait(self, tmp_path):
+        def on_full(error, size):
+            raise error
+
+        writer = JournalWriter(tmp_path, META, flush_bytes=1000, on_full=on_full)
+        with files_no_longer_than(10):
+            for _ in range(9):
+                writer.append(["x" * 100])
+            with pytest.raises(JournalFullError):
+                writer.append(["y" * 100])
+            assert writer.end == 9
+        writer.close()
+        assert entries_of(tmp_path) == [["x" * 100]] * 9
+
     def test_is_an_error_at_the_very_start(self, tmp_path):
         with files_no_longer_than(10), pytest.raises(JournalError, match="cannot be written"):
             JournalWriter(tmp_path, META)
@@ -343,7 +460,7 @@ class TestAFullDisk:
 def test_what_comes_before_a_write_is_done_before_it_whatever_causes_it(tmp_path: Path) -> None:
     seen: list[int] = []
 
-    def note() -> None:
+    def note(size: int) -> None:
         seen.append(end_position(tmp_path))
 
     writer = JournalWriter(tmp_path, META, flush_bytes=100, before_write=note)
@@ -363,7 +480,7 @@ def test_what_comes_before_a_write_is_done_before_it_whatever_causes_it(tmp_path
 def test_nothing_is_written_where_what_comes_before_it_fails(tmp_path: Path) -> None:
     broken = [True]
 
-    def fail() -> None:
+    def fail(size: int) -> None:
         if broken:
             raise JournalError("the disk is full")
 
@@ -388,3 +505,84 @@ def test_an_entry_can_be_packed_without_a_journal(tmp_path: Path) -> None:
         pack_entry([1, {"a": object()}], ("kind", "value"))
     with pytest.raises(UnencodableError, match=f"{MAX_ENTRY_BYTES} are taken"):
         pack_entry(["x" * (MAX_ENTRY_BYTES + 1)])
+
+
+def test_who_wants_to_know_is_told_of_each_frame(tmp_path: Path) -> None:
+    told: list[tuple[str, int, int]] = []
+    writer = JournalWriter(
+        tmp_path,
+        META,
+        before_write=lambda size: told.append(("before", writer.written, size)),
+        after_write=lambda end, size: told.append(("after", end, size)),
+    )
+    for count in (2, 3):
+        before = size_of(tmp_path)
+        for _ in range(count):
+            writer.append(["x"])
+        writer.flush()
+        size = size_of(tmp_path) - before
+        assert told[-2:] == [
+            ("before", writer.end - count, size),
+            ("after", writer.end, size),
+        ]
+    assert len(told) == 4
+
+
+class TestAJournalThatIsSynced:
+    @pytest.fixture
+    def synced(self, monkeypatch):
+        """The files that were synced, in order, with the size that they had."""
+        seen = []
+
+        def note(fd):
+            seen.append((Path(os.readlink(f"/proc/self/fd/{fd}")), os.fstat(fd).st_size))
+
+        monkeypatch.setattr(os, "fsync", note)
+        monkeypatch.setattr(os, "fdatasync", note)
+        return seen
+
+    def test_is_on_the_disk_before_anything_goes_on(self, tmp_path, synced):
+        writer = JournalWriter(tmp_path, META, is_synced=True)
+        for number in range(3):
+            writer.append([number])
+            writer.flush()
+            (segment,) = segments(tmp_path)
+            assert synced[-1] == (segment, segment.stat().st_size)
+        writer.close()
+        assert synced[-1] == (segment, segment.stat().st_size)
+
+    def test_has_its_segments_in_a_folder_that_is_synced(self, tmp_path, synced):
+        folder = tmp_path / "a" / "records"
+        writer = JournalWriter(folder, META, is_synced=True, segment_bytes=1)
+        # A new folder is lost itself if the one that it is in does not know of it.
+        assert [path for path, _ in synced] == [folder, tmp_path / "a", tmp_path]
+        for number in range(2):
+            writer.append([number])
+            writer.flush()
+        assert [path for path, _ in synced[3:]] == [
+            segments(folder)[0],
+            folder,
+            tmp_path / "a",
+            tmp_path,
+            segments(folder)[1],
+        ]
+        writer.close()
+
+    def test_says_so_where_it_cannot_be_synced_and_writes_nothing_twice(
+        self, tmp_path, monkeypatch
+    ):
+        writer = JournalWriter(tmp_path, META, is_synced=True, flush_bytes=1)
+        with monkeypatch.context() as patched:
+            patched.setattr(os, "fdatasync", failing(errno.ENOSPC))
+            with pytest.raises(JournalError, match="is written, but cannot be synced") as caught:
+                writer.append([0])
+        assert not isinstance(caught.value, JournalFullError)
+        assert (writer.end, writer.written) == (1, 1)
+        writer.append([1])
+        writer.close()
+        assert entries_of(tmp_path) == [[0], [1]]
+
+    def test_is_not_synced_unless_it_is_asked_for(self, tmp_path, synced):
+        with JournalWriter(tmp_path, META) as writer:
+            writer.append([0])
+        assert synced == []

@@ -48,8 +48,14 @@ def test_kinds_name_their_groups_and_interfaces():
         "despatch.ingress",
         "despatch.egress",
         "despatch.serializers",
+        "despatch.hooks",
     ]
-    assert [kind.interface for kind in Kind] == [IngressConnector, EgressConnector, Serializer]
+    assert [kind.interface for kind in Kind] == [
+        IngressConnector,
+        EgressConnector,
+        Serializer,
+        object,
+    ]
 
 
 def test_a_plugin_is_found_by_its_metadata_and_imported_when_loaded(install):

@@ -6,12 +6,13 @@ import pytest
 from rich.console import Console
 
 from despatch.account import SinkAccount
+from despatch.courier.cursors import Gap
 from despatch.report import CommandCount, Report
 
 
 def account(**given):
     names = SinkAccount.__struct_fields__
-    return SinkAccount(**{**dict.fromkeys(names, 0), "sink": "jsonl", **given})
+    return SinkAccount(**{**dict.fromkeys(names, 0), "sink": "jsonl", "gaps": [], **given})
 
 
 def report(*sinks, **given):
@@ -108,8 +109,9 @@ def test_what_the_summary_quotes_is_no_markup():
 
 def test_the_table_has_a_row_for_each_sink():
     sinks = [
-        account(sink="a", given=1234, delivered=1200, dead_lettered=30, owed=4),
-        account(sink="b", retries=2, repeats=5000, bytes=1_000_000),
+        account(sink="a", given=1234, delivered=1200, dead_lettered=30, owed=4, behind_s=90.0),
+        account(sink="b", retries=2, repeats=5000, duplicates_possible=0, bytes=1_000_000),
+        account(sink="c", retries=2, repeats=5000, duplicates_possible=5000),
     ]
     head, *rows = [line.split() for line in printed(report(*sinks).table()).splitlines()]
     assert head == [
@@ -118,17 +120,76 @@ def test_the_table_has_a_row_for_each_sink():
         "delivered",
         "dead-lettered",
         "owed",
+        "behind",
         "retries",
-        "repeats",
-        "bytes",
+        "duplicates",
+        "sent",
     ]
     assert rows == [
-        ["a", "1,234", "1,200", "30", "4", "0", "0", "0"],
-        ["b", "0", "0", "0", "0", "2", "5,000", "1,000,000"],
+        ["a", "1,234", "1,200", "30", "4", "90", "s", "0", "0", "0", "B"],
+        ["b", "0", "0", "0", "0", "2", "0", "1.0", "MB"],
+        ["c", "0", "0", "0", "0", "2", "≤", "5,000", "0", "B"],
     ]
+
+
+def test_the_summary_says_where_the_dead_letters_are():
+    text = report(account(dead_lettered=1)).summary().plain
+    assert "1 record in the dead letters" in text
+    assert text.endswith("despatch dead-letters list .despatch/0198")
+
+
+def test_what_hardly_ever_happens_has_a_column_only_where_it_did():
+    usual = ["sink", "given", "delivered", "dead-lettered", "owed", "sent"]
+    assert printed(report(account()).table()).splitlines()[0].split() == usual
+    for field, column in {
+        "dropped": "dropped",
+        "owed": "behind",
+        "retries": "retries",
+        "duplicates_possible": "duplicates",
+        "damaged": "damaged",
+    }.items():
+        head = printed(report(account(), account(**{field: 1})).table()).splitlines()[0].split()
+        assert set(head) - set(usual) == {column}
+
+
+def test_a_table_of_large_figures_fits_into_100_columns():
+    many = account(
+        sink="warehouse", given=12_345_678, delivered=12_000_000, dead_lettered=1_000,
+        owed=344_678, behind_s=7300.0, retries=120, duplicates_possible=50_000,
+        bytes=1_234_567_890,
+    )  # fmt: skip
+    console = Console(width=100, color_system=None)
+    with console.capture() as capture:
+        console.print(report(many).table())
+    assert "…" not in capture.get()
+    assert capture.get().splitlines()[1].endswith("1.2 GB")
+
+
+def test_records_that_were_never_written_are_lost_and_said_to_be():
+    lost = report(account(given=5, delivered=5), published=7, unwritten=2)
+    assert lost.exit_status == 3
+    assert "2 records lost: the journal could not be written" in lost.summary().plain
 
 
 def test_damage_is_a_column_only_where_there_is_some():
     lines = printed(report(account(), account(damaged=7)).table()).splitlines()
     assert lines[0].split()[-1] == "damaged"
     assert [line.split()[-1] for line in lines[1:]] == ["0", "7"]
+
+
+def test_the_summary_says_how_long_a_full_journal_held_the_simulation():
+    assert "held" not in report().summary().plain
+    text = report(held_s=12.34).summary().plain
+    assert "A full journal held the simulation for 12.3 s." in text
+
+
+def test_the_summary_says_where_the_journal_is_damaged_and_what_was_removed():
+    gap = Gap(30, 40, "0.journal: at byte 17: torn")
+    damaged = report(account(damaged=10, gaps=[gap]), account(sink="late", removed=1))
+    text = damaged.summary().plain
+    assert "jsonl: damaged, seq 30 to 39: 0.journal: at byte 17: torn" in text
+    assert "late: no longer kept in the journal when this sink was added: 1 record" in text
+    assert damaged.exit_status == 3
+    # Whoever is added later is not owed what was before.
+    assert report(account(removed=1)).exit_status == 0
+    assert "removed" in [column.header for column in damaged.table().columns]

@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+import os
 import resource
+import signal
 import time
-from datetime import datetime
+from dataclasses import replace
+from datetime import UTC, datetime
 
 import msgspec
 import pytest
 from pydantic import Field
 
 from despatch import Command, DynamicResource, LagError, Run, SimParameter
+from despatch.account import reckon
 from despatch.audit.journal import outcome_fields
+from despatch.courier.batches import Draft
 from despatch.courier.ledger import Ledger
-from despatch.errors import JournalError, SettingsError
+from despatch.errors import AccountError, JournalError, RunError, SettingsError
 from despatch.history import deliver, past_runs
 from despatch.journal import JournalReader, end_position
 from despatch.report import CommandCount
+from despatch.switchboard import Switchboard
 
 
 class Desk(SimParameter):
@@ -284,7 +290,8 @@ def test_a_value_that_cannot_be_encoded_goes_to_the_dead_letters_alone(configure
     def build(env):
         for number in range(10):
             env.publish_event("a", object() if number == 5 else {"number": number})
-            env.publish_event("b", {"deep": [{"lock": time}]} if number == 6 else number)
+            lines = [{"price": 1}] * 3 + [{"price": object() if number == 6 else 2}]
+            env.publish_event("b", {"lines": lines})
 
     settings = configure(egress=[{"connector": "jsonl", "path": str(tmp_path / "a.jsonl")}])
     run = run_through(settings, build)
@@ -294,7 +301,7 @@ def test_a_value_that_cannot_be_encoded_goes_to_the_dead_letters_alone(configure
     letters = list(ledger.dead_letters("jsonl"))
     ledger.close()
     assert [letter.seq for letter in letters] == [10, 13]
-    assert "deep" in letters[1].reason
+    assert letters[1].reason == "value.lines[3].price: object of type object"
 
 
 def test_a_model_that_raises_loses_nothing_of_what_it_published(configure, tmp_path):
@@ -385,7 +392,128 @@ def test_a_journal_that_cannot_be_ended_fails_the_run_and_delivers_what_it_has(c
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
     assert (run.report.state, run.report.exit_status) == ("failed", 1)
     assert "cannot be written" in run.report.error
+    assert (run.report.published, run.report.unwritten) == (16, 1)
     assert [record["seq"] for record in read(tmp_path / "a.jsonl")] == list(range(15))
+
+
+@pytest.fixture
+def losing_count(monkeypatch, tmp_path):
+    """Settings for a run whose courier counts one record too few of each batch."""
+    settled = Draft.settled
+
+    def lose_one(draft, cursor, dead_lettered, sent):
+        after = settled(draft, cursor, dead_lettered, sent)
+        return replace(after, delivered=after.delivered - 1)
+
+    monkeypatch.setattr(Draft, "settled", lose_one)
+    return {
+        "runs": tmp_path / "runs",
+        "courier": {"host": "thread"},
+        "egress": [{"connector": "jsonl", "path": str(tmp_path / "a.jsonl")}],
+    }
+
+
+@pytest.mark.unaccounted
+def test_an_account_that_does_not_add_up_is_an_internal_error_and_the_report_is_made(losing_count):
+    run = Run(losing_count, customers(5))
+    with pytest.raises(AccountError, match="internal: the account of sink jsonl"), run:
+        run.run()
+    report = run.report
+    assert (report.state, report.exit_status) == ("failed", 1)
+    assert report.error.startswith("internal: the account of sink jsonl does not add up: 15 were")
+    assert report.error.endswith("please report this")
+    (account,) = report.sinks
+    assert (account.given, account.delivered) == (14, 14)
+    assert run.folder.report.read_bytes() == report.to_json()
+    assert not run.folder.is_locked()
+
+
+@pytest.mark.unaccounted
+def test_an_internal_error_hides_nothing_of_the_runs_own(losing_count):
+    def build(env):
+        env.publish_event("a", 1)
+        raise LookupError("the model's own")
+
+    run = Run(losing_count, build)
+    with pytest.raises(LookupError, match="the model's own"), run:
+        pass
+    own, internal = run.report.error.splitlines()
+    assert own == "LookupError: the model's own"
+    assert internal.startswith("internal: the account of sink jsonl does not add up")
+
+
+def test_a_ledger_that_cannot_be_read_fails_the_run_and_the_report_says_why(configure, tmp_path):
+    settings = configure(egress=[{"connector": "jsonl", "path": str(tmp_path / "a.jsonl")}])
+    run = Run(settings, customers(5))
+    drain = Switchboard.drain
+
+    def drain_and_break(switchboard, grace_s):
+        drain(switchboard, grace_s)
+        run.folder.ledger.write_bytes(b"no database" * 100)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Switchboard, "drain", drain_and_break)
+        with pytest.raises(RunError, match=r"cursors\.sqlite: the accounts cannot be read"), run:
+            run.run()
+    assert (run.report.published, run.report.sinks, run.report.exit_status) == (15, [], 1)
+    assert "the accounts cannot be read" in run.report.error
+
+
+def test_a_signal_while_the_accounts_are_read_loses_no_report(configure, tmp_path, monkeypatch):
+    settings = configure(egress=[{"connector": "jsonl", "path": str(tmp_path / "a.jsonl")}])
+
+    def interrupted(*arguments):
+        os.kill(os.getpid(), signal.SIGINT)
+        return reckon(*arguments)
+
+    monkeypatch.setattr("despatch.run.reckon", interrupted)
+    with Run(settings, customers(5), handle_signals=True) as run:
+        run.run()
+    assert (run.report.stopped_by, run.report.exit_status) == (None, 0)
+
+
+def test_a_folder_that_cannot_be_written_any_more_loses_no_report(configure, tmp_path, caplog):
+    settings = configure(egress=[{"connector": "jsonl", "path": str(tmp_path / "a.jsonl")}])
+    with pytest.MonkeyPatch.context() as patch, Run(settings, customers(5)) as run:
+        run.run()
+
+        def refuse(*_):
+            raise OSError(28, "No space left on device")
+
+        patch.setattr("despatch.runs._write", refuse)
+    assert run.report.exit_status == 0
+    assert run.report.sinks[0].delivered == 15
+    assert "the report cannot be kept" in caplog.text
+    assert not run.folder.is_locked()
+
+
+def test_the_report_says_since_when_something_is_owed_and_what_may_be_there_twice(
+    configure, tmp_path
+):
+    down = tmp_path / "down"
+    down.touch()
+    settings = configure(
+        courier={"grace": "100ms"},
+        egress=[
+            {"connector": "faulty", "path": str(tmp_path / "f"), "down_while": str(down)},
+            {
+                "connector": "faulty",
+                "name": "losing",
+                "path": str(tmp_path / "g"),
+                "fail_every": 2,
+                "batch": {"records": 5},
+            },
+            {"connector": "jsonl", "path": str(tmp_path / "a.jsonl")},
+        ],
+    )
+    before = datetime.now(UTC)
+    run = run_through(settings, customers(5))
+    late, losing, well = run.report.sinks
+    assert before <= late.owed_since <= datetime.now(UTC)
+    assert 0.0 < late.behind_s <= run.report.wall_s
+    assert losing.guarantee == "at-least-once"
+    assert losing.duplicates_possible == losing.repeats > 0
+    assert (well.guarantee, well.owed_since, well.behind_s) == ("effectively-once", None, 0.0)
 
 
 def test_parameters_in_the_settings_hold_from_the_start(configure, tmp_path):

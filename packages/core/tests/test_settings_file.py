@@ -344,3 +344,15 @@ def test_checking_a_model_gives_the_problem():
     problem = check_model(Settings(model="own_missing:build"))
     assert problem.where == "model"
     assert os.getcwd() in problem.message
+
+
+def test_metrics_without_their_library_are_a_mistake_that_says_what_to_install(write, monkeypatch):
+    path = write("name: line\nmetrics: {port: 9000}\n")
+    assert load_settings(path).metrics.port == 9000
+    monkeypatch.setitem(sys.modules, "prometheus_client", None)
+    with pytest.raises(SettingsError) as caught:
+        load_settings(path)
+    (problem,) = caught.value.problems
+    assert (problem.where, problem.line) == ("metrics", 2)
+    assert problem.message.endswith('install it: pip install "despatch[metrics]"')
+    load_settings(write("name: line\n"))

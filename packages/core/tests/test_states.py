@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import logging
+import time
+from datetime import datetime
 
 import pytest
 
@@ -35,8 +37,24 @@ def test_the_last_state_of_each_is_kept(states):
     states.sink(SinkState("a", "connecting"))
     states.sink(SinkState("a", "healthy"))
     states.source(IngressState("a", "open"))
-    assert states.sinks == {"a": SinkState("a", "healthy")}
-    assert states.ingress == {"a": IngressState("a", "open")}
+    assert {name: state.state for name, state in states.sinks.items()} == {"a": "healthy"}
+    assert {name: state.state for name, state in states.ingress.items()} == {"a": "open"}
+
+
+def test_a_state_says_since_when_it_holds(states, told, monkeypatch):
+    clock = iter([1, 2, 3])
+    monkeypatch.setattr("despatch.courier.states.time.time_ns", lambda: next(clock))
+    states.sink(SinkState("a", "connecting"))
+    states.sink(SinkState("a", "retrying", "refused"))
+    states.sink(SinkState("a", "retrying", "no answer"))
+    states.sink(SinkState("a", "retrying", "no answer"))
+    states.sink(SinkState("a", "healthy"))
+    assert [(state.state, state.since_ns) for state in told] == [
+        ("connecting", 1),
+        ("retrying", 2),
+        ("retrying", 2),
+        ("healthy", 3),
+    ]
 
 
 def test_trouble_is_logged_with_its_reason_and_so_is_its_end(states, caplog):
@@ -51,9 +69,20 @@ def test_trouble_is_logged_with_its_reason_and_so_is_its_end(states, caplog):
     ]
 
 
-def test_troubles_name_those_who_are_not_served(states):
+def test_troubles_name_those_who_are_not_served_and_since_when(states, monkeypatch):
+    noon = datetime(2026, 1, 5, 12, 0)
+    monkeypatch.setattr(time, "time_ns", lambda: int(noon.timestamp() * 1e9))
     states.sink(SinkState("a", "healthy"))
     states.sink(SinkState("b", "retrying", "down"))
     states.source(IngressState("c", "caught up"))
     states.source(IngressState("d", "connecting"))
-    assert states.troubles() == ["b retrying", "d connecting"]
+    assert states.troubles() == ["b retrying since 12:00:00", "d connecting since 12:00:00"]
+
+
+def test_secrets_are_taken_out_of_reasons_before_anyone_is_told(told, caplog):
+    heard = []
+    states = States(told.append, heard.append, lambda text: text.replace("hunter2", "***"))
+    states.sink(SinkState("a", "retrying", "hunter2 is wrong"))
+    reasons = [each.reason for each in (*told, *heard, states.sinks["a"])]
+    assert reasons == ["*** is wrong"] * 3
+    assert "hunter2" not in caplog.text

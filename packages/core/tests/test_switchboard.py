@@ -5,140 +5,34 @@ import threading
 import time
 
 import pytest
-from pydantic import Field
 
-from despatch import DynamicEnvironment, SimParameter
 from despatch import switchboard as module
 from despatch.commands import Change, Command, Refusal
-from despatch.courier.hosts import Host
 from despatch.errors import DespatchError
 from despatch.journal import JournalReader, end_position
 from despatch.link import (
-    Brought,
     Configure,
     Drain,
     Finished,
     IngressState,
-    Link,
     Progress,
     Resolved,
     SinkState,
     StopNow,
     Written,
 )
-from despatch.runs import RunFolder, RunInfo, utc_now
-from despatch.settings import Settings
-from despatch.switchboard import Switchboard
-
-SOURCE = "source"
-
-
-class Desk(SimParameter):
-    staff: int = Field(1, ge=0, le=9)
-    rooms: int = 1
-
-
-class PlayedHost(Host):
-    """A host whose couriers are played by the test: `link` is the far end of the last."""
-
-    def __init__(self, folder, settings, on_start=()):
-        super().__init__(folder, settings, "none")
-        self.near_links = []
-        self.links = []
-        self.reaped = 0
-        self.is_killed = False
-        self.on_start = list(on_start)
-
-    @property
-    def link(self):
-        return self.links[-1]
-
-    def start(self):
-        ours, theirs = Link.pair()
-        self.near_links.append(Link(ours))
-        self.links.append(Link(theirs))
-        if self.on_start:
-            self.on_start.pop(0)(self.link)
-        return self.near_links[-1]
-
-    def reap(self):
-        self.reaped += 1
-        return "the test"
-
-    def kill(self):
-        self.is_killed = True
-
-
-class Board:
-    """A switchboard, its environment, and the courier at the far end."""
-
-    def __init__(self, root, *, ingress=(), on_start=(), **given):
-        entries = [{"connector": "schedule", "commands": [], **each} for each in ingress]
-        self.settings = Settings.model_validate({"name": "line", "ingress": entries, **given})
-        now = utc_now()
-        info = RunInfo(
-            run_id="run-1", name="line", start=now, created=now, seed=1, factor=0.0, version="0"
-        )
-        self.folder = RunFolder.create(root, info, {})
-        self.env = DynamicEnvironment(factor=self.settings.clock.factor)
-        self.env.registry.register("Desk", Desk())
-        self.host = PlayedHost(self.folder, self.settings, on_start)
-        self.switchboard = Switchboard(self.env, self.folder, self.settings, self.host)
-        self.switchboard.open()
-
-    def said(self, *kinds):
-        """What the courier has heard, of these kinds."""
-        return [each for each in self.host.link.receive() if isinstance(each, kinds)]
-
-    def bring(self, *commands, source=SOURCE):
-        for number, command in enumerate(commands):
-            self.host.link.send(Brought(source, number, command))
-
-    def say(self, *messages):
-        for message in messages:
-            self.host.link.send(message)
-
-    @property
-    def audited(self):
-        with JournalReader(self.folder.audit) as reader:
-            entries = []
-            while (frame := reader.read()) is not None:
-                entries += frame.entries
-        return entries
-
-    def close(self):
-        for link in [*self.host.links, *self.host.near_links]:
-            link.close()
-        self.env.doorbell.close()
-        self.folder.unlock()
+from switchboards import SOURCE, boards, finished, set_staff
 
 
 @pytest.fixture
 def make(tmp_path):
-    boards = []
-
-    def make(**given):
-        board = Board(tmp_path / f"runs-{len(boards)}", **given)
-        boards.append(board)
-        return board
-
-    yield make
-    for board in boards:
-        board.close()
+    with boards(tmp_path) as make:
+        yield make
 
 
 @pytest.fixture
 def board(make):
     return make(ingress=[{"name": SOURCE}])
-
-
-def finished(link):
-    link.send(Finished())
-    link.close()
-
-
-def set_staff(value, **given):
-    return Command(updates={"Desk.staff": value}, **given)
 
 
 def test_a_command_is_applied_and_answered_under_its_number(board):
@@ -161,11 +55,11 @@ def test_a_command_ends_the_sleep_of_a_paced_clock(make):
     env = board.env
 
     def model():
+        threading.Timer(0.01, board.bring, (set_staff(3),)).start()
         change = yield env.registry.signal("Desk.staff").changed() | env.timeout(100_000)
         assert change
         return env.now
 
-    threading.Timer(0.01, board.bring, (set_staff(3),)).start()
     assert 0 < env.run(env.process(model())) < 100_000
     assert env.registry["Desk.staff"] == 3
 
@@ -319,65 +213,11 @@ def test_a_request_to_stop_ends_the_connecting(board):
     board.switchboard.connect(3600.0)
 
 
-def test_a_courier_that_dies_is_started_again(board, caplog):
-    board.host.link.close()
-    board.switchboard._started_at -= 60.0
-    board.switchboard.attend()
-    assert len(board.host.links) == 2
-    assert (board.switchboard.restarts, board.host.reaped) == (1, 1)
-    assert "the courier died (the test)" in caplog.text
-    board.bring(set_staff(5))
-    board.switchboard.attend()
-    assert board.env.registry["Desk.staff"] == 5
-
-
-def test_the_last_words_of_a_courier_that_dies_count(board):
-    board.bring(set_staff(5))
-    board.host.link.close()
-    board.switchboard.attend()
-    assert board.env.registry["Desk.staff"] == 5
-
-
-def test_a_courier_that_dies_young_is_started_later_and_later(board, monkeypatch):
-    now = 1000.0
-    monkeypatch.setattr(module.time, "monotonic", lambda: now)
-    board.switchboard._started_at = now
-    waits = []
-    for _ in range(8):
-        board.host.link.close()
-        board.switchboard.attend()
-        restart_at = board.switchboard._restart_at
-        waits.append(restart_at - now)
-        started = len(board.host.links)
-        now = restart_at - 0.001
-        board.switchboard.attend()
-        assert len(board.host.links) == started
-        now = restart_at
-        board.switchboard.attend()
-        assert len(board.host.links) == started + 1
-    assert waits == pytest.approx([0.2, 0.4, 0.8, 1.6, 3.2, 5.0, 5.0, 5.0])
-
-
-def test_a_courier_that_lived_for_a_while_ends_the_series(board, monkeypatch):
-    now = 1000.0
-    monkeypatch.setattr(module.time, "monotonic", lambda: now)
-    board.switchboard._started_at = now
-    board.host.link.close()
-    board.switchboard.attend()
-    now += 10.0
-    board.switchboard.attend()
-    now += 10.0
-    board.host.link.close()
-    board.switchboard.attend()
-    assert len(board.host.links) == 3
-    assert board.switchboard._deaths_in_a_row == 0
-
-
 def test_the_clock_is_asked_back_in_time_for_a_restart(board):
     board.switchboard._flush_at = float("inf")
     board.host.link.close()
     next_at = board.switchboard.attend()
-    assert next_at == board.switchboard._restart_at
+    assert next_at == board.switchboard._courier.restart_at
 
 
 def test_without_a_courier_records_are_written_all_the_same(board):
@@ -426,8 +266,7 @@ def test_commands_that_come_while_it_drains_are_left_to_the_next_run(board):
     assert board.said(Resolved) == []
 
 
-def test_a_courier_that_dies_while_it_drains_is_started_again_and_told(make, monkeypatch):
-    monkeypatch.setattr(module, "QUICK_DEATH_S", 0.0)
+def test_a_courier_that_dies_while_it_drains_is_started_again_and_told(make):
     board = make(on_start=[lambda link: link.close(), finished])
     board.switchboard.drain(30.0)
     assert len(board.host.links) == 2
@@ -435,8 +274,7 @@ def test_a_courier_that_dies_while_it_drains_is_started_again_and_told(make, mon
     assert not board.host.is_killed
 
 
-def test_a_courier_started_while_it_drains_gets_the_time_that_is_left(make, monkeypatch):
-    monkeypatch.setattr(module, "QUICK_DEATH_S", 0.0)
+def test_a_courier_started_while_it_drains_gets_the_time_that_is_left(make):
     board = make(on_start=[lambda link: link.close(), lambda link: link.send(Finished())])
     board.switchboard.drain(30.0)
     (drain,) = board.said(Drain)

@@ -89,7 +89,7 @@ class RedisEgress(EgressConnector):
         ]
         refused = await self._add(entries)
         if refused:
-            await self._settle(refused)
+            await self._settle(refused, is_late=batch.is_late)
         return Receipt(bytes=sum(len(entry.payload) for entry in entries))
 
     async def close(self) -> None:
@@ -130,19 +130,22 @@ class RedisEgress(EgressConnector):
             if not _is_confirmed(entry, reply)
         ]
 
-    async def _settle(self, refused: Sequence[_Entry]) -> None:
-        """See to entries whose ids were too small: most are there, from an earlier attempt."""
+    async def _settle(self, refused: Sequence[_Entry], *, is_late: bool) -> None:
+        """See to entries whose ids were too small: most are there, from an earlier attempt.
+
+        Late ones have never been there, however old their ids are.
+        """
         ranges = [("XRANGE", entry.stream, entry.id_text, entry.id_text) for entry in refused]
         missing: dict[str, list[_Entry]] = {}
         for entry, reply in zip(refused, await self._send(ranges), strict=True):
             if entry.payload not in _payloads(_checked(entry.stream, reply)):
                 missing.setdefault(entry.stream, []).append(entry)
         for stream, entries in missing.items():
-            await self._add_at_end(stream, entries)
+            await self._add_at_end(stream, entries, is_late=is_late)
 
-    async def _add_at_end(self, stream: str, missing: Sequence[_Entry]) -> None:
+    async def _add_at_end(self, stream: str, missing: Sequence[_Entry], *, is_late: bool) -> None:
         first, last = _bounds(await self._connected.xinfo_stream(stream))
-        kept = [entry for entry in missing if not _was_trimmed(entry.id, first, last)]
+        kept = [entry for entry in missing if is_late or not _was_trimmed(entry.id, first, last)]
         # An earlier attempt may have added them here; then they are among the newest.
         present = await self._newest(stream, 2 * len(kept))
         late = [entry for entry in kept if entry.payload not in present]

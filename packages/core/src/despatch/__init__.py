@@ -2,66 +2,72 @@
 
 Data goes in and out of a running SimPy model: parameters change while it runs, records stream to
 sinks, and the clock is never held up by I/O.
+
+What is public is imported when it is first asked for: the courier, a command of the command line
+or a model that only simulates does not pay for what the others need.
 """
 
-from importlib.metadata import version
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, Final
 
-from despatch.commands import Change, Command, DryRun, Outcome, Refusal, Scheduled, Update
-from despatch.distributions import (
-    Constant,
-    Distribution,
-    Empirical,
-    Exponential,
-    Gamma,
-    LogNormal,
-    Normal,
-    Triangular,
-    TruncatedNormal,
-    Uniform,
-    Weibull,
-)
-from despatch.environment import DynamicEnvironment
-from despatch.errors import (
-    AccountError,
-    DespatchError,
-    InvalidUpdateError,
-    JournalError,
-    LagError,
-    PluginError,
-    Problem,
-    RegistryError,
-    RunError,
-    SettingsError,
-    UnknownPathError,
-    WrongThreadError,
-)
-from despatch.parameters import SimParameter
-from despatch.records import Event, Record, Telemetry
-from despatch.registry import Registry
-from despatch.registry.signals import Signal
-from despatch.registry.watches import Watch
-from despatch.replaying import ReplayReport, replay
-from despatch.replaying.differences import Difference
-from despatch.report import Report
-from despatch.resources import (
-    CapacityLost,
-    DynamicContainer,
-    DynamicFilterStore,
-    DynamicPreemptiveResource,
-    DynamicPriorityResource,
-    DynamicPriorityStore,
-    DynamicResource,
-    DynamicStore,
-    LineStatistics,
-    ShrinkPolicy,
-    StockStatistics,
-    UseStatistics,
-)
-from despatch.run import Run
-from despatch.settings import Settings
-from despatch.value_types import ValueType
+if TYPE_CHECKING:
+    from despatch.commands import Change, Command, DryRun, Outcome, Refusal, Scheduled, Update
+    from despatch.distributions import (
+        Constant,
+        Distribution,
+        Empirical,
+        Exponential,
+        Gamma,
+        LogNormal,
+        Normal,
+        Triangular,
+        TruncatedNormal,
+        Uniform,
+        Weibull,
+    )
+    from despatch.environment import DynamicEnvironment
+    from despatch.errors import (
+        AccountError,
+        DespatchError,
+        InvalidUpdateError,
+        JournalError,
+        JournalFullError,
+        LagError,
+        PluginError,
+        Problem,
+        RegistryError,
+        RunError,
+        SettingsError,
+        UnknownPathError,
+        WrongThreadError,
+    )
+    from despatch.parameters import SimParameter
+    from despatch.records import Event, Record, Telemetry
+    from despatch.registry import Registry
+    from despatch.registry.signals import Signal
+    from despatch.registry.watches import Watch
+    from despatch.replaying.differences import Difference
+    from despatch.replaying.replay import ReplayReport, replay
+    from despatch.report import Report
+    from despatch.resources import (
+        CapacityLost,
+        DynamicContainer,
+        DynamicFilterStore,
+        DynamicPreemptiveResource,
+        DynamicPriorityResource,
+        DynamicPriorityStore,
+        DynamicResource,
+        DynamicStore,
+        LineStatistics,
+        ShrinkPolicy,
+        StockStatistics,
+        UseStatistics,
+    )
+    from despatch.run import Run
+    from despatch.settings import Settings
+    from despatch.value_types import ValueType
 
-__version__ = version("despatch")
+    __version__: str
 
 __all__ = [
     "AccountError",
@@ -87,6 +93,7 @@ __all__ = [
     "Gamma",
     "InvalidUpdateError",
     "JournalError",
+    "JournalFullError",
     "LagError",
     "LineStatistics",
     "LogNormal",
@@ -123,3 +130,88 @@ __all__ = [
     "__version__",
     "replay",
 ]
+
+_NAMES: Final = {
+    "despatch.commands": (
+        "Change",
+        "Command",
+        "DryRun",
+        "Outcome",
+        "Refusal",
+        "Scheduled",
+        "Update",
+    ),
+    "despatch.distributions": (
+        "Constant",
+        "Distribution",
+        "Empirical",
+        "Exponential",
+        "Gamma",
+        "LogNormal",
+        "Normal",
+        "Triangular",
+        "TruncatedNormal",
+        "Uniform",
+        "Weibull",
+    ),
+    "despatch.environment": ("DynamicEnvironment",),
+    "despatch.errors": (
+        "AccountError",
+        "DespatchError",
+        "InvalidUpdateError",
+        "JournalError",
+        "JournalFullError",
+        "LagError",
+        "PluginError",
+        "Problem",
+        "RegistryError",
+        "RunError",
+        "SettingsError",
+        "UnknownPathError",
+        "WrongThreadError",
+    ),
+    "despatch.parameters": ("SimParameter",),
+    "despatch.records": ("Event", "Record", "Telemetry"),
+    "despatch.registry": ("Registry",),
+    "despatch.registry.signals": ("Signal",),
+    "despatch.registry.watches": ("Watch",),
+    "despatch.replaying.replay": ("ReplayReport", "replay"),
+    "despatch.replaying.differences": ("Difference",),
+    "despatch.report": ("Report",),
+    "despatch.resources": (
+        "CapacityLost",
+        "DynamicContainer",
+        "DynamicFilterStore",
+        "DynamicPreemptiveResource",
+        "DynamicPriorityResource",
+        "DynamicPriorityStore",
+        "DynamicResource",
+        "DynamicStore",
+        "LineStatistics",
+        "ShrinkPolicy",
+        "StockStatistics",
+        "UseStatistics",
+    ),
+    "despatch.run": ("Run",),
+    "despatch.settings": ("Settings",),
+    "despatch.value_types": ("ValueType",),
+}
+"""The public names, by the module that defines them."""
+
+_HOMES: Final = {name: module for module, names in _NAMES.items() for name in names}
+
+if not TYPE_CHECKING:  # a type checker would take a name that is not there for one that is
+
+    def __getattr__(name: str) -> Any:
+        if name == "__version__":
+            value = import_module("importlib.metadata").version("despatch")
+        elif name in _HOMES:
+            value = getattr(import_module(_HOMES[name]), name)
+        else:
+            raise AttributeError(f"module 'despatch' has no attribute {name!r}")
+        globals()[name] = value
+        return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

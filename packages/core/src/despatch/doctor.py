@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, TypeAlias
 
+from despatch.concealment import Concealer
 from despatch.courier.assembly import Assembly
 from despatch.courier.backoff import describe
 from despatch.interfaces import EgressConnector, Health
@@ -61,7 +62,8 @@ async def examine(settings: Settings) -> Sequence[Examination]:
     assembly = Assembly(settings)
     sources = [_examine_source(assembly, source) for source in settings.ingress]
     sinks = [_examine_sink(assembly, settings.name, sink) for sink in settings.egress]
-    return await asyncio.gather(*sources, *sinks)
+    found = await asyncio.gather(*sources, *sinks)
+    return [_concealed(each, assembly.conceal) for each in found]
 
 
 async def _examine_source(assembly: Assembly, source: IngressSettings) -> Examination:
@@ -115,6 +117,15 @@ async def _examined(
     findings = [finding for health in found for finding in health.findings]
     warnings = [warning for health in found for warning in health.warnings]
     return Examination(role, name, plugin, findings, warnings)
+
+
+def _concealed(examination: Examination, conceal: Concealer) -> Examination:
+    return replace(
+        examination,
+        findings=[conceal(finding) for finding in examination.findings],
+        warnings=[conceal(warning) for warning in examination.warnings],
+        fault=conceal(examination.fault),
+    )
 
 
 def _plugin(connector: object, serializer: str | None) -> str:

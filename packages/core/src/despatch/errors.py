@@ -9,6 +9,7 @@
     ├── LagError               a simulation that is later than it may be
     ├── WrongThreadError       the simulation's own thread was expected
     ├── JournalError           a journal that cannot be written or read at all
+    │   └── JournalFullError   a journal that may not grow any further, or whose disk is full
     ├── UnencodableError       also a ValueError: a value that the journal cannot hold
     ├── RunError               a run's folder is missing, locked or not a run
     └── AccountError           an account that does not add up: an internal error
@@ -26,6 +27,7 @@ __all__ = [
     "DespatchError",
     "InvalidUpdateError",
     "JournalError",
+    "JournalFullError",
     "LagError",
     "PluginError",
     "Problem",
@@ -100,6 +102,10 @@ class WrongThreadError(DespatchError):
 
 class JournalError(DespatchError):
     """A journal that cannot be written, or whose folder cannot be read."""
+
+
+class JournalFullError(JournalError):
+    """A journal that has reached `journal.max_bytes` under `when_full: fail`, or a full disk."""
 
 
 class UnencodableError(DespatchError, ValueError):

@@ -104,6 +104,14 @@ def _place(error: ErrorDetails, data: Any) -> Location:
     return tuple(where)
 
 
+def _at(data: Any, where: Location) -> Any:
+    for step in where:
+        if not _has(data, step):
+            return None
+        data = data[step]
+    return data
+
+
 def _has(data: Any, step: str | int) -> bool:
     if isinstance(data, list | tuple):
         return isinstance(step, int) and step < len(data)
@@ -123,6 +131,10 @@ def _message(
     if kind == "extra_forbidden":
         known = {key for parent in _models(model, where[:-1]) for key in keys_of(parent)}
         return unknown_key(str(where[-1]), known.union(other_keys) if len(where) == 1 else known)
+    given = _at(data, where)
+    if isinstance(given, Referenced):
+        # A validator may have taken it apart, and a part of it does not hide itself.
+        came = given
     is_hidden = isinstance(came, Referenced) or (_is_scalar(came) and _is_secret(model, where))
     words = _WORDS.get(kind)
     if words is not None:

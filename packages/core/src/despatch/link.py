@@ -43,11 +43,15 @@ _NO_LENGTH = bytes(_LENGTH.size)
 
 
 class Configure(msgspec.Struct, tag=True, array_like=True):
-    """First of all: the run's folder and its settings, secrets included."""
+    """First of all: the run's folder and its settings, secrets included.
+
+    `started_ns` is when the courier was started, wall time in nanoseconds since 1970, UTC.
+    """
 
     folder: str
     settings: dict[str, Any]
     progress: Literal["live", "plain", "none"] = "none"
+    started_ns: int = 0
 
 
 class Written(msgspec.Struct, tag=True, array_like=True):
@@ -57,12 +61,17 @@ class Written(msgspec.Struct, tag=True, array_like=True):
 
 
 class Progress(msgspec.Struct, tag=True, array_like=True):
-    """Where the simulation stands, for those who watch."""
+    """Where the simulation stands, for those who watch.
+
+    `commands` is what became of commands: by source, how many were applied and how many refused.
+    """
 
     sim_time: float
     until: float | None
     lag_s: float
     published: int
+    commands: dict[str, tuple[int, int]] = {}
+    courier_restarts: int = 0
 
 
 class Brought(msgspec.Struct, tag=True, array_like=True):
@@ -95,19 +104,27 @@ class Resolved(msgspec.Struct, tag=True, array_like=True):
 
 
 class IngressState(msgspec.Struct, tag=True, array_like=True):
-    """How an ingress fares. `caught up` and `ended` let a waiting clock start."""
+    """How an ingress fares. `caught up` and `ended` let a waiting clock start.
+
+    `since_ns` is when it came into this state, wall time in nanoseconds since 1970, UTC.
+    """
 
     name: str
     state: Literal["connecting", "open", "caught up", "ended", "retrying", "stopped"]
     reason: str = ""
+    since_ns: int = 0
 
 
 class SinkState(msgspec.Struct, tag=True, array_like=True):
-    """How a sink fares, with the reason where it does not."""
+    """How a sink fares, with the reason where it does not.
+
+    `since_ns` is when it came into this state, wall time in nanoseconds since 1970, UTC.
+    """
 
     name: str
     state: Literal["connecting", "healthy", "retrying", "stopped"]
     reason: str = ""
+    since_ns: int = 0
 
 
 class Drain(msgspec.Struct, tag=True, array_like=True):

@@ -1,8 +1,9 @@
 """Plugins: what is installed, whether it fits, and loading it on first use.
 
-A plugin is an entry point in the group ``despatch.ingress``, ``despatch.egress`` or
-``despatch.serializers`` of an installed distribution. All that can be told of it without running
-its code is read from the distribution's metadata; its code is imported by `Plugins.load` alone.
+A plugin is an entry point in the group ``despatch.ingress``, ``despatch.egress``,
+``despatch.serializers`` or ``despatch.hooks`` of an installed distribution. All that can be told of
+it without running its code is read from the distribution's metadata; its code is imported by
+`Plugins.load` alone.
 A plugin that is broken or does not fit is reported, and hinders no other.
 """
 
@@ -39,6 +40,7 @@ class Kind(enum.StrEnum):
     INGRESS = "ingress"
     EGRESS = "egress"
     SERIALIZERS = "serializers"
+    HOOKS = "hooks"
 
     @property
     def group(self) -> str:
@@ -51,8 +53,8 @@ class Kind(enum.StrEnum):
         return _NOUNS[self]
 
     @property
-    def interface(self) -> type[IngressConnector | EgressConnector | Serializer]:
-        """The class that a plugin of this kind is a subclass of."""
+    def interface(self) -> type[Any]:
+        """The class that a plugin of this kind is a subclass of; hooks are any `object`."""
         return _INTERFACES[self]
 
 
@@ -60,11 +62,13 @@ _NOUNS = {
     Kind.INGRESS: "ingress connector",
     Kind.EGRESS: "egress connector",
     Kind.SERIALIZERS: "serializer",
+    Kind.HOOKS: "hook plugin",
 }
-_INTERFACES: dict[Kind, type[IngressConnector | EgressConnector | Serializer]] = {
+_INTERFACES: dict[Kind, type[Any]] = {
     Kind.INGRESS: IngressConnector,
     Kind.EGRESS: EgressConnector,
     Kind.SERIALIZERS: Serializer,
+    Kind.HOOKS: object,
 }
 # Published with despatch and installed on demand: name to the extra that brings it.
 _EXTRAS = {
@@ -97,7 +101,7 @@ class Plugin:
         name: The name that a settings file gives.
         distribution: The distribution it comes from; empty where it is not installed.
         version: The distribution's version.
-        target: Where its class is, as ``module:Class``.
+        target: Where it is, as ``module:Class``.
         status: Whether it can be used; `READY` says that nothing in the metadata speaks
             against it.
         reason: Why it cannot be used; empty where it is ready.
@@ -150,7 +154,7 @@ class Plugins:
         limits = (allowed, _allowed_by_environment())
         self._limits = [set(names) for names in limits if names is not None]
         self._core = Version(core_version) if core_version else _installed_version()
-        self._loaded: dict[tuple[Kind, str], type[Any]] = {}
+        self._loaded: dict[tuple[Kind, str], Any] = {}
 
     def find(self, kind: Kind, name: str) -> Plugin:
         """What is known of a plugin by its metadata; nothing is imported.
@@ -165,15 +169,15 @@ class Plugins:
                 return plugin
         return found[0] if found else self._not_installed(kind, name)
 
-    def load(self, kind: Kind, name: str) -> type[Any]:
-        """Import a plugin's class, once.
+    def load(self, kind: Kind, name: str) -> Any:
+        """Import a plugin, once.
 
         Returns:
-            A concrete subclass of the kind's interface.
+            A concrete subclass of the kind's interface; for hooks, a module or an object.
 
         Raises:
-            PluginError: It is not ready, its import fails, or it is no such class. The message
-                names the distribution, its version, the reason and what to do.
+            PluginError: It is not ready, its import fails, or it is not what its kind is. The
+                message names the distribution, its version, the reason and what to do.
         """
         loaded = self._loaded.get((kind, name))
         if loaded is None:
@@ -297,12 +301,12 @@ def _judged_among(plugin: Plugin, rivals: list[Plugin]) -> Plugin:
 
 
 class _Fault(Exception):
-    """Why a plugin's class cannot be had."""
+    """Why a plugin cannot be had."""
 
 
-def _load(plugin: Plugin) -> type[Any]:
+def _load(plugin: Plugin) -> Any:
     try:
-        return _class_of(plugin)
+        return _imported(plugin)
     except _Fault as fault:
         raise PluginError(_broken(plugin, str(fault)).explanation) from fault.__cause__
 
@@ -311,13 +315,13 @@ def _checked(plugin: Plugin) -> Plugin:
     if not plugin.is_ready:
         return plugin
     try:
-        _class_of(plugin)
+        _imported(plugin)
     except _Fault as fault:
         return _broken(plugin, str(fault))
     return plugin
 
 
-def _class_of(plugin: Plugin) -> type[Any]:
+def _imported(plugin: Plugin) -> Any:
     if not plugin.is_ready or plugin._entry_point is None:
         raise PluginError(plugin.explanation)
     try:
@@ -327,16 +331,20 @@ def _class_of(plugin: Plugin) -> type[Any]:
     fault = _fault(plugin.kind, loaded)
     if fault is not None:
         raise _Fault(f"{plugin.target} {fault}")
-    cls: type[Any] = loaded
-    return cls
+    return loaded
 
 
-def _fault(kind: Kind, loaded: object) -> str | None:
+def _fault(kind: Kind, loaded: Any) -> str | None:
+    if kind is Kind.HOOKS:
+        # pluggy is imported where there is a plugin for it, and nowhere else.
+        from despatch.hooks import fault_of
+
+        return fault_of(loaded)
     interface = kind.interface
     if not isinstance(loaded, type) or not issubclass(loaded, interface):
         return f"is not a subclass of {interface.__name__}"
     if inspect.isabstract(loaded):
-        missing = ", ".join(sorted(loaded.__abstractmethods__))
+        missing = ", ".join(sorted(getattr(loaded, "__abstractmethods__", ())))
         return f"does not implement {missing}"
     settings = getattr(loaded, "Settings", None)
     if not isinstance(settings, type) or not issubclass(settings, BaseModel):

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from pydantic import BaseModel
 
-__all__ = ["counted", "excerpt", "plain"]
+__all__ = ["counted", "excerpt", "plain", "span", "volume"]
 
 LONGEST_EXCERPT: Final = 80
 DEEPEST_PLAIN: Final = 16
@@ -26,6 +26,26 @@ _repr.maxlevel = 3
 def counted(number: int, noun: str) -> str:
     """A number of things, in words: ``1 record``, ``2 records``."""
     return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+
+
+def span(seconds: float) -> str:
+    """A stretch of wall time, in a few characters: ``0.4 s``, ``12 min``, ``5.5 h``, ``3.1 d``."""
+    if seconds < 10:
+        return f"{seconds:.1f} s"
+    if seconds < 120:
+        return f"{seconds:.0f} s"
+    if seconds < 7200:
+        return f"{seconds / 60:.0f} min"
+    return f"{seconds / 3600:.1f} h" if seconds < 172_800 else f"{seconds / 86_400:.1f} d"
+
+
+def volume(size: float) -> str:
+    """A number of bytes, in a few characters: ``512 B``, ``1.5 MB`` (powers of a thousand)."""
+    for unit in ("B", "kB", "MB"):
+        if size < 1000:
+            return f"{size:.0f} {unit}" if unit == "B" else f"{size:.1f} {unit}"
+        size /= 1000
+    return f"{size:,.1f} GB"
 
 
 def excerpt(value: object) -> str:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from collections.abc import Callable, Mapping
+from typing import Final, Literal
 
 import msgspec
 from rich.table import Table
 from rich.text import Text
 
 from despatch.account import SinkAccount
-from despatch.renderings import counted
+from despatch.renderings import counted, span, volume
 
 __all__ = ["CommandCount", "Report"]
 
@@ -31,15 +32,18 @@ class Report(msgspec.Struct, kw_only=True):
         name: The simulation's name.
         folder: The run's folder.
         state: `finished` or `failed`.
-        error: Why it failed.
+        error: Why it failed. What begins with ``internal:`` is a fault in despatch.
         stopped_by: What asked it to stop before its end, such as ``SIGTERM``.
         sim_time: Simulated time at the end, in simulated seconds.
         wall_s: How long it took, in wall seconds.
         max_lag_s: How late the simulation was at the most, in wall seconds; 0.0 at factor 0.
         published: How many records were published.
+        unwritten: How many of them could not be written to the journal, on a full disk for
+            instance, and are lost; all others are in the account of each sink.
         commands: What became of commands.
         courier_restarts: How often a courier died and was started again.
-        sinks: What became of the records, sink by sink.
+        held_s: How long a full journal held the simulation, in wall seconds (`when_full`).
+        sinks: What became of the records, sink by sink; empty where the accounts cannot be read.
     """
 
     run_id: str
@@ -52,8 +56,10 @@ class Report(msgspec.Struct, kw_only=True):
     wall_s: float
     max_lag_s: float = 0.0
     published: int
+    unwritten: int = 0
     commands: CommandCount
     courier_restarts: int = 0
+    held_s: float = 0.0
     sinks: list[SinkAccount]
 
     @property
@@ -63,8 +69,8 @@ class Report(msgspec.Struct, kw_only=True):
 
     @property
     def is_delivered(self) -> bool:
-        """Whether every sink has every record that it was to get."""
-        return not any(s.owed or s.dead_lettered or s.dropped or s.damaged for s in self.sinks)
+        """Whether every sink has every record that it was to get, and none was lost before."""
+        return not self.unwritten and all(sink.is_settled for sink in self.sinks)
 
     @property
     def exit_status(self) -> int:
@@ -92,38 +98,71 @@ class Report(msgspec.Struct, kw_only=True):
         if self.courier_restarts:
             times = counted(self.courier_restarts, "time")
             text.append(f" The courier was started again {times}.")
+        if self.held_s:
+            text.append(f" A full journal held the simulation for {self.held_s:.1f} s.")
         if self.error is not None:
             text.append(f"\n{self.error}", style="red")
+        if self.unwritten:
+            text.append(
+                f"\n{counted(self.unwritten, 'record')} lost: the journal could not be written.",
+                style="red",
+            )
         if self.owed:
             text.append(
                 f"\n{counted(self.owed, 'record')} owed. Deliver with: "
                 f"despatch runs deliver {self.folder}",
                 style="yellow",
             )
+        dead = sum(sink.dead_lettered for sink in self.sinks)
+        if dead:
+            text.append(
+                f"\n{counted(dead, 'record')} in the dead letters. See: "
+                f"despatch dead-letters list {self.folder}",
+                style="yellow",
+            )
+        for sink in self.sinks:
+            for line in sink.remarks:
+                text.append(f"\n{line}", style="yellow")
         return text
 
     def table(self) -> Table:
         """The sinks, a row each."""
-        columns = ["given", "delivered", "dead-lettered", "owed", "retries", "repeats", "bytes"]
-        table = Table("sink", title_justify="left", box=None, pad_edge=False)
-        for column in columns:
-            table.add_column(column, justify="right")
         # What hardly ever happens has a column only where it did.
-        unusual = [
-            name for name in ("dropped", "damaged") if any(getattr(s, name) for s in self.sinks)
+        columns = [
+            name
+            for name in _COLUMNS
+            if name not in _UNUSUAL or any(getattr(sink, _UNUSUAL[name]) for sink in self.sinks)
         ]
-        for name in unusual:
+        table = Table("sink", title_justify="left", box=None, pad_edge=False)
+        for name in columns:
             table.add_column(name, justify="right")
         for sink in self.sinks:
-            row = [
-                sink.given,
-                sink.delivered,
-                sink.dead_lettered,
-                sink.owed,
-                sink.retries,
-                sink.repeats,
-                sink.bytes,
-            ]
-            row += [getattr(sink, name) for name in unusual]
-            table.add_row(sink.sink, *(f"{figure:,}" for figure in row))
+            table.add_row(sink.sink, *(_COLUMNS[name](sink) for name in columns))
         return table
+
+
+_COLUMNS: Final[Mapping[str, Callable[[SinkAccount], str]]] = {
+    "given": lambda sink: f"{sink.given:,}",
+    "delivered": lambda sink: f"{sink.delivered:,}",
+    "dead-lettered": lambda sink: f"{sink.dead_lettered:,}",
+    "dropped": lambda sink: f"{sink.dropped:,}",
+    "owed": lambda sink: f"{sink.owed:,}",
+    "behind": lambda sink: span(sink.behind_s) if sink.owed else "",
+    "retries": lambda sink: f"{sink.retries:,}",
+    # So many at the most: nobody knows what a sink has of an attempt that failed.
+    "duplicates": lambda sink: (
+        ("≤ " if sink.duplicates_possible else "") + f"{sink.duplicates_possible:,}"
+    ),
+    "sent": lambda sink: volume(sink.bytes),
+    "damaged": lambda sink: f"{sink.damaged:,}",
+    "removed": lambda sink: f"{sink.removed:,}",
+}
+_UNUSUAL: Final = {
+    "dropped": "dropped",
+    "behind": "owed",
+    "retries": "retries",
+    "duplicates": "duplicates_possible",
+    "damaged": "damaged",
+    "removed": "removed",
+}
+"""Which figure gives a column its reason."""

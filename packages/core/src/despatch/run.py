@@ -6,31 +6,32 @@ created → connecting → running → draining → finished | failed
 from __future__ import annotations
 
 import logging
-import signal
-import threading
 import time
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
-from types import FrameType, TracebackType
+from types import TracebackType
 from typing import Any, Final, Literal, TypeAlias, TypeVar
 
 from pydantic_core import to_jsonable_python
 
-from despatch.account import accounts_of
+from despatch.account import Reckoning, reckon
 from despatch.audit.resumption import Legacy, Resumption, legacy_of, resume
 from despatch.commands import Change, Command, Outcome, Refusal, Scheduled
 from despatch.courier.hosts import Host, ProcessHost, ProgressMode, ThreadHost
 from despatch.distributions.seeds import new_seed
 from despatch.environment import DynamicEnvironment
-from despatch.errors import JournalError, Problem, SettingsError
+from despatch.errors import DespatchError, JournalError, Problem, SettingsError
 from despatch.interfaces import EgressConnector
+from despatch.plugins import Plugins
 from despatch.report import CommandCount, Report
+from despatch.run_signals import RunSignals
 from despatch.runs import RunFolder, RunInfo, RunState, new_run_id
 from despatch.settings import EgressSettings, IngressSettings, Settings
 from despatch.settings_file import settings_from
 from despatch.switchboard import Switchboard
+from despatch.watchers import Watchers
 
 __all__ = ["SETTINGS", "Model", "Run", "environment_of"]
 
@@ -100,6 +101,7 @@ class Run:
 
     Attributes:
         settings: The settings, checked and resolved.
+        run_id: Names the run for ever.
         env: The environment.
         commands: What became of the commands so far.
         resumed: What was taken over from the last run; None where the settings do not ask for it.
@@ -120,21 +122,23 @@ class Run:
         origin: Path | None = None,
     ) -> None:
         self.settings: Settings = settings_from(settings)
+        self.run_id = new_run_id()
         self._written = settings
         self._model = model
-        self._progress: ProgressMode = progress
+        # Where there is a JSON object a line, there is nothing in between.
+        is_json = self.settings.logs.format == "json"
+        self._progress: ProgressMode = "none" if is_json else progress
         self._handle_signals = handle_signals
         self._origin = origin
         self.commands = CommandCount()
-        self._old_handlers: dict[int, Any] = {}
-        self._old_wakeup_fd: int | None = None
+        self._signals = RunSignals(self._on_signal)
 
     def __enter__(self) -> Run:
         settings = self.settings
         now = datetime.now(UTC)
         interval = settings.statistics.interval
         info = RunInfo(
-            run_id=new_run_id(),
+            run_id=self.run_id,
             name=settings.name,
             start=settings.clock.start or now,
             created=now,
@@ -147,13 +151,15 @@ class Run:
         )
         self.folder = RunFolder.create(Path(settings.runs), info, _as_json(self._written, settings))
         self._began = time.monotonic()
+        self._watchers = Watchers(Plugins(allowed=settings.plugins), info)
         lag = settings.clock.lag
         self.env = environment_of(
             info, DynamicEnvironment, lag_tolerance=lag.tolerance, lag_policy=lag.policy
         )
         self.env.registry.on_outcome.append(self._count)
         self._switchboard = Switchboard(self.env, self.folder, settings, self._host())
-        self._catch_signals()
+        if self._handle_signals:
+            self._signals.catch(self.env.doorbell.wakeup_fd)
         try:
             self._set("connecting")
             self._switchboard.open()
@@ -163,6 +169,7 @@ class Run:
             self._override(legacy)
             self._switchboard.audit.begun(self.folder.info.resumed)
             self._switchboard.connect(settings.courier.connect_timeout.total_seconds())
+            self._watchers.call("despatch_run_started")
             self._set("running")
         except BaseException as error:
             self._leave(error)
@@ -225,20 +232,40 @@ class Run:
                 )
 
     def _leave(self, error: BaseException | None) -> None:
-        self._set("draining")
+        try:
+            self._set("draining")
+        except OSError as unsaved:
+            # A full disk, for instance, is no reason to leave without draining.
+            _log.error("%s: %s", self.folder.path, unsaved)
+        try:
+            self._drain_and_conclude(error)
+        finally:
+            self._signals.release()
+
+    def _drain_and_conclude(self, error: BaseException | None) -> None:
         try:
             self._switchboard.drain(self.settings.courier.grace.total_seconds())
         except JournalError as unwritten:
+            self._signals.hush()
             self._conclude(error or unwritten)
             raise
-        finally:
-            self._release_signals()
+        self._signals.hush()
         self._conclude(error)
 
     def _conclude(self, error: BaseException | None) -> None:
+        """Make the report, whatever is wrong with the run or with its accounts.
+
+        Raises:
+            AccountError: An account does not add up, and the run itself has not failed.
+            JournalError: The journal cannot be read, likewise.
+            RunError: The ledger cannot be read, likewise.
+        """
         folder, env = self.folder, self.env
-        folder.info.error = None if error is None else f"{type(error).__name__}: {error}"
-        state: Literal["finished", "failed"] = "finished" if error is None else "failed"
+        reckoning, fault = self._reckon()
+        reasons = [] if error is None else [f"{type(error).__name__}: {error}"]
+        reasons += [] if fault is None else [str(fault)]
+        folder.info.error = "\n".join(reasons) or None
+        state: Literal["finished", "failed"] = "failed" if reasons else "finished"
         self.report = Report(
             run_id=folder.info.run_id,
             name=folder.info.name,
@@ -250,14 +277,31 @@ class Run:
             wall_s=time.monotonic() - self._began,
             max_lag_s=env.clock.max_lag_s,
             published=self._switchboard.published,
+            unwritten=self._switchboard.published - reckoning.published,
             commands=self.commands,
             courier_restarts=self._switchboard.restarts,
-            sinks=accounts_of(folder, self.settings.egress),
+            held_s=self._switchboard.held_s,
+            sinks=reckoning.accounts,
         )
-        self._set(state)
-        folder.save_report(self.report.to_json())
+        try:
+            self._set(state)
+            folder.save_report(self.report.to_json())
+        except OSError as unsaved:
+            # The report is there all the same, for whoever holds the run.
+            _log.error("%s: the report cannot be kept: %s", folder.path, unsaved)
         folder.unlock()
         env.doorbell.close()
+        self._watchers.call("despatch_run_finished", report=self.report)
+        if fault is not None and error is None:
+            raise fault
+
+    def _reckon(self) -> tuple[Reckoning, DespatchError | None]:
+        """The accounts, as far as they can be read, and what is wrong with them."""
+        try:
+            reckoning = reckon(self.folder, self.settings.egress)
+        except DespatchError as unreadable:
+            return Reckoning(self._switchboard.published, []), unreadable
+        return reckoning, reckoning.error
 
     def _set(self, state: RunState) -> None:
         self.folder.info.state = state
@@ -273,27 +317,11 @@ class Run:
         else:
             self.commands.dry_runs += 1
 
-    def _catch_signals(self) -> None:
-        if not self._handle_signals or threading.current_thread() is not threading.main_thread():
-            return
-        for number in (signal.SIGINT, signal.SIGTERM):
-            self._old_handlers[number] = signal.signal(number, self._on_signal)
-        # A byte in the pipe ends the clock's sleep; a handler alone would run only after it.
-        self._old_wakeup_fd = signal.set_wakeup_fd(
-            self.env.doorbell.wakeup_fd, warn_on_full_buffer=False
-        )
-
-    def _on_signal(self, number: int, frame: FrameType | None) -> None:
+    def _on_signal(self, name: str) -> None:
         if self.env.stop_reason is None:
-            self.env.stop(signal.Signals(number).name)
+            self.env.stop(name)
         else:
             self._switchboard.abandon()
-
-    def _release_signals(self) -> None:
-        if self._old_wakeup_fd is not None:
-            signal.set_wakeup_fd(self._old_wakeup_fd)
-        for number, handler in self._old_handlers.items():
-            signal.signal(number, handler)
 
 
 def _as_json(written: Mapping[str, Any], settings: Settings) -> dict[str, Any]:

@@ -213,17 +213,30 @@ class RunFolder:
         return False
 
 
-def runs_in(root: Path) -> Iterator[RunFolder]:
+def runs_in(root: Path, unreadable: list[RunError] | None = None) -> Iterator[RunFolder]:
     """The runs in a folder, oldest first; folders that are no runs are passed over.
 
+    Args:
+        root: The folder of all runs.
+        unreadable: Takes what is wrong with runs whose description cannot be read, so that they
+            hide no others.
+
     Raises:
-        RunError: A run's description cannot be read.
+        RunError: A run's description cannot be read, and nobody takes the error.
     """
     if not root.is_dir():
         return
     for path in sorted(root.iterdir()):
-        if (path / "run.json").is_file():
-            yield RunFolder.open(path)
+        if not (path / "run.json").is_file():
+            continue
+        try:
+            folder = RunFolder.open(path)
+        except RunError as error:
+            if unreadable is None:
+                raise
+            unreadable.append(error)
+        else:
+            yield folder
 
 
 def utc_now() -> datetime:

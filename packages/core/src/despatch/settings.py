@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal, Self
+from typing import Annotated, Any, Final, Literal, Self, TypeAlias
 
 from pydantic import (
     AfterValidator,
@@ -39,7 +39,7 @@ from despatch.settings_entries import (
     doubles,
     named,
 )
-from despatch.settings_types import Bytes, Name, Number, Part, WholeNumber
+from despatch.settings_types import Bytes, Count, Name, Number, Part, WholeNumber
 
 __all__ = [
     "FIT_TOGETHER",
@@ -51,10 +51,14 @@ __all__ = [
     "IngressSettings",
     "JournalSettings",
     "LagSettings",
+    "LogsSettings",
+    "MetricsSettings",
     "RetrySettings",
     "SerializerSettings",
     "Settings",
     "StatisticsSettings",
+    "Sync",
+    "WhenFull",
 ]
 
 FIT_TOGETHER: Final = "fit_together"
@@ -116,17 +120,35 @@ class FlushSettings(Part):
     bytes: Bytes = ByteSize(256 * 1024)
 
 
+WhenFull: TypeAlias = Literal["block", "drop_oldest", "fail"]
+Sync: TypeAlias = Literal["os", "interval", "frame"]
+
+
 class JournalSettings(Part):
     """The journal of records.
 
     Attributes:
         flush: When it is written.
+        max_bytes: How much of it the slowest sink may have yet to take, in bytes; with more, or
+            on a full disk, the journal is full.
+        when_full: What happens then: ``block`` holds the simulation until there is room,
+            ``drop_oldest`` gives up the oldest records that are not delivered, ``fail`` ends the
+            run. None is ``block`` at factor 0 and ``drop_oldest`` where the clock is paced.
+        sync: What a loss of power may cost: what the operating system had not yet put on the disk
+            (``os``), what was written within the last `sync_interval` (``interval``), or nothing
+            that was written (``frame``, which holds the simulation for as long as the disk takes).
+        sync_interval: How often the courier has the disk take what was written, in wall time,
+            where `sync` is ``interval``.
         segment_bytes: How large a segment file grows before the next is begun.
         keep: How long a segment is kept after it was last written to, in wall time, though every
             sink has passed it: for a replay, or for a sink that is added later.
     """
 
     flush: FlushSettings = FlushSettings()
+    max_bytes: Bytes = ByteSize(4 * 1024**3)
+    when_full: WhenFull | None = None
+    sync: Sync = "os"
+    sync_interval: PositiveDuration = timedelta(seconds=1)
     segment_bytes: Bytes = ByteSize(64 * 1024 * 1024)
     keep: Duration = timedelta(0)
 
@@ -145,6 +167,31 @@ class CourierSettings(Part):
     host: Literal["process", "thread"] = "process"
     grace: Duration = timedelta(seconds=30)
     connect_timeout: Duration = timedelta(seconds=10)
+
+
+class MetricsSettings(Part):
+    """The endpoint that Prometheus asks, served by the courier.
+
+    Attributes:
+        port: The TCP port.
+        host: The address to listen on; by default none but this machine can ask.
+    """
+
+    port: Annotated[Count, Field(le=65535)] = 9464
+    host: Annotated[str, Field(min_length=1)] = "127.0.0.1"
+
+
+class LogsSettings(Part):
+    """What is said on standard error while a run goes on, by the command line.
+
+    Attributes:
+        format: Lines for people, or a JSON object a line.
+        level: What despatch says of itself, at least so serious. What libraries say is shown from
+            `warning` on.
+    """
+
+    format: Literal["text", "json"] = "text"
+    level: Literal["debug", "info", "warning", "error"] = "info"
 
 
 class StatisticsSettings(Part):
@@ -182,6 +229,8 @@ class Settings(Part):
         statistics: The statistics of the resources.
         journal: The journal of records.
         courier: The courier.
+        metrics: The endpoint that Prometheus asks; None serves none.
+        logs: What is said on standard error.
         resume: ``last`` takes over from the last run of the same name in the same `runs`: its
             registry's values, the scheduled commands that are not yet due, and the ids of
             commands that it knew. None starts afresh.
@@ -199,6 +248,8 @@ class Settings(Part):
     statistics: StatisticsSettings = StatisticsSettings()
     journal: JournalSettings = JournalSettings()
     courier: CourierSettings = CourierSettings()
+    metrics: MetricsSettings | None = None
+    logs: LogsSettings = LogsSettings()
     resume: Literal["last"] | None = None
     runs: Path = Path(".despatch")
 

@@ -70,11 +70,14 @@ class RetrySettings(Part):
         maximum: The largest bound.
         attempts: After how many failures in a row, to open or to deliver, the sink is stopped. What
             it has not confirmed stays owed, none of it goes to the dead letters. None never stops.
+        duration: After how long without success, in wall time, the next failure stops the sink in
+            the same way. None never stops.
     """
 
     initial: PositiveDuration = timedelta(milliseconds=100)
     maximum: PositiveDuration = timedelta(seconds=30)
     attempts: Count | None = None
+    duration: PositiveDuration | None = None
 
     @model_validator(mode="after")
     def _maximum_is_not_less(self) -> Self:

@@ -10,6 +10,7 @@ and nothing is connected to.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Final
 
@@ -29,6 +30,10 @@ __all__ = ["check_model", "load_settings", "raw_settings", "resolve", "settings_
 _MAXIMUM_BYTES: Final = 1024 * 1024
 _FILE: Final = "file"
 _PARAMETERS: Final = "parameters"
+_METRICS_LIBRARY: Final = "prometheus_client"
+_NO_METRICS: Final = (
+    'needs prometheus-client, which is not installed; install it: pip install "despatch[metrics]"'
+)
 
 
 def load_settings(
@@ -170,6 +175,8 @@ class _Reading:
         parts = PluginParts(self._data, self._plugins)
         for where, message in parts.problems:
             self._note(where, message)
+        if self._data.get("metrics") is not None and find_spec(_METRICS_LIBRARY) is None:
+            self._note(("metrics",), _NO_METRICS)
         if import_model:
             self._import_model()
         if settings is None or self._problems:

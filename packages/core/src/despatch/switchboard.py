@@ -1,21 +1,21 @@
 """The switchboard: the simulator's side of everything outside.
 
-It owns the journals, the courier's host and the wire to it. The environment calls it between two
-events (`attend`); it never waits, except before the clock starts and after the model has ended.
+It owns the journals and what is said to the courier. The environment calls it between two
+events (`attend`); it never waits, except before the clock starts, after the model has ended, and
+where `journal.when_full` or `journal.sync` says so.
 """
 
 from __future__ import annotations
 
 import logging
-import math
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 from despatch.audit.log import AuditLog
 from despatch.courier.hosts import Host
 from despatch.entries import AUDIT_FIELDS, ENTRY_FIELDS
 from despatch.environment import DynamicEnvironment
-from despatch.errors import DespatchError
+from despatch.errors import DespatchError, JournalFullError
 from despatch.interfaces import EgressConnector
 from despatch.journal import JournalWriter
 from despatch.link import (
@@ -23,27 +23,26 @@ from despatch.link import (
     Drain,
     Finished,
     IngressState,
-    Link,
     Message,
+    Passed,
     Progress,
-    Resolved,
     SinkState,
     StopNow,
     Written,
 )
+from despatch.overflow import RETRY_S, Overflow
+from despatch.reception import Reception
+from despatch.renderings import counted
 from despatch.runs import RunFolder
 from despatch.settings import Settings
+from despatch.supervision import Supervision
 
 __all__ = ["Switchboard"]
 
 _log = logging.getLogger("despatch")
 
-QUICK_DEATH_S = 1.0
-"""A courier that dies younger than this is not started again at once."""
 FAREWELL_S = 5.0
 """How long a courier may take to leave after its grace time, in wall seconds."""
-
-_READY = ("caught up", "ended", "retrying", "stopped")
 
 
 class Switchboard:
@@ -57,7 +56,7 @@ class Switchboard:
 
     Attributes:
         audit: Takes down what comes from outside, and what became of it.
-        restarts: How often a courier died and was started again.
+        sinks: How the sinks fare, by name.
     """
 
     def __init__(
@@ -66,38 +65,61 @@ class Switchboard:
         self._env = env
         self._settings = settings
         self._host = host
+        self._courier = Supervision(host, env, self._greet)
         self._flush_s = settings.journal.flush.interval.total_seconds()
-        self._until = settings.clock.until
-        self._allow = {ingress.name: ingress.allow for ingress in settings.ingress}
+        self.sinks: dict[str, SinkState] = {}
+        self._overflow = Overflow(
+            env,
+            settings.journal,
+            folder.path,
+            self._courier,
+            self._look,
+            self.sinks,
+            has_sinks=bool(settings.egress),
+        )
         info = folder.info
         meta = {"run_id": info.run_id, "sim": info.name, "start": info.start.isoformat()}
-        self._audit = JournalWriter(folder.audit, {"kind": "audit", **meta}, fields=AUDIT_FIELDS)
+        is_synced = settings.journal.sync == "frame"
+        self._audit = JournalWriter(
+            folder.audit,
+            {"kind": "audit", **meta},
+            fields=AUDIT_FIELDS,
+            is_synced=is_synced,
+            after_write=lambda end, size: self._overflow.went_on(),
+            on_full=self._overflow.on_full,
+        )
         self._records = JournalWriter(
             folder.records,
             {"kind": "records", **meta},
             fields=ENTRY_FIELDS,
             flush_bytes=settings.journal.flush.bytes,
             segment_bytes=settings.journal.segment_bytes,
-            # No record is there without the commands that led to it, whatever dies when.
-            before_write=self._audit.flush,
+            is_synced=is_synced,
+            before_write=self._before_records,
+            after_write=self._overflow.after_write,
+            on_full=self._overflow.on_full,
         )
         self.audit = AuditLog(env, self._audit)
-        self._ingress: dict[str, IngressState] = {}
-        self.sinks: dict[str, SinkState] = {}
-        self._link: Link | None = None
-        self._started_at = -math.inf
-        self._deaths_in_a_row = 0
-        self._restart_at = math.inf
+        allow = {ingress.name: ingress.allow for ingress in settings.ingress}
+        self._reception = Reception(env, self.audit, self._audit, self._courier, allow)
         self._flush_at = 0.0
-        self._finished = False
         self._abandoned = False
         self._drain_until: float | None = None
-        self.restarts = 0
 
     @property
     def published(self) -> int:
         """How many records were published: the journal's end."""
         return self._records.end
+
+    @property
+    def held_s(self) -> float:
+        """How long the simulation was held by a full journal, in wall seconds."""
+        return self._overflow.held_s
+
+    @property
+    def restarts(self) -> int:
+        """How often a courier died and was started again."""
+        return self._courier.restarts
 
     @property
     def connectors(self) -> Mapping[str, EgressConnector]:
@@ -107,18 +129,15 @@ class Switchboard:
     @property
     def expects_commands(self) -> bool:
         """Whether an ingress may still bring commands."""
-        return any(
-            self._ingress[name].state not in ("ended", "stopped") if name in self._ingress else True
-            for name in self._allow
-        )
+        return self._reception.expects_commands
 
     def open(self) -> None:
         """Record what the model publishes and every outcome, and start the courier."""
         self._env._record_into(self._records)
-        self._env.registry.on_outcome.append(self.audit.observe)
+        self._env.registry.on_outcome += [self.audit.observe, self._reception.count]
         self._env._chronicle = self.audit
         self._env.attach(self)
-        self._start_courier()
+        self._courier.start()
 
     def connect(self, timeout_s: float) -> None:
         """Wait until every ingress has brought what was waiting at its source.
@@ -128,88 +147,95 @@ class Switchboard:
         deadline = time.monotonic() + timeout_s
         while self._env.stop_reason is None:
             attend_at = self.attend()
-            if self._is_connected:
+            waiting = self._reception.waited_for
+            if not waiting:
                 return
             now = time.monotonic()
             if now >= deadline:
-                waiting = [name for name in self._allow if not self._is_ready(name)]
                 _log.warning("starting without waiting any longer for: %s", ", ".join(waiting))
                 return
             self._env.doorbell.wait(max(0.0, min(deadline, attend_at) - now))
             self._env.doorbell.answer()
 
-    @property
-    def _is_connected(self) -> bool:
-        return all(self._is_ready(name) for name in self._allow)
-
-    def _is_ready(self, name: str) -> bool:
-        return name in self._ingress and self._ingress[name].state in _READY
-
     def attend(self) -> float:
         """Apply what commands have come, write what is due, see to the courier."""
-        if self._link is not None:
-            self._receive(self._link)
+        self._receive()
+        self._reception.apply()
         now = time.monotonic()
         if now >= self._flush_at:
             self._flush()
             self._flush_at = now + self._flush_s
-        if now >= self._restart_at:
-            self._start_courier()
-        return min(self._flush_at, self._restart_at)
+        self._courier.see_to_it()
+        return min(self._flush_at, self._courier.restart_at)
 
     def pause(self) -> None:
         """Write what was published: the sinks get it though the clock stands still."""
         self._flush()
         self._flush_at = time.monotonic() + self._flush_s
 
-    def _receive(self, link: Link) -> None:
-        link.flush()
-        messages = link.receive()
-        brought: list[Brought] = []
-        for message in messages:
-            if isinstance(message, Brought):
-                brought.append(message)
-            else:
-                self._take(message)
-        if brought and self._drain_until is None:
-            self._apply(brought, link)
-        if link.is_closed:
-            self._courier_is_gone()
+    def _look(self) -> None:
+        """Hear what the courier has to say, but apply nothing: this may be in a model's turn."""
+        self._receive()
+        if not self._courier.is_there:
+            self._reception.forget()
+        self._courier.see_to_it()
+        self._announce()
 
-    def _take(self, message: Message) -> None:
-        match message:
-            case IngressState():
-                self._ingress[message.name] = message
-            case SinkState():
-                self.sinks[message.name] = message
-            case Finished():
-                self._finished = True
-            case _:
-                raise DespatchError(f"the courier sent a {type(message).__name__}")
+    def _receive(self) -> None:
+        for message in self._courier.receive():
+            match message:
+                case Brought():
+                    self._reception.take(message)
+                case IngressState():
+                    self._reception.note(message)
+                case SinkState():
+                    self.sinks[message.name] = message
+                case Passed():
+                    self._overflow.passed(message.position)
+                case Finished():
+                    pass  # the supervision's
+                case _:
+                    raise DespatchError(f"the courier sent a {type(message).__name__}")
+        if not self._courier.is_there:
+            self._reception.forget_answers()
 
-    def _apply(self, brought: list[Brought], link: Link) -> None:
-        self._env.catch_up()
-        outcomes = [
-            self.audit.apply(message.command, self._allow.get(message.ingress))
-            for message in brought
-        ]
-        # Written before anyone is told: a source must not forget what no journal remembers.
+    def _before_records(self, size: int) -> None:
+        self._overflow.before_write(size)
+        # No record is there without the commands that led to it, whatever dies when.
         self._audit.flush()
-        link.send_all(
-            Resolved(message.ingress, message.number, outcome, self._audit.end)
-            for message, outcome in zip(brought, outcomes, strict=True)
-        )
+        if self._audit.written < self._audit.end:
+            raise JournalFullError("the journal of commands waits for room on the disk")
 
     def _flush(self) -> None:
         self._records.flush()
         self._audit.flush()
-        if self._link is None:
-            return
-        self._link.offer(Written(self._records.end))
-        until = None if self._until is None else self._until.total_seconds()
+        self._reception.answer()
+        self._announce()
+
+    def _announce(self) -> None:
+        """Say how much there is to deliver, and where the simulation stands."""
+        self._courier.offer(Written(self._records.written))
+        self._courier.offer(self._progress())
+
+    def _progress(self) -> Progress:
+        until = self._settings.clock.until
         clock = self._env.clock
-        lag_s = clock.lag_s if clock.factor else 0.0
-        self._link.offer(Progress(float(self._env.now), until, lag_s, self._records.end))
+        return Progress(
+            float(self._env.now),
+            None if until is None else until.total_seconds(),
+            clock.lag_s if clock.factor else 0.0,
+            self._records.end,
+            self._reception.commands,
+            self._courier.restarts,
+        )
+
+    def _greet(self) -> Iterator[Message]:
+        """What a new courier is told before all else."""
+        if self._courier.restarts:
+            # One that takes over knows where the simulation stands before the next flush.
+            yield self._progress()
+        if self._drain_until is not None:
+            yield Drain(max(0.0, self._drain_until - time.monotonic()))
 
     def drain(self, grace_s: float) -> None:
         """End the journal and wait until the courier has delivered it, or the time is over.
@@ -217,70 +243,68 @@ class Switchboard:
         What is not delivered stays owed.
 
         Raises:
-            JournalError: The last records cannot be written, for instance on a full disk; what
-                was written before has been delivered.
+            JournalFullError: The last records cannot be written and are lost; what was written
+                before has been delivered.
+            JournalError: The same, for another reason than a full disk.
         """
         self._env.attach(None)
         self._env._chronicle = None
         self._env.registry.on_outcome.remove(self.audit.observe)
+        self._env.registry.on_outcome.remove(self._reception.count)
         self._env._record_into(None)
+        self._overflow.lift()
         try:
-            self._records.close()
-            self._audit.close()
+            self._end_journals(time.monotonic() + grace_s / 2)
         finally:
             self._await_delivery(grace_s)
 
-    def _await_delivery(self, grace_s: float) -> None:
-        self._drain_until = time.monotonic() + grace_s
-        if self._link is not None:
-            self._link.send(Drain(grace_s))
-        while not self._finished:
-            now = time.monotonic()
-            if self._abandoned and self._drain_until > now:
-                self._drain_until = now
-                if self._link is not None:
-                    self._link.send(StopNow())
-            if now >= self._drain_until + FAREWELL_S:
-                _log.warning("the courier does not end by itself; killing it")
-                self._host.kill()
-                self._hang_up()
+    def _end_journals(self, deadline: float) -> None:
+        """Write what is left, as soon as a full disk has room for it."""
+        is_said = is_last = False
+        while True:
+            try:
+                self._records.close()
+                self._audit.close()
+            except JournalFullError as error:
+                lost = self._records.end - self._records.written
+                if is_last:
+                    raise JournalFullError(
+                        f"{error}; {counted(lost, 'record')} that could not be written: lost"
+                    ) from error
+                if not is_said:
+                    is_said = True
+                    _log.warning("%s; waiting for the courier to make room", error)
+            else:
                 return
-            if now >= self._restart_at:
-                self._start_courier()
-            wake = min(self._drain_until + FAREWELL_S, self._restart_at)
-            self._env.doorbell.wait(max(0.0, wake - time.monotonic()))
-            self._env.doorbell.answer()
-            if self._link is not None:
-                self._receive(self._link)
-        self._hang_up()
-        self._host.reap()
+            self._announce()
+            self._wait(min(deadline, time.monotonic() + RETRY_S))
+            if self._abandoned or time.monotonic() >= deadline:
+                is_last = True
+                self._overflow.open_reserve()
+
+    def _await_delivery(self, grace_s: float) -> None:
+        until = self._drain_until = time.monotonic() + grace_s
+        self._courier.send([self._progress(), Drain(grace_s)])
+        while not self._courier.is_finished:
+            now = time.monotonic()
+            if self._abandoned and until > now:
+                until = self._drain_until = now
+                self._courier.send([StopNow()])
+            if now >= until + FAREWELL_S:
+                _log.warning("the courier does not end by itself; killing it")
+                self._courier.kill()
+                return
+            self._wait(until + FAREWELL_S)
+        self._courier.dismiss()
+
+    def _wait(self, until: float) -> None:
+        """Wait for the courier, which may have to be started again, and hear what it says."""
+        self._courier.see_to_it()
+        wake = min(until, self._courier.restart_at)
+        self._env.doorbell.wait(max(0.0, wake - time.monotonic()))
+        self._env.doorbell.answer()
+        self._receive()
 
     def abandon(self) -> None:
         """Let `drain` end at once; what is not delivered stays owed. For signal handlers."""
         self._abandoned = True
-
-    def _start_courier(self) -> None:
-        self._restart_at = math.inf
-        self._started_at = time.monotonic()
-        self._link = self._host.start()
-        self._env.doorbell.watch(self._link.fileno())
-        if self._drain_until is not None:
-            self._link.send(Drain(max(0.0, self._drain_until - time.monotonic())))
-
-    def _courier_is_gone(self) -> None:
-        self._hang_up()
-        how = self._host.reap()
-        if self._finished:
-            return
-        age_s = time.monotonic() - self._started_at
-        self._deaths_in_a_row = self._deaths_in_a_row + 1 if age_s < QUICK_DEATH_S else 0
-        wait_s = 0.0 if self._deaths_in_a_row == 0 else min(5.0, 0.1 * 2**self._deaths_in_a_row)
-        self._restart_at = time.monotonic() + wait_s
-        self.restarts += 1
-        _log.warning("the courier died (%s); starting it again at its cursors", how)
-
-    def _hang_up(self) -> None:
-        if self._link is not None:
-            self._env.doorbell.unwatch(self._link.fileno())
-            self._link.close()
-            self._link = None

@@ -1,36 +1,82 @@
-"""``despatch``: puts the commands together."""
+"""``despatch``: puts the commands together.
+
+Help comes from the table below; a command's module is imported when the command is called.
+"""
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any, Final
 
 import typer
+from typer.core import TyperGroup
 
-from despatch.cli import check, demo, doctor, plugins, replay, run, runs
+import despatch
+from despatch.cli.announced import Announced
 
 __all__ = ["app", "main"]
 
+_COMMANDS: Final = (
+    Announced(
+        "run",
+        "Run a model under a settings file and print the delivery report.",
+        "despatch.cli.run:run",
+    ),
+    Announced(
+        "check",
+        "Find every mistake in a settings file, with line numbers. Connects to nothing.",
+        "despatch.cli.check:check",
+    ),
+    Announced(
+        "doctor",
+        "Connect to every source and sink and say how it fares. Writes no record.",
+        "despatch.cli.doctor:doctor",
+    ),
+    Announced(
+        "demo",
+        "Run a small factory for half a minute. Its lathes change from 1 to 3 to 2.",
+        "despatch.cli.demo:demo",
+    ),
+    Announced(
+        "replay",
+        "Run a run again from its journals, and compare what it publishes, byte for byte.",
+        "despatch.cli.replay:replay",
+    ),
+    Announced("plugins", "Connectors, serializers and hooks.", "despatch.cli.plugins:app"),
+    Announced("runs", "Past runs: what they did, what they owe.", "despatch.cli.runs:app"),
+    Announced(
+        "dead-letters",
+        "Records that a sink would not take.",
+        "despatch.cli.dead_letters:app",
+    ),
+)
+
+
+class _Commands(TyperGroup):
+    """Knows each command by what is announced of it, and imports the one that is called."""
+
+    def __init__(self, **attributes: Any) -> None:
+        super().__init__(**attributes)
+        for command in _COMMANDS:
+            self.add_command(command)
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        name, command, rest = super().resolve_command(ctx, args)
+        return name, command.load() if isinstance(command, Announced) else command, rest
+
+
 app = typer.Typer(
     name="despatch",
+    cls=_Commands,
     help="A switchboard for live discrete-event simulation.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-app.command("run")(run.run)
-app.command("check")(check.check)
-app.command("doctor")(doctor.doctor)
-app.command("demo")(demo.demo)
-app.command("replay")(replay.replay)
-app.add_typer(plugins.app, name="plugins")
-app.add_typer(runs.app, name="runs")
 
 
 def _show_version(wanted: bool) -> None:
     if wanted:
-        from importlib.metadata import version
-
-        typer.echo(f"despatch {version('despatch')}")
+        typer.echo(f"despatch {despatch.__version__}")
         raise typer.Exit
 
 

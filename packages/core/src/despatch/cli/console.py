@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import sys
+from datetime import timedelta
 from typing import NoReturn
 
+import msgspec
 import typer
 from rich.console import Console
 
 from despatch.courier.hosts import ProgressMode
+from despatch.durations import parse_duration
 from despatch.errors import DespatchError
 
-__all__ = ["err", "fail", "out", "progress_mode"]
+__all__ = ["duration", "err", "fail", "is_interactive", "out", "print_json", "progress_mode"]
 
 USAGE_ERROR = 2
 WIDE = 200
@@ -37,3 +40,21 @@ def fail(error: DespatchError | str, status: int = USAGE_ERROR) -> NoReturn:
 def progress_mode() -> ProgressMode:
     """A line drawn again and again on a terminal; plain lines elsewhere."""
     return "live" if sys.stderr.isatty() else "plain"
+
+
+def is_interactive() -> bool:
+    """Whether there is somebody to answer a question."""
+    return sys.stdin.isatty()
+
+
+def print_json(data: object) -> None:
+    """Print data as JSON, to be read by people too."""
+    sys.stdout.write(msgspec.json.format(msgspec.json.encode(data)).decode() + "\n")
+
+
+def duration(text: str) -> timedelta:
+    """A duration as an option's value, such as ``30s`` or ``7d``."""
+    try:
+        return parse_duration(text)
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from error

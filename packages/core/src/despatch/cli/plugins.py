@@ -14,14 +14,14 @@ from despatch.plugins import Plugins
 
 __all__ = ["app"]
 
-app = typer.Typer(help="Connectors and serializers.", no_args_is_help=True)
+app = typer.Typer(help="Connectors, serializers and hooks.", no_args_is_help=True)
 
 _FIELDS = ("kind", "name", "status", "distribution", "version", "reason", "hint", "warning")
 
 
 @app.callback()
 def _plugins() -> None:
-    """Connectors and serializers."""
+    """Connectors, serializers and hooks."""
 
 
 @app.command("list")

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import sys
-import traceback
+import logging
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
@@ -11,15 +11,20 @@ from typing import Annotated, Any
 import typer
 
 from despatch.cli.console import err, fail, out, progress_mode
+from despatch.cli.earlier_runs import see_to_earlier_runs
 from despatch.cli.reading import read
-from despatch.errors import DespatchError, SettingsError
-from despatch.history import PastRun, past_runs
+from despatch.concealment import Concealer
+from despatch.errors import AccountError, DespatchError, SettingsError
+from despatch.logs import logging_as
 from despatch.report import Report
 from despatch.run import Model, Run
-from despatch.settings import Settings
 from despatch.settings_file import raw_settings
 
-__all__ = ["conduct", "run"]
+__all__ = ["conduct", "run", "show"]
+
+RUN_FAILED = 1
+
+_log = logging.getLogger("despatch")
 
 
 def run(
@@ -43,9 +48,12 @@ def run(
 ) -> None:
     """Run a model under a settings file and print the delivery report.
 
-    Exit status 0: all done and all delivered. 1: the run failed. 2: the command or the settings
-    are wrong. 3: the run finished, but something was not delivered.
+    Exit status 0: all done and all delivered. 1: the run failed, or its report could not be
+    written to the file. 2: the command or the settings are wrong. 3: the run finished, but
+    something was not delivered.
     """
+    if report is not None:
+        _see_that_writable(report)
     overrides: dict[str, object] = {}
     if factor is not None:
         overrides["clock.factor"] = factor
@@ -57,19 +65,17 @@ def run(
             fail(f"--set {assignment}: expected PATH=VALUE, such as Line_A.lathe.capacity=3")
         overrides.setdefault("parameters", {})[path] = value  # type: ignore[index]
     try:
-        settings, model = read(settings_file, overrides)
-        _tell_of_earlier_runs(settings)
+        _, model = read(settings_file, overrides)
         raw = raw_settings(settings_file, overrides=overrides)
         result = conduct(raw, model, origin=settings_file.absolute().parent)
     except DespatchError as error:
         fail(error)
-    if report is not None:
-        report.write_bytes(result.to_json())
     if json:
         out().print(result.to_json().decode(), markup=False)
     else:
         show(result)
-    raise typer.Exit(result.exit_status)
+    is_written = report is None or _write(report, result)
+    raise typer.Exit(result.exit_status if is_written else result.exit_status or RUN_FAILED)
 
 
 def conduct(settings: Mapping[str, Any], model: Model, *, origin: Path | None = None) -> Report:
@@ -86,18 +92,26 @@ def conduct(settings: Mapping[str, Any], model: Model, *, origin: Path | None = 
         DespatchError: The run could not begin.
     """
     run = Run(settings, model, progress=progress_mode(), handle_signals=True, origin=origin)
+    conceal = Concealer()
+    with logging_as(run.settings.logs, conceal, sim=run.settings.name, run_id=run.run_id):
+        see_to_earlier_runs(run.settings, conceal)
+        return _report_of(run)
+
+
+def _report_of(run: Run) -> Report:
     try:
         with run:
-            if run.resumed is not None:
-                err().print(f"{run.settings.name}: {run.resumed}", markup=False)
             run.run()
     except SettingsError:
         raise
+    except AccountError:
+        # Not the model's doing, and the report says all there is to say.
+        return run.report
     except Exception as error:
         # The boundary to the model: it may raise anything, and its author wants to see where.
         if not hasattr(run, "report"):
             raise
-        traceback.print_exception(error, file=sys.stderr)
+        _log.error("the model raised %s", type(error).__name__, exc_info=error)
     return run.report
 
 
@@ -109,25 +123,28 @@ def show(report: Report) -> None:
         console.print(report.table())
 
 
-def _tell_of_earlier_runs(settings: Settings) -> None:
-    for past in past_runs(Path(settings.runs)):
-        if past.info.name == settings.name:
-            _tell_of(past, settings)
+def _see_that_writable(file: Path) -> None:
+    """Find out before the run that its report could not be written after it."""
+    folder = file.absolute().parent
+    if file.is_dir():
+        fail(f"--report {file}: expected a file, found a folder")
+    if not folder.is_dir():
+        fail(f"--report {file}: there is no folder {folder}; make it first")
+    if not os.access(file if file.exists() else folder, os.W_OK):
+        fail(f"--report {file}: may not be written")
 
 
-def _tell_of(past: PastRun, settings: Settings) -> None:
-    console = err()
-    if past.state == "killed":
-        interval = settings.journal.flush.interval.total_seconds()
-        console.print(
-            f"Run {past.info.run_id} was killed. What it published in its last {interval:g} s "
-            f"may never have been written; {past.published:,} records were.",
-            style="yellow",
+def _write(file: Path, report: Report) -> bool:
+    """Write the report; whether that succeeded."""
+    try:
+        file.write_bytes(report.to_json())
+    except OSError as error:
+        kept = Path(report.folder) / "report.json"
+        reason = error.strerror or error
+        err().print(
+            f"--report {file}: cannot be written ({reason}); the report is in {kept}",
+            markup=False,
+            style="red",
         )
-    if past.owed:
-        owed = ", ".join(f"{count:,} to {sink}" for sink, count in past.owed.items())
-        console.print(
-            f"Run {past.info.run_id} owes {owed}. Deliver with: "
-            f"despatch runs deliver {past.folder}",
-            style="yellow",
-        )
+        return False
+    return True

@@ -193,7 +193,7 @@ class _JsonlFile:
 
     def append(self, records: Sequence[Record], payloads: Sequence[bytes], *, sync: bool) -> int:
         """Append what is not there yet; returns the number of bytes."""
-        present = self._already_there(records[0])
+        present = self._already_there(records)
         if present:
             are_new = [(record.run_id, record.seq) not in present for record in records]
             records = list(compress(records, are_new))
@@ -257,11 +257,12 @@ class _JsonlFile:
         next(lines)
         return _Position.of(next(lines, b""))
 
-    def _already_there(self, first: Record) -> set[tuple[str, int]]:
-        """Which records from this one on the file has."""
-        last = self._last
+    def _already_there(self, records: Sequence[Record]) -> set[tuple[str, int]]:
+        last, first = self._last, records[0]
         if last is None or first.run_id != last.run_id or first.seq > last.seq:
             return set()
+        # The file may have many more that follow the first of these: dead letters come late.
+        wanted = {(record.run_id, record.seq) for record in records}
         present = set()
         written = self._lines_backwards()
         next(written)
@@ -269,7 +270,8 @@ class _JsonlFile:
             position = _Position.of(line)
             if position is None or position.run_id != first.run_id or position.seq < first.seq:
                 break
-            present.add((position.run_id, position.seq))
+            if (position.run_id, position.seq) in wanted:
+                present.add((position.run_id, position.seq))
         return present
 
     def _lines_backwards(self) -> Iterator[bytes]:

@@ -13,9 +13,11 @@ import sys
 from pathlib import Path
 from typing import Final
 
+from despatch.concealment import Concealer
 from despatch.courier.courier import Courier
 from despatch.courier.progress import ProgressView
 from despatch.link import Configure, Link
+from despatch.logs import logging_as
 from despatch.runs import RunFolder
 from despatch.settings import Settings
 
@@ -27,9 +29,6 @@ def main() -> None:
     # The simulator decides when to end, and says so over the wire.
     for ignored in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(ignored, signal.SIG_IGN)
-    # What client libraries tell of their own accord is theirs, unless it is a warning.
-    logging.basicConfig(format="despatch: %(message)s", level=logging.WARNING)
-    logging.getLogger("despatch").setLevel(logging.INFO)
     link = Link(socket.socket(fileno=int(sys.argv[1])))
     configure = _configure(link)
     if configure is None:
@@ -38,11 +37,28 @@ def main() -> None:
     settings = Settings.model_validate(configure.settings)
     _relax_collector()
     progress = ProgressView.of(configure.progress, settings.name)
-    asyncio.run(Courier(folder, settings, link, progress).run())
+    conceal = Concealer()
+    status = 0
+    with logging_as(settings.logs, conceal, sim=settings.name, run_id=folder.info.run_id):
+        try:
+            # Not `asyncio.run`, which waits at its end for every task and thread. A connector's
+            # may never end, in a terminal that is paused for instance. The ledger is closed:
+            # nothing is left that such a one could still confirm.
+            courier = Courier(
+                folder,
+                settings,
+                link,
+                progress,
+                conceal=conceal,
+                started_ns=configure.started_ns,
+            )
+            asyncio.Runner().run(courier.run())
+        except Exception:
+            # The boundary of the process: the simulator sees it die, and starts another one.
+            logging.getLogger("despatch.courier").exception("the courier failed")
+            status = 1
     sys.stdout.flush()
-    # A connector's thread may still be blocked, in a terminal that is paused for instance. The
-    # ledger is closed: nothing is left that such a thread could still confirm.
-    os._exit(0)
+    os._exit(status)
 
 
 def _relax_collector() -> None:

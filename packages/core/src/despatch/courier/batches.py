@@ -13,11 +13,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
-from despatch.courier.ledger import Cursor
+from despatch.courier.cursors import MOST_GAPS, Cursor, Gap
 from despatch.courier.timestamps import LATEST, Timestamps
 from despatch.entries import STREAM_TYPES, UNENCODABLE_KINDS, Entry
 from despatch.journal import Frame, JournalReader
 from despatch.records import Event, Record, Telemetry
+from despatch.renderings import counted
 from despatch.runs import RunInfo
 from despatch.value_types import ValueType
 
@@ -67,8 +68,10 @@ class Draft:
         records: What the sink is to get.
         unencodable: Records that cannot be encoded at all, with the reason.
         not_selected: How many records the sink's `select` left out.
-        damaged: How many positions the journal could not give back.
+        gaps: Positions that the journal could not give back.
         bytes: About how many bytes the range takes in the journal.
+        written_ns: When the first of the range was written, as a frame says it; 0 where it is not
+            known.
     """
 
     first: int
@@ -76,23 +79,30 @@ class Draft:
     records: list[Record] = field(default_factory=list)
     unencodable: list[tuple[Record, str]] = field(default_factory=list)
     not_selected: int = 0
-    damaged: int = 0
+    gaps: list[Gap] = field(default_factory=list)
     bytes: float = 0.0
+    written_ns: int = 0
 
     @property
     def is_empty(self) -> bool:
         """Whether no position was looked at."""
         return self.end == self.first
 
+    @property
+    def given(self) -> int:
+        """How many records of the range are the sink's."""
+        return len(self.records) + len(self.unencodable)
+
     def settled(self, cursor: Cursor, dead_lettered: int, sent: int) -> Cursor:
         """The sink's cursor once this draft is accounted for."""
         return replace(
             cursor,
             position=self.end,
-            delivered=cursor.delivered + len(self.records) + len(self.unencodable) - dead_lettered,
+            delivered=cursor.delivered + self.given - dead_lettered,
             dead_lettered=cursor.dead_lettered + dead_lettered,
             not_selected=cursor.not_selected + self.not_selected,
-            damaged=cursor.damaged + self.damaged,
+            damaged=cursor.damaged + sum(gap.size for gap in self.gaps),
+            gaps=(*cursor.gaps, *self.gaps)[:MOST_GAPS],
             bytes=cursor.bytes + sent,
         )
 
@@ -170,11 +180,13 @@ class Cutter:
         """Take in the next part of a frame; whether it has more."""
         draft = self._draft
         if frame.damage is not None:
-            lost = frame.first - draft.end
-            _log.error("%s: %d records lost: %s", frame.damage.segment, lost, frame.damage.reason)
-        if frame.first > draft.end:
-            draft.damaged += frame.first - draft.end
-            draft.end = frame.first
+            gap = Gap.before(frame, draft.end)
+            _log.error("the journal has lost %s, at seq %s", counted(gap.size, "record"), gap)
+            if gap.size:
+                draft.gaps.append(gap)
+            draft.end = gap.end
+        if draft.is_empty:
+            draft.written_ns = frame.written_ns
         if frame.entries:
             begin = draft.end - frame.first
             entry_bytes = frame.bytes / len(frame.entries)

@@ -10,25 +10,34 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-from collections.abc import Mapping
+import time
+from collections.abc import Collection, Coroutine, Iterable, Mapping
+from typing import Any, Final
 
+from despatch.concealment import Concealer
+from despatch.courier.airspace import Airspace
 from despatch.courier.assembly import Assembly
 from despatch.courier.audit import AuditSync
-from despatch.courier.backoff import Backoff, describe
-from despatch.courier.batches import Cutter, Limits
-from despatch.courier.delivery import Delivery
+from despatch.courier.backoff import describe
+from despatch.courier.flight import Flight
 from despatch.courier.intake import Intake
+from despatch.courier.journal_sync import JournalSync
 from despatch.courier.ledger import Ledger
+from despatch.courier.outlets import Outlets
+from despatch.courier.persistence import persist
 from despatch.courier.progress import ProgressView
 from despatch.courier.states import States
 from despatch.courier.tasks import cancel_all
-from despatch.interfaces import EgressConnector
-from despatch.journal import JournalReader, SharedFrames, remove_segments
+from despatch.courier.watchdog import Watchdog
+from despatch.courier.watching import Watching
+from despatch.errors import PluginError
+from despatch.interfaces import EgressConnector, IngressConnector
 from despatch.link import (
     Drain,
     Finished,
     IngressState,
     Link,
+    MakeRoom,
     Message,
     Progress,
     Resolved,
@@ -37,14 +46,21 @@ from despatch.link import (
     Written,
 )
 from despatch.runs import RunFolder
-from despatch.settings import EgressSettings, IngressSettings, Settings
+from despatch.settings import IngressSettings, Settings
 
 __all__ = ["Courier"]
 
 _log = logging.getLogger("despatch.courier")
 
-LOOK_INTERVAL_S = 0.5
+LOOK_INTERVAL_S: Final = 0.5
 """How often the journal is looked at when nobody says that there is more, in wall seconds."""
+START_S: Final = 1.0
+"""How much of its start a courier is given on top of the grace time, in wall seconds."""
+LEAVE_S: Final = 3.0
+"""How long all may take to end when the time is over, in wall seconds.
+
+With `START_S` less than the simulator waits before it kills the courier (`FAREWELL_S`).
+"""
 
 
 class Courier:
@@ -55,6 +71,10 @@ class Courier:
         settings: The run's settings, secrets included.
         link: The wire to the simulator; None when it is gone, to deliver what it left.
         progress: Shows how the run fares, where it is to be shown.
+        conceal: Learns the secrets of the connectors.
+        held: The names of sinks that get nothing for now; what they are to get stays owed.
+        started_ns: When it was started, wall time in nanoseconds since 1970, UTC; None is now. One
+            that died before it had died by then.
     """
 
     def __init__(
@@ -63,114 +83,154 @@ class Courier:
         settings: Settings,
         link: Link | None,
         progress: ProgressView | None = None,
+        conceal: Concealer | None = None,
+        *,
+        held: Collection[str] = (),
+        started_ns: int | None = None,
     ) -> None:
         self._folder = folder
         self._settings = settings
         self._link = link
         self._progress = progress
-        self._assembly = Assembly(settings)
+        self._started_ns = time.time_ns() if started_ns is None else started_ns
+        self._assembly = Assembly(settings, conceal)
+        self._airspace = Airspace()
         self._grace_s = settings.courier.grace.total_seconds()
         self._draining = asyncio.Event()
         self._stopping = asyncio.Event()
-        self._deliveries: dict[str, Delivery] = {}
+        self._is_prepared = False
         self._intakes: dict[str, Intake] = {}
-        self._readers: list[JournalReader] = []
-        self._shared = SharedFrames() if len(settings.egress) > 1 else None
-        self.states = States(self._send)
+        self._ledger: Ledger | None = None
+        self._watching = Watching(
+            folder, settings, self._assembly.plugins, is_live=link is not None
+        )
+        self.states = States(self._send, self._watching.sink_changed, self._assembly.conceal)
+        self._outlets = Outlets(
+            folder,
+            settings,
+            self._assembly,
+            self._airspace,
+            self.states,
+            self._send,
+            self._watching.delivered,
+            held,
+        )
 
     @property
     def sinks(self) -> Mapping[str, EgressConnector]:
         """The connectors of the sinks, by name."""
-        return {name: delivery.connector for name, delivery in self._deliveries.items()}
+        return self._outlets.connectors
 
     async def run(self) -> None:
         """Do all there is to do, then say `Finished` and hang up."""
-        ledger = Ledger(self._folder.ledger)
-        audit = AuditSync(self._folder.audit)
         try:
-            self._prepare(ledger, audit)
-            await self._serve()
+            with Watchdog():
+                await self._serve()
         finally:
-            ledger.close()
+            if self._ledger is not None:
+                self._ledger.close()
+            self._watching.close()
             if self._progress is not None:
                 self._progress.close()
         self._hang_up()
 
-    def _prepare(self, ledger: Ledger, audit: AuditSync) -> None:
-        if self._link is not None:
-            for ingress in self._settings.ingress:
-                self._prepare_ingress(ingress, audit)
-        for sink in self._settings.egress:
-            self._prepare_sink(sink, ledger)
+    def stop(self) -> None:
+        """Finish at once; what is not delivered stays owed."""
+        self._stopping.set()
+
+    async def _prepare(self) -> None:
         if self._progress is not None:
             self._progress.open(self.states)
+        # Only a courier that has said a word is started again at once.
+        for sink in self._settings.egress:
+            self.states.sink(SinkState(sink.name, "connecting"))
+        for ingress in self._settings.ingress:
+            self.states.source(IngressState(ingress.name, "connecting"))
+        # A disk that is full at the start is waited for like one that is full later.
+        ledger = await persist(lambda: Ledger(self._folder.ledger), self._tell_all)
+        self._ledger = ledger
+        self._watching.open(self.states)
+        suspects = await persist(
+            lambda: ledger.reckon(self._started_ns, on_parole=self._link is None), self._tell_all
+        )
+        for who, suspicion in suspects.items():
+            _log.warning("%s was at work when the last courier died: %s", who, suspicion.verdict)
+        if self._link is not None:
+            audit = AuditSync(self._folder.audit)
+            for each in self._settings.ingress:
+                await self._prepare_ingress(each, ledger, audit)
+        await self._outlets.open(ledger)
 
-    def _prepare_ingress(self, ingress: IngressSettings, audit: AuditSync) -> None:
+    def _tell_all(self, reason: str) -> None:
+        for sink in self._settings.egress:
+            self.states.sink(SinkState(sink.name, "retrying", reason))
+
+    async def _prepare_ingress(
+        self, ingress: IngressSettings, ledger: Ledger, audit: AuditSync
+    ) -> None:
+        def tell(reason: str) -> None:
+            self.states.source(IngressState(ingress.name, "retrying", reason))
+
+        flight = Flight(f"ingress {ingress.name}", ledger, self._airspace, tell)
         try:
-            connector = self._assembly.ingress(ingress)
+            connector = await self._assemble(ingress, flight)
         except Exception as error:
             # The boundary to the plugin: it cannot be made, and hinders nothing else.
             self.states.source(IngressState(ingress.name, "stopped", describe(error)))
             return
         self._intakes[ingress.name] = Intake(
-            ingress.name, connector, self._send, audit.until, self.states
+            ingress.name, connector, self._send, audit.until, self.states, flight
         )
 
-    def _prepare_sink(self, sink: EgressSettings, ledger: Ledger) -> None:
-        try:
-            connector, serializer = self._assembly.egress(sink)
-        except Exception as error:
-            # As above: what this sink is to get stays owed.
-            self.states.sink(SinkState(sink.name, "stopped", describe(error)))
-            return
-        cursor = ledger.open_sink(sink.name)
-        reader = JournalReader(self._folder.records, cursor.position, shared=self._shared)
-        self._readers.append(reader)
-        self._deliveries[sink.name] = Delivery(
-            sink.name,
-            connector,
-            serializer,
-            Cutter(
-                reader,
-                self._folder.info,
-                sink.select.matches if sink.select is not None else None,
-                Limits(sink.batch.records, sink.batch.bytes),
-                cursor,
-            ),
-            ledger,
-            self.states,
-            backoff=Backoff(sink.retry.initial.total_seconds(), sink.retry.maximum.total_seconds()),
-            attempts=sink.retry.attempts,
-            interval_s=sink.batch.interval.total_seconds(),
-            timeout_s=sink.timeout.total_seconds(),
-        )
+    async def _assemble(self, ingress: IngressSettings, flight: Flight) -> IngressConnector:
+        if flight.suspicion.is_condemned:
+            raise PluginError(f"{ingress.connector}: {flight.suspicion.condemnation}")
+        async with flight.opening(is_first_half=True):
+            return self._assembly.ingress(ingress)
 
     async def _serve(self) -> None:
         loop = asyncio.get_running_loop()
+        stopping = loop.create_task(self._stopping.wait(), name="stopping")
+        draining = loop.create_task(self._draining.wait(), name="draining")
+        preparing = loop.create_task(self._prepare(), name="the courier's start")
+        tasks: list[asyncio.Task[Any]] = [preparing, stopping, draining]
         if self._link is not None:
             loop.add_reader(self._link.fileno(), self._on_readable)
             self._on_readable()  # what came with the settings is read already
         else:
             self._simulator_is_gone()
-        intakes = [loop.create_task(intake.run()) for intake in self._intakes.values()]
-        deliveries = [loop.create_task(delivery.run()) for delivery in self._deliveries.values()]
-        duties = [*intakes, *deliveries]
-        looking = loop.create_task(self._look_regularly())
-        stopping = loop.create_task(self._stopping.wait())
-        draining = loop.create_task(self._draining.wait())
         try:
-            await asyncio.wait([draining, stopping], return_when=asyncio.FIRST_COMPLETED)
+            await _first([preparing, stopping])
+            if not preparing.done():
+                return
+            preparing.result()
+            self._is_prepared = True
+            if self._draining.is_set():
+                loop.call_later(self._grace_s, self._stopping.set)
+            duties = [
+                *(self._do(each.run(), f"ingress {each.name}") for each in self._intakes.values()),
+                *(self._do(each.run(), f"sink {each.name}") for each in self._outlets),
+            ]
+            syncing = JournalSync.of(self._folder, self._settings.journal)
+            tasks += [
+                *duties,
+                self._do(self._look_regularly(), "looking at the journal"),
+                self._do(syncing.run(), "syncing the journal"),
+            ]
+            await _first([draining, stopping])
             for intake in self._intakes.values():
                 intake.finish()
             if duties:
-                done = loop.create_task(_all_done(duties))
-                await asyncio.wait(
-                    [done, stopping], timeout=self._grace_s, return_when=asyncio.FIRST_COMPLETED
-                )
-                await cancel_all([done])
+                done = self._do(_all_done(duties), "the courier's duties")
+                tasks.append(done)
+                await _first([done, stopping])
         finally:
-            await cancel_all([*duties, looking, stopping, draining])
-            self._clean()
+            await cancel_all(tasks, timeout_s=LEAVE_S)
+            self._outlets.clean()
+
+    def _do(self, work: Coroutine[Any, Any, None], name: str) -> asyncio.Task[None]:
+        # By the name the watchdog says who blocks the loop.
+        return asyncio.get_running_loop().create_task(work, name=name)
 
     def _on_readable(self) -> None:
         assert self._link is not None
@@ -192,6 +252,9 @@ class Courier:
             case Progress():
                 if self._progress is not None:
                     self._progress.show(message)
+                self._watching.show(message)
+            case MakeRoom():
+                self._outlets.make_room(message.before)
             case Drain():
                 self._drain(message.grace_s)
             case StopNow():
@@ -200,31 +263,25 @@ class Courier:
                 _log.error("the simulator sent a %s, which is the courier's", type(message))
 
     def _simulator_is_gone(self) -> None:
-        for reader in self._readers:
-            reader.finish()
+        self._outlets.finish()
         self._drain(self._grace_s)
 
     def _drain(self, grace_s: float) -> None:
         self._grace_s = grace_s
-        self._notice(ended=True)
+        wait_s = grace_s if self._is_prepared else grace_s + START_S
+        asyncio.get_running_loop().call_later(wait_s, self._stopping.set)
         self._draining.set()
+        self._notice(ended=True)
 
     def _notice(self, *, ended: bool = False) -> None:
-        for delivery in self._deliveries.values():
-            delivery.notice(ended=ended)
+        self._outlets.notice(ended=ended)
+        self._watching.notice()
 
     async def _look_regularly(self) -> None:
         while True:
             await asyncio.sleep(LOOK_INTERVAL_S)
             self._notice()
-            self._clean()
-
-    def _clean(self) -> None:
-        """Remove the segments that every sink has passed and that nobody wants kept."""
-        if len(self._deliveries) == len(self._settings.egress) and self._deliveries:
-            passed = min(delivery.position for delivery in self._deliveries.values())
-            keep_s = self._settings.journal.keep.total_seconds()
-            remove_segments(self._folder.records, passed, keep_s=keep_s)
+            self._outlets.clean()
 
     def _send(self, message: Message) -> None:
         link = self._link
@@ -249,6 +306,10 @@ class Courier:
         os.set_blocking(self._link.fileno(), True)
         self._link.send(Finished())
         self._link.close()
+
+
+async def _first(tasks: Iterable[asyncio.Task[Any]]) -> None:
+    await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
 
 
 async def _all_done(tasks: list[asyncio.Task[None]]) -> None:

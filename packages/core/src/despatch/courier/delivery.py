@@ -2,39 +2,43 @@
 
     cut a range → encode → deliver → account and advance the cursor, in one transaction
 
-What fails is tried again with the same range. What the sink rejects as bad, or what cannot be
-encoded for it, goes to the dead letters, one record at a time. Order within the sink is kept:
-there is one batch on the way.
+What fails is tried again with the same range. What the sink rejects as bad, what cannot be encoded
+for it, and what kills couriers goes to the dead letters, one record at a time. Order within the
+sink is kept: there is one batch on the way.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Sequence
-from datetime import UTC, datetime
-from typing import Literal, TypeAlias
-
-import msgspec
+from collections.abc import Callable
+from typing import Final, Literal, TypeAlias, TypeVar
 
 from despatch.courier.backoff import Backoff, describe
 from despatch.courier.batches import Cutter, Draft, Gathering
 from despatch.courier.encoding import Encoding
-from despatch.courier.ledger import DeadLetter, Ledger
+from despatch.courier.flight import Flight
+from despatch.courier.ledger import Ledger
+from despatch.courier.parcel import Parcel
+from despatch.courier.persistence import persist
 from despatch.courier.states import States
-from despatch.courier.tasks import is_cancelled
+from despatch.courier.suspicion import DEATHS
+from despatch.courier.tasks import end_if_cancelled, is_cancelled, within
 from despatch.courier.turns import Turn
-from despatch.interfaces import Batch, EgressConnector, Receipt, Serializer
+from despatch.deliveries import DeliveredBatch
+from despatch.interfaces import EgressConnector, Serializer
 from despatch.link import SinkState
-from despatch.records import Record
-from despatch.values import pack
 
 __all__ = ["Delivery"]
 
 _log = logging.getLogger("despatch.courier")
 
-_Attempt: TypeAlias = Callable[[], Awaitable[Receipt]]
 _State: TypeAlias = Literal["connecting", "healthy", "retrying", "stopped"]
+
+_T = TypeVar("_T")
+
+CLOSE_S: Final = 1.5
+"""How long a connector may take to close when its delivery is told to end, in wall seconds."""
 
 
 class Delivery:
@@ -47,10 +51,12 @@ class Delivery:
         cutter: Reads the journal for this sink.
         ledger: Where the cursor and the account are kept.
         states: Whom to tell how the sink fares.
-        backoff: How long to wait between attempts.
-        attempts: How many attempts a batch gets; None is no limit.
+        flight: Lets the connector work.
+        backoff: How long to wait between attempts, and how long to go on.
         interval_s: How long the first record of a batch waits for others, in wall seconds.
         timeout_s: How long `open` and `deliver` may take, in wall seconds.
+        on_moved: Called when the cursor has moved.
+        on_delivered: Called with each batch that is accounted for.
     """
 
     def __init__(
@@ -61,11 +67,13 @@ class Delivery:
         cutter: Cutter,
         ledger: Ledger,
         states: States,
+        flight: Flight,
         *,
         backoff: Backoff,
-        attempts: int | None,
         interval_s: float,
         timeout_s: float,
+        on_moved: Callable[[], None],
+        on_delivered: Callable[[DeliveredBatch], None] = lambda batch: None,
     ) -> None:
         self.name = name
         self.connector = connector
@@ -73,14 +81,21 @@ class Delivery:
         self._cutter = cutter
         self._ledger = ledger
         self._states = states
+        self._flight = flight
         self._backoff = backoff
-        self._attempts = attempts
         self._interval_s = interval_s
         self._timeout_s = timeout_s
-        self._cursor = ledger.open_sink(name)
+        self._on_moved = on_moved
+        self._on_delivered = on_delivered
+        self._cursor = ledger.cursor(name)
+        attempt = ledger.attempt(name)
+        unbegun = flight.suspicion.next_end(self.position)
+        self._range_end = unbegun if attempt is None else attempt.end
         self._more = asyncio.Event()
         self._journal_ended = False
         self._is_open = False
+        self._is_left = False
+        self._close_trouble = ""
 
     @property
     def position(self) -> int:
@@ -92,6 +107,10 @@ class Delivery:
         self._journal_ended = self._journal_ended or ended
         self._more.set()
 
+    def leave(self) -> None:
+        """It does not end when it is cancelled: whatever it still does, it accounts for nothing."""
+        self._is_left = True
+
     async def run(self) -> None:
         """Deliver until the journal's end, or until the limit of attempts is reached.
 
@@ -99,9 +118,10 @@ class Delivery:
         """
         try:
             self._tell("connecting")
-            is_served = await self._try(self._open) is not None
+            is_served = not self._is_condemned() and await self._connect()
             while is_served and (draft := await self._next()) is not None:
                 is_served = await self._settle(draft)
+                end_if_cancelled()
         except Exception as error:
             # No fault of the plugin's: the journal or the ledger is out of reach.
             self._tell("stopped", describe(error))
@@ -109,15 +129,38 @@ class Delivery:
         finally:
             await self._close()
 
+    def _is_condemned(self) -> bool:
+        suspicion = self._flight.suspicion
+        if suspicion.is_condemned:
+            self._tell("stopped", suspicion.condemnation)
+        return suspicion.is_condemned
+
+    async def _connect(self) -> bool:
+        while (failure := await self._open()) is not None:
+            if not await self._is_tried_again(failure):
+                return False
+        self._backoff.reset()
+        self._tell("healthy")
+        return True
+
+    async def _open(self) -> BaseException | None:
+        """Open the connector; what went wrong, if anything did."""
+        async with self._flight.opening():
+            try:
+                await within(self._timeout_s, self.connector.open())
+            except (Exception, asyncio.CancelledError) as error:
+                return _failure(error)
+        self._is_open = True
+        return None
+
     async def _next(self) -> Draft | None:
         loop = asyncio.get_running_loop()
-        attempt = self._ledger.attempt(self.name)
         deadline: float | None = None
         while True:
             # Read before looking: what is written after the look ends the wait.
             self._more.clear()
             ended = self._journal_ended
-            if await self._gather(attempt.end if attempt is not None else None):
+            if await self._gather():
                 return self._cutter.cut()
             if ended:
                 draft = self._cutter.cut()
@@ -128,137 +171,133 @@ class Delivery:
                 async with asyncio.timeout_at(deadline):
                     await self._more.wait()
             except TimeoutError:
-                if attempt is None:
+                if self._range_end is None:
                     return self._cutter.cut()
                 deadline = None
 
-    async def _gather(self, end: int | None) -> bool:
+    async def _gather(self) -> bool:
         """Take in what the journal has, in turns with the other sinks; whether it is enough."""
         turn = Turn()
-        while (gathering := self._cutter.step(end)) is Gathering.MORE:
+        while (gathering := self._cutter.step(self._range_end)) is Gathering.MORE:
             await turn.share()
         return gathering is Gathering.FULL
 
     async def _settle(self, draft: Draft) -> bool:
         """Deliver a draft and account for it; False when the attempts are used up."""
-        rejected = list(draft.unencodable)
-        sent = 0
-        before = self._ledger.attempt(self.name)
-        attempt = 0 if before is None else before.attempts
-        if draft.records:
-            batch: Batch | None = None
-
-            async def deliver() -> Receipt:
-                nonlocal batch, attempt
-                if not self._is_open:
-                    await self._open()
-                if batch is None:
-                    batch = await self._encode(draft, rejected)
-                if not batch.records:
-                    return Receipt()
-                attempt += 1
-                batch.attempt = attempt
-                # Noted before it is sent, so that whoever comes next repeats the same range.
-                self._ledger.begin(self.name, draft.end, len(batch))
-                async with asyncio.timeout(self._timeout_s):
-                    return _checked(await self.connector.deliver(batch), batch)
-
-            receipt = await self._try(deliver)
-            if receipt is None:
+        parcel = Parcel(draft, self._cutter.types)
+        if not draft.records:
+            await self._account(parcel)
+            return True
+        while True:
+            failure = None if self._is_open else await self._open()
+            if failure is None:
+                async with self._flight.delivering():
+                    if len(draft.records) == 1 and self._flight.suspicion.is_convicted:
+                        return await self._convict(parcel)
+                    failure = await self._attempt(parcel)
+                    if failure is None:
+                        await self._account(parcel)
+                        self._backoff.reset()
+                        self._tell("healthy")
+                        return True
+            if not await self._is_tried_again(failure):
                 return False
-            assert batch is not None
-            rejected += [(batch.records[i], why) for i, why in receipt.rejected.items()]
-            sent = receipt.bytes
-        if rejected:
-            record, why = rejected[0]
+
+    async def _attempt(self, parcel: Parcel) -> BaseException | None:
+        """Attempt a parcel; what went wrong, if anything did."""
+        end = parcel.draft.end
+        # Noted before it is begun, so that whoever comes next repeats the same range.
+        parcel.attempt = await self._persist(
+            lambda: self._ledger.begin(self.name, end, len(parcel))
+        )
+        try:
+            await parcel.attempted(self.connector, self._encoding, self._timeout_s)
+        except (Exception, asyncio.CancelledError) as error:
+            await self._persist(
+                lambda: self._ledger.failed(
+                    self.name, was_sent=parcel.was_sent, is_innocent=not is_cancelled()
+                )
+            )
+            self._flight.look_again()
+            return _failure(error)
+        return None
+
+    async def _convict(self, parcel: Parcel) -> bool:
+        parcel.condemn(
+            f"it kills the courier: {DEATHS} couriers died while this record alone was delivered"
+        )
+        await self._account(parcel, is_convicted=True)
+        return not self._is_condemned()
+
+    async def _account(self, parcel: Parcel, *, is_convicted: bool = False) -> None:
+        if self._is_left:
+            raise asyncio.CancelledError
+        letters = parcel.dead_letters(self._states.conceal)
+        if letters:
             _log.warning(
                 "sink %s: dead letters: %d, the first (seq %d) because: %s",
                 self.name,
-                len(rejected),
-                record.seq,
-                why,
+                len(letters),
+                letters[0].seq,
+                letters[0].reason,
             )
-        letters = [_dead_letter(record, why, max(1, attempt)) for record, why in rejected]
-        self._cursor = draft.settled(self._cursor, len(letters), sent)
-        self._ledger.advance(self.name, self._cursor, letters)
+        cursor = parcel.draft.settled(self._cursor, len(letters), parcel.sent_bytes)
+        await self._persist(
+            lambda: self._ledger.advance(self.name, cursor, letters, is_convicted=is_convicted)
+        )
+        self._cursor = cursor
+        self._flight.look_again()
+        self._range_end = self._flight.suspicion.next_end(self.position)
+        self._on_moved()
+        if parcel.draft.given:
+            self._on_delivered(parcel.delivered(self.name))
+
+    async def _is_tried_again(self, failure: BaseException) -> bool:
+        """Wait before the next attempt; False when there is to be none."""
+        reason = describe(failure)
+        await self._close()
+        wait_s = self._backoff.next_s()
+        exhausted = self._backoff.exhausted
+        if exhausted is not None:
+            self._tell("stopped", f"{reason} ({exhausted})")
+            return False
+        self._tell("retrying", reason)
+        await asyncio.sleep(wait_s)
         return True
-
-    async def _encode(self, draft: Draft, rejected: list[tuple[Record, str]]) -> Batch:
-        records: Sequence[Record] = draft.records
-        types = {t.name: t for t in self._cutter.types.values()}
-        if self._encoding is None:
-            return Batch(draft.first, draft.end, records, types=types)
-        targets = self.connector.targets_of(records)
-        payloads, refused = await self._encoding.encode(records, targets, types)
-        if refused:
-            rejected += [(records[i], reason) for i, reason in refused.items()]
-            kept = [i for i in range(len(records)) if i not in refused]
-            records = [records[i] for i in kept]
-            targets = [targets[i] for i in kept]
-        return Batch(draft.first, draft.end, records, payloads, targets, types)
-
-    async def _open(self) -> Receipt:
-        async with asyncio.timeout(self._timeout_s):
-            await self.connector.open()
-        self._is_open = True
-        self._tell("healthy")
-        return Receipt()
-
-    async def _try(self, attempt: _Attempt) -> Receipt | None:
-        """Attempt until it succeeds; None when the limit is reached."""
-        while True:
-            try:
-                receipt = await attempt()
-            except (Exception, asyncio.CancelledError) as error:
-                # The boundary to the plugin: whatever it raises is shown, and tried again. A
-                # client library may let slip the cancellation of a task of its own.
-                if is_cancelled():
-                    raise
-                reason = describe(error)
-                await self._close()
-                wait_s = self._backoff.next_s()
-                if self._attempts is not None and self._backoff.failures >= self._attempts:
-                    self._tell("stopped", f"{reason} (after {self._attempts} attempts)")
-                    return None
-                self._tell("retrying", reason)
-                await asyncio.sleep(wait_s)
-            else:
-                self._backoff.reset()
-                self._tell("healthy")
-                return receipt
 
     async def _close(self) -> None:
         self._is_open = False
+        is_leaving = is_cancelled()
         try:
-            async with asyncio.timeout(self._timeout_s):
-                await self.connector.close()
-                if self._encoding is not None:
-                    await self._encoding.close()
-        except Exception as error:
-            self._tell("retrying", f"close: {describe(error)}")
+            await within(CLOSE_S if is_leaving else self._timeout_s, self._close_plugins())
+        except (Exception, asyncio.CancelledError) as error:
+            if is_cancelled() and not is_leaving:
+                raise
+            self._complain(describe(error))
+
+    def _complain(self, trouble: str) -> None:
+        """Say once why it cannot be closed: with a sink that is down it may be so each time."""
+        if trouble != self._close_trouble:
+            self._close_trouble = trouble
+            _log.warning("sink %s: close: %s", self.name, self._states.conceal(trouble))
+
+    async def _close_plugins(self) -> None:
+        await self.connector.close()
+        if self._encoding is not None:
+            await self._encoding.close()
+
+    async def _persist(self, write: Callable[[], _T]) -> _T:
+        return await persist(write, lambda reason: self._tell("retrying", reason))
 
     def _tell(self, state: _State, reason: str = "") -> None:
         self._states.sink(SinkState(self.name, state, reason))
 
 
-def _checked(receipt: object, batch: Batch) -> Receipt:
-    """What a connector gave back, if it is a receipt for this batch."""
-    if not isinstance(receipt, Receipt):
-        raise TypeError(f"deliver() is to give a Receipt, and gave {receipt!r}")
-    for index in receipt.rejected:
-        if not 0 <= index < len(batch):
-            raise IndexError(f"deliver() rejected record {index} of a batch of {len(batch)}")
-    return receipt
+def _failure(error: BaseException) -> BaseException:
+    """What a plugin raised: a failure, unless the present task is to end.
 
-
-def _dead_letter(record: Record, reason: str, attempt: int) -> DeadLetter:
-    content = {"stream_type": record.stream_type, **msgspec.structs.asdict(record)}
-    return DeadLetter(
-        seq=record.seq,
-        sink_seq=record.sink_seq,
-        # A plugin may give the exception itself, or text that SQLite does not take.
-        reason=str(reason).encode(errors="backslashreplace").decode(),
-        attempt=attempt,
-        wall_time=datetime.now(UTC).isoformat(),
-        record=pack(content),
-    )
+    A client library may let slip the cancellation of a task of its own.
+    """
+    if is_cancelled():
+        raise asyncio.CancelledError from error
+    return error

@@ -10,11 +10,11 @@ from operator import attrgetter
 from typing import Final
 
 from despatch.courier.turns import TURN_S, Turn
-from despatch.interfaces import Lines, Serializer, Shape, Unencodable
+from despatch.interfaces import Batch, EgressConnector, Lines, Serializer, Shape, Unencodable
 from despatch.records import Record
 from despatch.value_types import ValueType
 
-__all__ = ["Encoding"]
+__all__ = ["Encoding", "batch_of"]
 
 FIRST_SLICE: Final = 64
 MOST: Final = 128
@@ -128,6 +128,43 @@ class Encoding:
         async with asyncio.timeout(self._timeout_s):
             await self._serializer.prepare(shapes, target)
         self._prepared[target] = known.union(new)
+
+
+async def batch_of(
+    records: Sequence[Record],
+    connector: EgressConnector,
+    encoding: Encoding | None,
+    types: Mapping[str, ValueType],
+    *,
+    first: int,
+    end: int,
+) -> tuple[Batch, dict[int, str]]:
+    """Make a batch for a connector.
+
+    Args:
+        records: What the batch is made of.
+        connector: Says where each record goes.
+        encoding: Encodes for the connector, where it uses a serializer.
+        types: The value types of the records, by name.
+        first: The first position of the batch.
+        end: The position after its last.
+
+    Returns:
+        The batch, and the index of each record that cannot be encoded to the reason: it is not
+        in the batch.
+
+    Raises:
+        Exception: Whatever the plugins raise.
+    """
+    if encoding is None:
+        return Batch(first, end, records, types=types), {}
+    targets = connector.targets_of(records)
+    payloads, refused = await encoding.encode(records, targets, types)
+    if refused:
+        kept = [index for index in range(len(records)) if index not in refused]
+        records = [records[index] for index in kept]
+        targets = [targets[index] for index in kept]
+    return Batch(first, end, records, payloads, targets, types), refused
 
 
 def _separated(

@@ -13,6 +13,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from typing import Literal, TypeAlias
@@ -69,6 +70,7 @@ class ProcessHost(Host):
         secrets included, over the wire, where no other process can read them.
         """
         ours, theirs = Link.pair()
+        started_ns = time.time_ns()
         with theirs:
             # -P: a file of the user's own folder must not shadow a plugin's client library.
             self._process = subprocess.Popen(
@@ -77,7 +79,9 @@ class ProcessHost(Host):
                 pass_fds=[theirs.fileno(), self._folder.lock_fd],
             )
         link = Link(ours)
-        link.send(Configure(str(self._folder.path), self._settings.reveal(), self._progress))
+        link.send(
+            Configure(str(self._folder.path), self._settings.reveal(), self._progress, started_ns)
+        )
         return link
 
     @property

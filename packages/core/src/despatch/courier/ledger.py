@@ -1,24 +1,44 @@
 """The ledger: each sink's cursor, account and dead letters, in one transaction.
 
 SQLite, in the run's folder, written by the courier alone, so that its checkpoints hold up no
-clock. `kill -9` of the courier loses nothing that was committed.
+clock. `kill -9` of the courier loses nothing that was committed. A machine that dies may lose the
+last transactions, and no others: what they confirmed is delivered again.
+
+Every write may raise `sqlite3.OperationalError`, on a full disk for instance, and has then changed
+nothing; `persistence.persist` tries it again.
 
 For each sink, at its cursor: ``given = delivered + dead_lettered + dropped`` and
-``given + not_selected + damaged = position``.
+``given + not_selected + damaged + removed = position``.
 """
 
 from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from despatch.courier.cursors import Attempt, Cursor, DeadLetter, Gap
+from despatch.courier.suspicion import Stage, Suspicion
+from despatch.courier.suspicions import Suspicions
+from despatch.journal.reserve import reserve_bytes
 
 __all__ = ["Attempt", "Cursor", "DeadLetter", "Ledger"]
+
+BUSY_S: Final = 0.05
+"""How long the loop stands still for a ledger that another process writes, in wall seconds."""
+
+_PAGE: Final = 500
+_PAGE_BYTES: Final = 4096
+_GAPS: Final = msgspec.json.Decoder(tuple[Gap, ...])
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS sinks (
     name TEXT PRIMARY KEY,
+    guarantee TEXT NOT NULL DEFAULT '',
     position INTEGER NOT NULL DEFAULT 0,
     delivered INTEGER NOT NULL DEFAULT 0,
     dead_lettered INTEGER NOT NULL DEFAULT 0,
@@ -28,6 +48,8 @@ CREATE TABLE IF NOT EXISTS sinks (
     bytes INTEGER NOT NULL DEFAULT 0,
     retries INTEGER NOT NULL DEFAULT 0,
     repeats INTEGER NOT NULL DEFAULT 0,
+    removed INTEGER NOT NULL DEFAULT 0,
+    gaps TEXT NOT NULL DEFAULT '[]',
     attempt_end INTEGER,
     attempts INTEGER NOT NULL DEFAULT 0
 ) STRICT;
@@ -44,92 +66,80 @@ CREATE TABLE IF NOT EXISTS dead_letters (
 """
 
 
-@dataclass(frozen=True, slots=True)
-class Cursor:
-    """How far a sink has come, and what became of the records up to there.
-
-    Attributes:
-        position: The first position of the journal that the sink has not accounted for.
-        delivered: Records that the sink confirmed.
-        dead_lettered: Records that the sink will never take.
-        not_selected: Records that the sink's `select` left out.
-        damaged: Positions whose records the journal could not give back.
-        dropped: Records that were given up to make room in the journal (`when_full`).
-        bytes: What the sink was sent.
-        retries: Attempts that failed.
-        repeats: Records that were in an attempt that failed or was cut off: the sink may have
-            some of them twice.
-    """
-
-    position: int = 0
-    delivered: int = 0
-    dead_lettered: int = 0
-    not_selected: int = 0
-    damaged: int = 0
-    dropped: int = 0
-    bytes: int = 0
-    retries: int = 0
-    repeats: int = 0
-
-    @property
-    def given(self) -> int:
-        """Records that the sink was given and that are accounted for."""
-        return self.delivered + self.dead_lettered + self.dropped
-
-
-@dataclass(frozen=True, slots=True)
-class Attempt:
-    """A batch that was begun and not confirmed: its range ends at `end`."""
-
-    end: int
-    attempts: int
-
-
-@dataclass(frozen=True, slots=True)
-class DeadLetter:
-    """A record that a sink will never take.
-
-    Attributes:
-        seq: The record's position in the journal.
-        sink_seq: The number it had for this sink; readers of the sink see a hole there.
-        reason: Why.
-        attempt: At which attempt that was known.
-        wall_time: When, ISO 8601, UTC.
-        record: The record, as msgpack (`despatch.values.unpack`).
-    """
-
-    seq: int
-    sink_seq: int
-    reason: str
-    attempt: int
-    wall_time: str
-    record: bytes
-
-
 class Ledger:
-    """Reads and writes the ledger of one run."""
+    """Reads and writes the ledger of one run.
+
+    Args:
+        path: The file, made where it is not there yet.
+
+    Attributes:
+        suspicions: Who may have killed a courier.
+
+    Raises:
+        sqlite3.OperationalError: The file cannot be opened or made, on a full disk for instance.
+    """
 
     def __init__(self, path: Path) -> None:
-        self._db = sqlite3.connect(path)
-        # WAL with NORMAL survives the death of the process without an fsync a transaction.
-        self._db.execute("PRAGMA journal_mode=WAL")
-        self._db.execute("PRAGMA synchronous=NORMAL")
-        self._db.executescript(_SCHEMA)
+        self._db = sqlite3.connect(path, timeout=BUSY_S)
+        try:
+            # In WAL mode what was committed is in the system's cache, and survives the death of
+            # the process. NORMAL syncs at checkpoints only, and keeps the file whole if the
+            # machine dies. Source: https://www.sqlite.org/pragma.html#pragma_synchronous
+            self._db.execute("PRAGMA journal_mode=WAL")
+            self._db.execute("PRAGMA synchronous=NORMAL")
+            # The file beside it stays well below what the journal leaves of the disk.
+            pages = reserve_bytes(path.parent) // 4 // _PAGE_BYTES
+            self._db.execute(f"PRAGMA wal_autocheckpoint={max(16, min(1000, pages))}")
+            self._db.executescript(_SCHEMA)
+            self.suspicions = Suspicions(self._db)
+        except BaseException:
+            self._db.close()
+            raise
 
-    def open_sink(self, name: str) -> Cursor:
-        """The sink's cursor; a sink that is new starts at the journal's beginning."""
+    def open_sink(self, name: str, guarantee: str = "", *, kept_from: int = 0) -> Cursor:
+        """The sink's cursor; a sink that is new starts at the beginning of what is kept.
+
+        Args:
+            name: The sink's name.
+            guarantee: What its connector declares, for the account.
+            kept_from: The first position of the journal that is still kept.
+        """
         with self._db:
-            self._db.execute("INSERT OR IGNORE INTO sinks (name) VALUES (?)", (name,))
+            self._db.execute(
+                "INSERT OR IGNORE INTO sinks (name, position, removed) VALUES (?1, ?2, ?2)",
+                (name, self._begins(kept_from)),
+            )
+            if guarantee:
+                self._db.execute("UPDATE sinks SET guarantee = ? WHERE name = ?", (guarantee, name))
         return self.cursor(name)
 
-    def cursor(self, name: str) -> Cursor:
-        """The sink's cursor; that of an unknown sink is at the beginning."""
+    def guarantee(self, name: str) -> str:
+        """What the sink's connector declares; empty where no courier has opened the sink."""
+        row = self._db.execute("SELECT guarantee FROM sinks WHERE name = ?", (name,)).fetchone()
+        return "" if row is None else str(row[0])
+
+    def cursor(self, name: str, *, kept_from: int = 0) -> Cursor:
+        """The sink's cursor; that of a sink that is new is at the beginning of what is kept.
+
+        Args:
+            name: The sink's name.
+            kept_from: The first position of the journal that is still kept.
+        """
         row = self._db.execute(
             "SELECT position, delivered, dead_lettered, not_selected, damaged, dropped, bytes,"
-            " retries, repeats FROM sinks WHERE name = ?",
+            " retries, repeats, removed, gaps FROM sinks WHERE name = ?",
             (name,),
         ).fetchone()
-        return Cursor() if row is None else Cursor(*row)
+        if row is None:
+            begins = self._begins(kept_from)
+            return Cursor(position=begins, removed=begins)
+        return replace(Cursor(*row[:-1]), gaps=_GAPS.decode(row[-1]))
+
+    def _begins(self, kept_from: int) -> int:
+        """Where a sink begins that is new: what was removed before was for those there were."""
+        row = self._db.execute("SELECT min(position) FROM sinks").fetchone()
+        # What is missing though a sink has yet to take it was not removed: it is lost.
+        return kept_from if row[0] is not None and kept_from <= row[0] else 0
 
     def attempt(self, name: str) -> Attempt | None:
         """The batch that was begun and not confirmed, if there is one."""
@@ -138,7 +148,32 @@ class Ledger:
         ).fetchone()
         return None if row is None or row[0] is None else Attempt(*row)
 
-    def begin(self, name: str, end: int, records: int) -> None:
+    def reckon(self, died_ns: int, *, on_parole: bool = False) -> dict[str, Suspicion]:
+        """Find out what was at work when the last courier died. Called once, at a start.
+
+        Args:
+            died_ns: When it died at the latest, wall time in nanoseconds since 1970, UTC.
+            on_parole: Whether connectors that were condemned get one more chance.
+
+        Returns:
+            What is held now against those whose plugins were at work, by who they are.
+        """
+        with self._db:
+            if on_parole:
+                self.suspicions.change_all(Suspicion.paroled)
+            return self.suspicions.reckon(died_ns)
+
+    def take_up(self, who: str, stage: Stage) -> None:
+        """Note what is about to be done with the plugin of a sink or a source."""
+        with self._db:
+            self.suspicions.begin(who, stage)
+
+    def put(self, who: str, suspicion: Suspicion) -> None:
+        """Note what is held against a sink or a source."""
+        with self._db:
+            self.suspicions.put(who, suspicion)
+
+    def begin(self, name: str, end: int, records: int) -> int:
         """Note that a batch up to `end` is attempted, so that the next attempt has its range.
 
         Args:
@@ -146,20 +181,55 @@ class Ledger:
             end: Where the batch's range ends.
             records: How many records the batch has; they count as repeated from the second
                 attempt on.
+
+        Returns:
+            Which attempt this is, from 1.
         """
         with self._db:
-            self._db.execute(
-                "UPDATE sinks SET repeats = repeats + iif(attempt_end IS NULL, 0, ?),"
-                " retries = retries + iif(attempt_end IS NULL, 0, 1),"
-                " attempts = attempts + 1, attempt_end = ? WHERE name = ?",
+            self.suspicions.begin(f"sink {name}", Stage.DELIVERING, records)
+            row = self._db.execute(
+                "UPDATE sinks SET repeats = repeats + iif(attempts = 0, 0, ?),"
+                " retries = retries + iif(attempts = 0, 0, 1),"
+                " attempts = attempts + 1, attempt_end = ? WHERE name = ? RETURNING attempts",
                 (records, end, name),
-            )
+            ).fetchone()
+        return int(row[0])
 
-    def advance(self, name: str, cursor: Cursor, dead_letters: Iterable[DeadLetter] = ()) -> None:
+    def failed(self, name: str, *, was_sent: bool, is_innocent: bool = True) -> None:
+        """Note that the attempt that was begun has come to an end, and not to a good one.
+
+        Args:
+            name: The sink's name.
+            was_sent: Whether the sink may have got any of it; else it was no attempt.
+            is_innocent: Whether it came to an end by itself; else it was cut off.
+        """
+        suspicion = self.suspicions.of(f"sink {name}")
+        after = suspicion.cleared() if is_innocent else replace(suspicion, stage=Stage.IDLE)
+        with self._db:
+            self._db.execute(
+                "UPDATE sinks SET attempts = attempts - ? WHERE name = ?", (not was_sent, name)
+            )
+            self.suspicions.put(f"sink {name}", after)
+
+    def advance(
+        self,
+        name: str,
+        cursor: Cursor,
+        dead_letters: Iterable[DeadLetter] = (),
+        *,
+        is_convicted: bool = False,
+    ) -> None:
         """Move the sink's cursor, with its account and its dead letters, in one transaction.
 
         `retries` and `repeats` are the ledger's own: those of `cursor` are not written.
+
+        Args:
+            name: The sink's name.
+            cursor: Where it is now, and its account.
+            dead_letters: What has become of records on the way.
+            is_convicted: Whether the one record on the way was found to kill couriers.
         """
+        who = f"sink {name}"
         with self._db:
             self._db.executemany(
                 "INSERT INTO dead_letters VALUES (?, ?, ?, ?, ?, ?, ?)",
@@ -168,10 +238,17 @@ class Ledger:
                     for d in dead_letters
                 ),
             )
+            is_delivered = cursor.delivered > self.cursor(name).delivered
+            self.suspicions.settle(
+                who, cursor.position, is_delivered=is_delivered, is_convicted=is_convicted
+            )
             self._db.execute(
                 "UPDATE sinks SET position = ?, delivered = ?, dead_lettered = ?,"
-                " not_selected = ?, damaged = ?, dropped = ?, bytes = ?,"
-                " attempt_end = NULL, attempts = 0 WHERE name = ?",
+                " not_selected = ?, damaged = ?, dropped = ?, bytes = ?, gaps = ?,"
+                " attempt_end = NULL,"
+                # What is left of a suspect range was attempted before, as part of the whole.
+                " attempts = iif((SELECT suspect_end FROM suspicions WHERE who = ?) IS NULL,"
+                " 0, attempts) WHERE name = ?",
                 (
                     cursor.position,
                     cursor.delivered,
@@ -180,18 +257,75 @@ class Ledger:
                     cursor.damaged,
                     cursor.dropped,
                     cursor.bytes,
+                    msgspec.json.encode(cursor.gaps).decode(),
+                    who,
                     name,
                 ),
             )
 
     def dead_letters(self, name: str) -> Iterator[DeadLetter]:
-        """The sink's dead letters, in the order of the journal."""
-        for row in self._db.execute(
+        """The sink's dead letters, in the order of the journal; they may change meanwhile."""
+        after = -1
+        while page := self._db.execute(
             "SELECT seq, sink_seq, reason, attempt, wall_time, record FROM dead_letters"
-            " WHERE sink = ? ORDER BY seq",
-            (name,),
-        ):
-            yield DeadLetter(*row)
+            " WHERE sink = ? AND seq > ? ORDER BY seq LIMIT ?",
+            (name, after, _PAGE),
+        ).fetchall():
+            for row in page:
+                yield DeadLetter(*row)
+            after = page[-1][0]
+
+    def sinks_with_dead_letters(self) -> list[str]:
+        """The names of the sinks that have dead letters, sorted."""
+        rows = self._db.execute("SELECT DISTINCT sink FROM dead_letters ORDER BY sink")
+        return [name for (name,) in rows]
+
+    def begin_again(self, name: str, records: int) -> None:
+        """Note that so many dead letters are sent again.
+
+        They count as repeated until it is known what became of them: of an attempt that is cut
+        off, the sink may have some.
+        """
+        with self._db:
+            self._db.execute(
+                "UPDATE sinks SET retries = retries + 1, repeats = repeats + ? WHERE name = ?",
+                (records, name),
+            )
+
+    def settle_dead_letters(
+        self,
+        name: str,
+        delivered: Iterable[int],
+        rejected: Iterable[DeadLetter],
+        *,
+        begun: int = 0,
+        sent: int = 0,
+    ) -> None:
+        """Account for dead letters that were sent again, in one transaction.
+
+        Args:
+            name: The sink's name.
+            delivered: The positions of those that it confirmed: they are dead letters no more.
+            rejected: Those that stay, as they are now.
+            begun: How many records the attempt had that succeeded, as `begin_again` noted it.
+            sent: How many bytes the sink was sent.
+        """
+        with self._db:
+            gone = self._db.executemany(
+                "DELETE FROM dead_letters WHERE sink = ? AND seq = ?",
+                ((name, seq) for seq in delivered),
+            ).rowcount
+            self._db.executemany(
+                "UPDATE dead_letters SET reason = ?, attempt = ?, wall_time = ?"
+                " WHERE sink = ? AND seq = ?",
+                ((d.reason, d.attempt, d.wall_time, name, d.seq) for d in rejected),
+            )
+            self._db.execute(
+                "UPDATE sinks SET delivered = delivered + ?1, dead_lettered = dead_lettered - ?1,"
+                " bytes = bytes + ?2, retries = retries - (?3 > 0), repeats = repeats - ?3"
+                " WHERE name = ?4",
+                (max(0, gone), sent, begun, name),
+            )
 
     def close(self) -> None:
         """Let go of the file. May be called twice."""

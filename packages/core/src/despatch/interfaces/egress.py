@@ -50,6 +50,8 @@ class Batch:
             or empty like `payloads`.
         types: The value types of the records, by the name that `record.type` gives.
         attempt: 1 at the first attempt.
+        is_late: Whether these are dead letters that are sent again: records that the sink has
+            not got, between others that it has. What follows them in the journal came before.
     """
 
     first: int
@@ -59,6 +61,7 @@ class Batch:
     targets: Sequence[str] = ()
     types: Mapping[str, ValueType] = field(default_factory=dict)
     attempt: int = 1
+    is_late: bool = False
 
     def __len__(self) -> int:
         return len(self.records)

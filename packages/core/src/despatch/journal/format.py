@@ -75,6 +75,7 @@ __all__ = [
     "MAX_PAYLOAD_BYTES",
     "FrameHeader",
     "FrameKind",
+    "first_position",
     "pack_frame",
     "pack_segment_head",
     "parse_frame_header",
@@ -92,7 +93,6 @@ FRAME_MAGIC: Final = b"\xf5DF\n"
 
 MAX_PAYLOAD_BYTES: Final = 64 * 1024 * 1024
 """No length beyond this is believed."""
-MAX_ENTRY_BYTES: Final = MAX_PAYLOAD_BYTES // 2
 _MAX_META_BYTES: Final = 64 * 1024
 
 _SEGMENT_HEAD: Final = struct.Struct(">8sIIQ")
@@ -104,6 +104,9 @@ MAX_HEAD_BYTES: Final = _SEGMENT_HEAD.size + _MAX_META_BYTES + _CHECKSUM.size
 ARRAY32: Final = struct.Struct(">BI")
 """How the payload of ENTRIES begins: this mark, and how many follow."""
 ARRAY32_MARK: Final = 0xDD
+
+MAX_ENTRY_BYTES: Final = MAX_PAYLOAD_BYTES // 2 - ARRAY32.size
+"""A buffer of less than this and one more entry are still one frame."""
 
 _SEGMENT_NAME: Final = re.compile(r"\d{20}\.journal", re.ASCII)
 
@@ -229,6 +232,16 @@ def segments(folder: Path) -> list[Path]:
         return sorted(path for path in folder.iterdir() if _SEGMENT_NAME.fullmatch(path.name))
     except OSError as error:
         raise JournalError(f"{folder}: the journal cannot be read: {error.strerror}") from error
+
+
+def first_position(folder: Path) -> int:
+    """The first position of which a journal still has the segment; 0 where it has none.
+
+    Raises:
+        JournalError: The folder cannot be read.
+    """
+    present = segments(folder)
+    return segment_first(present[0]) if present else 0
 
 
 def remove_segments(folder: Path, before: int, *, keep_s: float = 0.0) -> list[Path]:

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import time
 import zlib
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from itertools import chain
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final
 
 from ormsgpack import Fragment
 
-from despatch.errors import DespatchError, JournalError, UnencodableError
+from despatch.errors import DespatchError, JournalError, JournalFullError
 from despatch.journal.format import (
     ARRAY32,
     ARRAY32_MARK,
@@ -24,34 +23,16 @@ from despatch.journal.format import (
     FrameKind,
     pack_frame,
     pack_segment_head,
-    segment_name,
 )
+from despatch.journal.packing import pack_otherwise, too_long
+from despatch.journal.segment import OpenSegment, make_empty, sync_folders
 from despatch.value_types import ValueType
-from despatch.values import OPTIONS, default, pack, packb
+from despatch.values import OPTIONS, Hook, default, pack, packb
 
-__all__ = ["JournalWriter", "pack_entry"]
+__all__ = ["JournalWriter"]
 
 # The buffer begins with room for the frame's header, so that a frame is one write.
 _ROOM: Final = HEADER_BYTES + ARRAY32.size
-
-
-def pack_entry(entry: list[Any], fields: Sequence[str] = ()) -> bytes:
-    """An entry as its bytes in a journal.
-
-    Args:
-        entry: The entry.
-        fields: What its items are called, for errors.
-
-    Raises:
-        UnencodableError: Something in it cannot be packed, or it is too long.
-    """
-    try:
-        packed = packb(entry, default, OPTIONS)
-    except TypeError:
-        packed = _pack_slowly(entry, fields)
-    if len(packed) > MAX_ENTRY_BYTES:
-        raise _too_long(packed)
-    return packed
 
 
 class JournalWriter:
@@ -63,13 +44,22 @@ class JournalWriter:
         fields: What the items of an entry are called, for errors; it goes into the meta.
         flush_bytes: A frame is written once the buffer has so many bytes.
         segment_bytes: A new segment is begun before one would have more bytes than this.
-        before_write: Called before each frame of entries is written.
+        is_synced: Whether each frame is on the disk, and not just the system's, before anything
+            goes on.
+        before_write: Called before each frame of entries is written, with its size in bytes.
+        after_write: Called after that, with the position after the frame's last entry and its
+            size in bytes.
+        on_full: Called when the disk is full, with the error and how many bytes wait to be
+            written. It says whether to try again at once; if not, what was appended stays in the
+            buffer, and is tried again by the next `flush` or when as much again has been
+            appended. It raises where that may not be.
 
     Attributes:
         end: The position after the last entry that was appended.
         written: The position after the last entry that was written.
 
     Raises:
+        JournalFullError: The disk is full.
         JournalError: The folder is not empty, or cannot be written to.
     """
 
@@ -81,7 +71,10 @@ class JournalWriter:
         fields: Sequence[str] = (),
         flush_bytes: int = 256 * 1024,
         segment_bytes: int = 64 * 1024 * 1024,
-        before_write: Callable[[], object] | None = None,
+        is_synced: bool = False,
+        before_write: Callable[[int], object] | None = None,
+        after_write: Callable[[int, int], object] | None = None,
+        on_full: Callable[[JournalFullError, int], bool] | None = None,
     ) -> None:
         if not 0 < flush_bytes <= MAX_ENTRY_BYTES:
             raise ValueError(f"flush_bytes is {flush_bytes}; from 1 to {MAX_ENTRY_BYTES} are taken")
@@ -91,20 +84,31 @@ class JournalWriter:
         self._meta = {**meta, "fields": list(fields)} if fields else dict(meta)
         self._fields = tuple(fields)
         self._segment_bytes = segment_bytes
+        self._is_synced = is_synced
         self._before_write = before_write
+        self._after_write = after_write
+        self._on_full = on_full
         self._buffer = bytearray(_ROOM)
+        self._flush_bytes = flush_bytes
+        # Where what waits for room on the disk is cut into frames: up to which position each
+        # goes, and its size. What comes after them is the last frame.
+        self._cuts: deque[tuple[int, int]] = deque()
+        self._cut_bytes = 0
         self._full_at = _ROOM + flush_bytes
         self._types: list[bytes] = []
         self._is_closed = False
-        _make_empty(folder)
+        make_empty(folder)
         self._segment = self._new_segment()
 
-    def append(self, entry: list[Any] | Fragment) -> int:
+    def append(self, entry: list[Any] | Fragment, hook: Hook = default) -> int:
         """Append an entry, as it is now: what becomes of its parts later changes nothing.
 
-        A `Fragment` is an entry that is packed already.
-
         Either the entry is appended, or an error is raised and nothing has changed.
+
+        Args:
+            entry: The entry. A `Fragment` is one that is packed already.
+            hook: Takes what msgpack does not know. By default whatever can be packed is, and
+                what cannot is named in the error.
 
         Returns:
             The entry's position, counted from 0.
@@ -114,9 +118,9 @@ class JournalWriter:
             JournalError: The buffer is full and cannot be written.
         """
         try:
-            packed = packb(entry, default, OPTIONS)
-        except TypeError:
-            packed = _pack_slowly(entry, self._fields)
+            packed = packb(entry, hook, OPTIONS)
+        except TypeError as error:
+            packed = pack_otherwise(entry, hook, self._fields, error)
         buffer = self._buffer
         buffer += packed
         position = self.end
@@ -139,28 +143,43 @@ class JournalWriter:
         """Write what was appended, as one frame.
 
         Raises:
-            JournalError: It cannot be written, for instance on a full disk. It stays in the
-                buffer, and may be tried again.
+            JournalFullError: The disk is full, and nobody has said what to do then. What was
+                appended stays in the buffer, and may be tried again.
+            JournalError: It cannot be written. It stays in the buffer, unless it was written and
+                only could not be synced.
         """
         if self._is_closed:
             return
-        if self.end > self.written:
-            self._write_entries()
-        else:
-            self._write_new_types()
+        while True:
+            try:
+                self._write()
+            except JournalFullError as error:
+                # A segment that is followed by another can be removed, once its readers are done.
+                with contextlib.suppress(JournalError):
+                    self._turn_over()
+                if self._on_full is None:
+                    raise
+                if not self._on_full(error, len(self._buffer)):
+                    self._postpone()
+                    return
+            else:
+                self._full_at = _ROOM + self._flush_bytes
+                return
 
     def close(self) -> None:
         """Write what was appended and say that the journal ends here.
 
         Raises:
-            JournalError: It cannot be written; the journal is still open and may be closed again.
+            JournalFullError: The disk is full; the journal is still open and may be closed again.
+            JournalError: It cannot be written; the same holds.
         """
         if self._is_closed:
             return
-        self.flush()
+        self._write()
         self._segment.write(pack_frame(FrameKind.END, self.end, written_ns=time.time_ns()))
         self._is_closed = True
         self._full_at = 0
+        self._sync()
         self._segment.close()
 
     def __enter__(self) -> JournalWriter:
@@ -180,33 +199,76 @@ class JournalWriter:
             if self._is_closed:
                 raise JournalError(f"{self._folder}: the journal is closed")
             if length > MAX_ENTRY_BYTES:
-                raise _too_long(self._buffer[-length:])
+                raise too_long(self._buffer[-length:])
             self.flush()
         except DespatchError:
-            del self._buffer[-length:]
-            self.end -= 1
+            if self.end > self.written:  # else it was written and only could not be synced
+                del self._buffer[-length:]
+                self.end -= 1
             raise
 
+    def _postpone(self) -> None:
+        """Let it wait in the buffer, in frames of the usual size: they fit where there is little.
+
+        Nothing is tried for each entry: only when as much again has come.
+        """
+        size = len(self._buffer) - _ROOM - self._cut_bytes
+        if size >= self._flush_bytes:
+            self._cuts.append((self.end, size))
+            self._cut_bytes += size
+        self._full_at = min(_ROOM + self._cut_bytes + self._flush_bytes, _ROOM + MAX_ENTRY_BYTES)
+
+    def _write(self) -> None:
+        if self.end == self.written:
+            self._write_new_types()
+        while self.end > self.written:
+            self._write_entries()
+
     def _write_entries(self) -> None:
-        if self._before_write is not None:
-            self._before_write()
+        """Write a frame: what is in the buffer, or the first part of what has waited there."""
         buffer = self._buffer
-        is_full = self._segment.size + len(buffer) > self._segment_bytes
-        if is_full and self.written > self._segment.first:
+        end, length = self._cuts[0] if self._cuts else (self.end, len(buffer) - _ROOM)
+        size = _ROOM + length
+        if self._before_write is not None:
+            first = self.written
+            self._before_write(size)
+            if self.written > first:
+                return  # a signal's handler has published meanwhile, and the buffer was full
+        if self._segment.size + size > self._segment_bytes:
+            self._turn_over()
+        self._write_new_types()
+        with memoryview(buffer)[:size] as frame:
+            ARRAY32.pack_into(frame, HEADER_BYTES, ARRAY32_MARK, end - self.written)
+            with frame[HEADER_BYTES:] as payload:
+                checksum = zlib.crc32(payload)
+            header = FrameHeader(
+                FrameKind.ENTRIES,
+                size - HEADER_BYTES,
+                end - self.written,
+                self.written,
+                checksum,
+                time.time_ns(),
+            )
+            frame[:HEADER_BYTES] = header.pack()
+            self._segment.write(frame)
+        del buffer[_ROOM:size]
+        self.written = end
+        if self._cuts:
+            self._cuts.popleft()
+            self._cut_bytes -= length
+        if self._after_write is not None:
+            self._after_write(end, size)
+        self._sync()
+
+    def _turn_over(self) -> None:
+        """Begin a new segment, unless this one has no entries yet."""
+        if self.written > self._segment.first:
             finished, self._segment = self._segment, self._new_segment()
             finished.close()
-        self._write_new_types()
-        ARRAY32.pack_into(buffer, HEADER_BYTES, ARRAY32_MARK, self.end - self.written)
-        with memoryview(buffer)[HEADER_BYTES:] as payload:
-            length, checksum = len(payload), zlib.crc32(payload)
-        count = self.end - self.written
-        header = FrameHeader(
-            FrameKind.ENTRIES, length, count, self.written, checksum, time.time_ns()
-        )
-        buffer[:HEADER_BYTES] = header.pack()
-        self._segment.write(buffer)
-        del buffer[_ROOM:]
-        self.written = self.end
+
+    def _sync(self) -> None:
+        if self._is_synced:
+            self._segment.sync()
 
     def _write_new_types(self) -> None:
         new = self._types[self._segment.types :]
@@ -214,86 +276,14 @@ class JournalWriter:
             self._segment.write(_types_frame(new, self.written))
             self._segment.types = len(self._types)
 
-    def _new_segment(self) -> _Segment:
+    def _new_segment(self) -> OpenSegment:
         head = pack_segment_head(self.written, self._meta)
         if self._types:
             head += _types_frame(self._types, self.written)
-        return _Segment(self._folder, self.written, head, len(self._types))
-
-
-class _Segment:
-    """The segment that is being written.
-
-    Attributes:
-        first: The position of its first entry.
-        size: How many bytes were written whole.
-        types: How many types it has.
-    """
-
-    def __init__(self, folder: Path, first: int, head: bytes, types: int) -> None:
-        self.first = first
-        self.size = 0
-        self.types = types
-        self._path = folder / segment_name(first)
-        try:
-            self._fd = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o666)
-        except OSError as error:
-            raise self._failure("made", error) from error
-        try:
-            self.write(head)
-        except JournalError:
-            os.close(self._fd)
-            with contextlib.suppress(OSError):
-                self._path.unlink()
-            raise
-
-    def write(self, data: bytes | bytearray) -> None:
-        """Write all of it or, as far as a reader is concerned, nothing."""
-        done = 0
-        try:
-            # The view is given back before an error is: a buffer in view cannot change its size.
-            with memoryview(data) as view:
-                while done < len(data):
-                    done += os.pwrite(self._fd, view[done:], self.size + done)
-        except OSError as error:
-            # Should this fail too, the next write goes to the same place.
-            with contextlib.suppress(OSError):
-                os.ftruncate(self._fd, self.size)
-            raise self._failure(f"written at byte {self.size}", error) from error
-        self.size += done
-
-    def close(self) -> None:
-        """Close the file."""
-        try:
-            os.close(self._fd)
-        except OSError as error:
-            raise self._failure(
-                "closed, and may have lost what was written to it", error
-            ) from error
-
-    def _failure(self, what: str, error: OSError) -> JournalError:
-        return JournalError(f"{self._path}: cannot be {what}: {error.strerror}")
-
-
-def _pack_slowly(entry: Any, fields: Sequence[str]) -> bytes:
-    named = fields[: len(entry)]
-    unnamed = (f"entry[{index}]" for index in range(len(named), len(entry)))
-    parts = zip(entry, chain(named, unnamed), strict=True)
-    return packb([Fragment(pack(part, name)) for part, name in parts])
-
-
-def _too_long(packed: bytes | bytearray) -> UnencodableError:
-    return UnencodableError(f"entry of {len(packed)} bytes; {MAX_ENTRY_BYTES} are taken")
-
-
-def _make_empty(folder: Path) -> None:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        is_empty = not any(folder.iterdir())
-    except OSError as error:
-        raise JournalError(f"{folder}: no journal can be made here: {error.strerror}") from error
-    if not is_empty:
-        raise JournalError(f"{folder}: a journal is begun in an empty folder, and this one is not")
+        segment = OpenSegment(self._folder, self.written, head, len(self._types))
+        if self._is_synced:
+            sync_folders(self._folder)
+        return segment
 
 
 def _types_frame(packed: Sequence[bytes], first: int) -> bytes:

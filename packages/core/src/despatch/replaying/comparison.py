@@ -21,7 +21,7 @@ from despatch.entries import ENTRY_FIELDS, WALL_KINDS, Entry
 from despatch.journal import JournalReader, JournalWriter, pack_entry, segments
 from despatch.replaying.differences import Difference, Verdict, describe_record, first_inequality
 from despatch.value_types import ValueType
-from despatch.values import unpack
+from despatch.values import Hook, default, unpack
 
 __all__ = ["Comparison"]
 
@@ -89,15 +89,19 @@ class Comparison:
         self._resumes_with: list[_Record] = []
         self._at_resumption: list[bytes] = []
 
-    def append(self, entry: Entry) -> int:
+    def append(self, entry: Entry, hook: Hook = default) -> int:
         """Take a record that the replay publishes.
+
+        Args:
+            entry: The record.
+            hook: As for `JournalWriter.append`.
 
         Raises:
             UnencodableError: As the journal of the run would.
         """
-        packed = pack_entry(entry, ENTRY_FIELDS)
+        packed = pack_entry(entry, ENTRY_FIELDS, hook)
         if self._keep is not None:
-            self._keep.append(entry)
+            self._keep.append(entry, hook)
         position = self.end
         self.end += 1
         if self._is_there and self._verdict.difference is None and packed[:2] not in _WALL_KINDS:

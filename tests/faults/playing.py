@@ -1,0 +1,114 @@
+"""A run in this process, played step by step: publish so many, hurt, wait, mend, go on."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from despatch import Run
+from despatch.courier.ledger import Cursor, Ledger
+from despatch.report import Report
+from faults.publishing import PER_S, publish_steadily
+from faults.sinks import Sink
+from processes import wait_until
+
+
+class Play:
+    """A run of the publishing model.
+
+    Args:
+        folder: Where the runs' folders go.
+        sinks: The run's sinks.
+        entries: Their entries in the settings; by default as the sinks give them.
+        **settings: Other settings.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        sinks: Sequence[Sink],
+        entries: Sequence[dict[str, Any]] | None = None,
+        **settings: Any,
+    ) -> None:
+        given = {
+            "name": "faults",
+            "runs": folder / "runs",
+            "courier": {"grace": "60s"},
+            "journal": {"flush": {"interval": "10ms"}},
+            "egress": [sink.entry() for sink in sinks] if entries is None else list(entries),
+        }
+        self.sinks = sinks
+        self.run = Run({**given, **settings}, publish_steadily)
+        self.published = 0
+
+    def __enter__(self) -> Play:
+        self.run.__enter__()
+        return self
+
+    def __exit__(self, *exc_info: Any) -> None:
+        self.run.__exit__(*exc_info)
+
+    @property
+    def folder(self) -> Path:
+        """The run's folder."""
+        return self.run.folder.path
+
+    @property
+    def report(self) -> Report:
+        """What became of it, once it has been left."""
+        return self.run.report
+
+    def publish(self, count: int) -> None:
+        """Publish so many records more; a multiple of `PER_S`."""
+        self.published += count
+        self.run.env.run(until=self.published // PER_S - 0.5)
+
+    def state(self, sink: Sink) -> str | None:
+        """How a sink fares, as the simulator knows it."""
+        self.run._switchboard.attend()
+        state = self.run._switchboard.sinks.get(sink.connector)
+        return None if state is None else state.state
+
+    def cursor(self, sink: Sink) -> Cursor:
+        """How far a sink has come."""
+        self.run._switchboard.attend()
+        ledger = Ledger(self.run.folder.ledger)
+        try:
+            return ledger.cursor(sink.connector)
+        finally:
+            ledger.close()
+
+    def wait_delivered(self, *sinks: Sink) -> None:
+        """Wait until sinks, or all of them, have accounted for all that was published."""
+        for sink in sinks or self.sinks:
+            wait_until(
+                lambda sink=sink: self.cursor(sink).position >= self.published,
+                f"record {self.published} at {sink.connector}",
+            )
+
+    @contextmanager
+    def leaving(self, fault: AbstractContextManager[object]) -> Iterator[None]:
+        """Enters a fault, and mends it once the run is draining, from another thread."""
+        is_mended = threading.Event()
+
+        def mend() -> None:
+            try:
+                wait_until(self._is_draining, "draining")
+            finally:
+                fault.__exit__(None, None, None)
+                is_mended.set()
+
+        fault.__enter__()
+        yield
+        threading.Thread(target=mend, name="mend").start()
+        self.__exit__(None, None, None)
+        assert is_mended.wait(60)
+
+    def _is_draining(self) -> bool:
+        info = msgspec.json.decode((self.folder / "run.json").read_bytes())
+        return bool(info["state"] in ("draining", "finished", "failed"))

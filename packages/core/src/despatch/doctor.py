@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from typing import Literal, TypeAlias
 
 from despatch.concealment import Concealer
@@ -151,7 +150,7 @@ def _targets(
 def _samples(simulation: str) -> Iterator[tuple[Record, Record]]:
     """For each stream, two records that have nothing in common but the simulation."""
     one, other = (
-        (f"sample-{i}", f"Sample{i}", None, float(i), datetime.fromtimestamp(i, UTC), f"{i:032x}")
+        (f"sample-{i}", f"Sample{i}", None, float(i), f"2026-01-0{i}T00:00:00.000000", f"{i:032x}")
         for i in (1, 2)
     )
     yield Event(simulation, *one, 1, 1), Event(simulation, *other, 2, 2)

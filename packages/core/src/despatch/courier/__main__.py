@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import os
 import select
@@ -10,6 +11,7 @@ import signal
 import socket
 import sys
 from pathlib import Path
+from typing import Final
 
 from despatch.concealment import Concealer
 from despatch.courier.courier import Courier
@@ -18,6 +20,8 @@ from despatch.link import Configure, Link
 from despatch.logs import logging_as
 from despatch.runs import RunFolder
 from despatch.settings import Settings
+
+_NEW_OBJECTS: Final = 50_000
 
 
 def main() -> None:
@@ -31,6 +35,7 @@ def main() -> None:
         return
     folder = RunFolder.open(Path(configure.folder))
     settings = Settings.model_validate(configure.settings)
+    _relax_collector()
     progress = ProgressView.of(configure.progress, settings.name)
     conceal = Concealer()
     status = 0
@@ -54,6 +59,16 @@ def main() -> None:
             status = 1
     sys.stdout.flush()
     os._exit(status)
+
+
+def _relax_collector() -> None:
+    """Let the garbage collector look for cycles less often, and not among what stays anyway.
+
+    Records are many, live for a batch and have no cycles; by default they make the collector walk
+    through all of them, and through all modules, for a third of the courier's time.
+    """
+    gc.freeze()
+    gc.set_threshold(_NEW_OBJECTS)
 
 
 def _configure(link: Link) -> Configure | None:

@@ -15,7 +15,7 @@ from collections.abc import Callable
 from typing import Final, Literal, TypeAlias, TypeVar
 
 from despatch.courier.backoff import Backoff, describe
-from despatch.courier.batches import Cutter, Draft
+from despatch.courier.batches import Cutter, Draft, Gathering
 from despatch.courier.encoding import Encoding
 from despatch.courier.flight import Flight
 from despatch.courier.ledger import Ledger
@@ -24,6 +24,7 @@ from despatch.courier.persistence import persist
 from despatch.courier.states import States
 from despatch.courier.suspicion import DEATHS
 from despatch.courier.tasks import end_if_cancelled, is_cancelled, within
+from despatch.courier.turns import Turn
 from despatch.deliveries import DeliveredBatch
 from despatch.interfaces import EgressConnector, Serializer
 from despatch.link import SinkState
@@ -159,7 +160,7 @@ class Delivery:
             # Read before looking: what is written after the look ends the wait.
             self._more.clear()
             ended = self._journal_ended
-            if self._cutter.gather(self._range_end):
+            if await self._gather():
                 return self._cutter.cut()
             if ended:
                 draft = self._cutter.cut()
@@ -173,6 +174,13 @@ class Delivery:
                 if self._range_end is None:
                     return self._cutter.cut()
                 deadline = None
+
+    async def _gather(self) -> bool:
+        """Take in what the journal has, in turns with the other sinks; whether it is enough."""
+        turn = Turn()
+        while (gathering := self._cutter.step(self._range_end)) is Gathering.MORE:
+            await turn.share()
+        return gathering is Gathering.FULL
 
     async def _settle(self, draft: Draft) -> bool:
         """Deliver a draft and account for it; False when the attempts are used up."""

@@ -24,7 +24,7 @@ from despatch.courier.states import States
 from despatch.deliveries import DeliveredBatch
 from despatch.errors import JournalError, PluginError
 from despatch.interfaces import EgressConnector, Serializer
-from despatch.journal import JournalReader, first_position, remove_segments
+from despatch.journal import JournalReader, SharedFrames, first_position, remove_segments
 from despatch.link import Message, Passed, SinkState
 from despatch.runs import RunFolder
 from despatch.settings import EgressSettings, Settings
@@ -76,6 +76,7 @@ class Outlets:
         self.connectors: dict[str, EgressConnector] = {}
         self._outlets: dict[str, Outlet] = {}
         self._readers: dict[str, JournalReader] = {}
+        self._shared = SharedFrames() if len(settings.egress) > 1 else None
         self._journal_ended = False
         self._is_final = False
         self._room_before = 0
@@ -175,7 +176,9 @@ class Outlets:
         cursor = ledger.cursor(sink.name)
         if sink.name in self._readers:
             self._readers[sink.name].close()
-        self._readers[sink.name] = reader = JournalReader(self._folder.records, cursor.position)
+        self._readers[sink.name] = reader = JournalReader(
+            self._folder.records, cursor.position, shared=self._shared
+        )
         if self._is_final:
             reader.finish()
         return Cutter(

@@ -16,11 +16,11 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from despatch.courier.backoff import Backoff, describe
-from despatch.courier.encoding import Encoding
+from despatch.courier.encoding import Encoding, batch_of
 from despatch.courier.ledger import DeadLetter, Ledger
 from despatch.courier.parcel import checked, readable
 from despatch.courier.tasks import is_cancelled
-from despatch.interfaces import Batch, EgressConnector, Receipt, Serializer, Unencodable
+from despatch.interfaces import Batch, EgressConnector, Receipt, Serializer
 from despatch.records import Event, Record, Telemetry
 from despatch.settings import EgressSettings
 from despatch.value_types import ValueType
@@ -208,20 +208,17 @@ class Resending:
             self.result.reason = again[0].reason
 
     async def _encode(self, records: Sequence[Record], rejected: dict[int, str]) -> Batch:
-        targets = [self._connector.target(record) for record in records]
-        payloads: list[bytes] = []
-        if self._encoding is not None:
-            encoded = await self._encoding.encode(records, targets, self._types)
-            for record, each in zip(records, encoded, strict=True):
-                if isinstance(each, Unencodable):
-                    rejected[record.seq] = each.reason
-            kept = [i for i, each in enumerate(encoded) if isinstance(each, bytes)]
-            payloads = [each for each in encoded if isinstance(each, bytes)]
-            records = [records[i] for i in kept]
-            targets = [targets[i] for i in kept]
-        first = records[0].seq if records else 0
-        end = records[-1].seq + 1 if records else 0
-        return Batch(first, end, records, payloads, targets, self._types, is_late=True)
+        batch, refused = await batch_of(
+            records,
+            self._connector,
+            self._encoding,
+            self._types,
+            first=records[0].seq,
+            end=records[-1].seq + 1,
+        )
+        rejected |= {records[i].seq: why for i, why in refused.items()}
+        batch.is_late = True
+        return batch
 
     async def _open(self) -> None:
         async with asyncio.timeout(self._timeout_s):

@@ -67,7 +67,7 @@ def letter(run_id, seq, *, has_value=True, reason="too long", **fields):
         "type": None,
         "value": {"number": seq},
         "sim_ts": float(seq),
-        "timestamp": START,
+        "timestamp": START.isoformat(timespec="microseconds"),
         "run_id": run_id,
         "seq": seq,
         "sink_seq": seq,

@@ -36,9 +36,7 @@ __all__ = ["JsonlEgress", "JsonlSettings"]
 
 _MAX_OPEN = 64
 _BLOCK = 64 * 1024
-# Larger buffers are given back to the system after each use, and taken again: eight times the
-# time of many small ones.
-_MAX_WRITE = 32_000
+_JOINED_BYTES = 32_000
 _MAX_NAME = 120
 _OUR_LINES = b'{"stream_type":'
 _BROKEN = "the serializer's output has a line break: not JSON lines"
@@ -299,7 +297,7 @@ def _texts(payloads: Sequence[bytes]) -> Iterable[bytes]:
     """The lines, many at a time."""
     if isinstance(payloads, Lines):
         return payloads.texts
-    step = max(1, _MAX_WRITE // (max(map(len, payloads), default=0) + 1))
+    step = max(1, _JOINED_BYTES // (max(map(len, payloads), default=0) + 1))
     parts = (payloads[start : start + step] for start in range(0, len(payloads), step))
     return (b"\n".join([*part, b""]) for part in parts)
 

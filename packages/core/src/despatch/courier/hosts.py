@@ -8,6 +8,7 @@ interpreter with the simulation.
 from __future__ import annotations
 
 import logging
+import os
 import signal
 import subprocess
 import sys
@@ -15,7 +16,7 @@ import threading
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from typing import Literal, TypeAlias
+from typing import Final, Literal, TypeAlias
 
 from despatch.courier.courier import Courier
 from despatch.courier.progress import ProgressView
@@ -30,6 +31,12 @@ __all__ = ["Host", "ProcessHost", "ProgressMode", "ThreadHost"]
 ProgressMode: TypeAlias = Literal["live", "plain", "none"]
 
 _log = logging.getLogger("despatch.courier")
+
+_KEPT_BYTES: Final = str(32 * 1024 * 1024)
+_MALLOC: Final = {"MALLOC_TRIM_THRESHOLD_": _KEPT_BYTES, "MALLOC_MMAP_THRESHOLD_": _KEPT_BYTES}
+"""How much free memory glibc keeps for a courier (mallopt(3)). By itself it gives back to the
+system what a batch has left, takes it again for the next one, and has each page of it cleared:
+3,400 page faults for a batch of 5,000 records of 3 KB, a tenth of the courier's time."""
 
 
 class Host(ABC):
@@ -77,6 +84,7 @@ class ProcessHost(Host):
                 [sys.executable, "-P", "-m", "despatch.courier", str(theirs.fileno())],
                 stdin=subprocess.DEVNULL,
                 pass_fds=[theirs.fileno(), self._folder.lock_fd],
+                env={**_MALLOC, **os.environ},
             )
         link = Link(ours)
         link.send(

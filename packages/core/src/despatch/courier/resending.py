@@ -13,13 +13,14 @@ import logging
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Any
 
 from despatch.courier.backoff import Backoff, describe
 from despatch.courier.encoding import Encoding, batch_of
 from despatch.courier.ledger import DeadLetter, Ledger
 from despatch.courier.parcel import checked, readable
 from despatch.courier.tasks import is_cancelled
+from despatch.courier.timestamps import LATEST
 from despatch.interfaces import Batch, EgressConnector, Receipt, Serializer
 from despatch.records import Event, Record, Telemetry
 from despatch.settings import EgressSettings
@@ -29,9 +30,6 @@ from despatch.values import unpack
 __all__ = ["Resending", "Resent", "obstacle"]
 
 _log = logging.getLogger("despatch.courier")
-
-_NO_TIME: Final = datetime.max.replace(tzinfo=UTC)
-"""What a record has for its timestamp whose simulated time no calendar has."""
 
 
 @dataclass(slots=True)
@@ -69,7 +67,7 @@ def obstacle(content: Mapping[str, Any], types: Mapping[str, ValueType] | None =
     """
     if "value" not in content:
         return "its value could not be encoded, so there is none to send"
-    if content["timestamp"] == _NO_TIME:
+    if content["timestamp"] == LATEST:
         return "its simulated time is beyond the calendar"
     if types is not None and content["type"] is not None and content["type"] not in types:
         return f"the journal no longer says what a {content['type']} is"

@@ -14,7 +14,7 @@ For each sink, at its cursor: ``given = delivered + dead_lettered + dropped`` an
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 from typing import Final
@@ -22,6 +22,7 @@ from typing import Final
 import msgspec
 
 from despatch.courier.cursors import Attempt, Cursor, DeadLetter, Gap
+from despatch.courier.dead_letters import DEAD_LETTERS, DeadLetters
 from despatch.courier.suspicion import Stage, Suspicion
 from despatch.courier.suspicions import Suspicions
 from despatch.journal.reserve import reserve_bytes
@@ -31,7 +32,6 @@ __all__ = ["Attempt", "Cursor", "DeadLetter", "Ledger"]
 BUSY_S: Final = 0.05
 """How long the loop stands still for a ledger that another process writes, in wall seconds."""
 
-_PAGE: Final = 500
 _PAGE_BYTES: Final = 4096
 _GAPS: Final = msgspec.json.Decoder(tuple[Gap, ...])
 
@@ -53,20 +53,10 @@ CREATE TABLE IF NOT EXISTS sinks (
     attempt_end INTEGER,
     attempts INTEGER NOT NULL DEFAULT 0
 ) STRICT;
-CREATE TABLE IF NOT EXISTS dead_letters (
-    sink TEXT NOT NULL,
-    seq INTEGER NOT NULL,
-    sink_seq INTEGER NOT NULL,
-    reason TEXT NOT NULL,
-    attempt INTEGER NOT NULL,
-    wall_time TEXT NOT NULL,
-    record BLOB NOT NULL,
-    PRIMARY KEY (sink, seq)
-) STRICT;
 """
 
 
-class Ledger:
+class Ledger(DeadLetters):
     """Reads and writes the ledger of one run.
 
     Args:
@@ -80,7 +70,7 @@ class Ledger:
     """
 
     def __init__(self, path: Path) -> None:
-        self._db = sqlite3.connect(path, timeout=BUSY_S)
+        super().__init__(sqlite3.connect(path, timeout=BUSY_S))
         try:
             # In WAL mode what was committed is in the system's cache, and survives the death of
             # the process. NORMAL syncs at checkpoints only, and keeps the file whole if the
@@ -90,7 +80,7 @@ class Ledger:
             # The file beside it stays well below what the journal leaves of the disk.
             pages = reserve_bytes(path.parent) // 4 // _PAGE_BYTES
             self._db.execute(f"PRAGMA wal_autocheckpoint={max(16, min(1000, pages))}")
-            self._db.executescript(_SCHEMA)
+            self._db.executescript(_SCHEMA + DEAD_LETTERS)
             self.suspicions = Suspicions(self._db)
         except BaseException:
             self._db.close()
@@ -231,13 +221,7 @@ class Ledger:
         """
         who = f"sink {name}"
         with self._db:
-            self._db.executemany(
-                "INSERT INTO dead_letters VALUES (?, ?, ?, ?, ?, ?, ?)",
-                (
-                    (name, d.seq, d.sink_seq, d.reason, d.attempt, d.wall_time, d.record)
-                    for d in dead_letters
-                ),
-            )
+            self._add_dead_letters(name, dead_letters)
             is_delivered = cursor.delivered > self.cursor(name).delivered
             self.suspicions.settle(
                 who, cursor.position, is_delivered=is_delivered, is_convicted=is_convicted
@@ -261,70 +245,6 @@ class Ledger:
                     who,
                     name,
                 ),
-            )
-
-    def dead_letters(self, name: str) -> Iterator[DeadLetter]:
-        """The sink's dead letters, in the order of the journal; they may change meanwhile."""
-        after = -1
-        while page := self._db.execute(
-            "SELECT seq, sink_seq, reason, attempt, wall_time, record FROM dead_letters"
-            " WHERE sink = ? AND seq > ? ORDER BY seq LIMIT ?",
-            (name, after, _PAGE),
-        ).fetchall():
-            for row in page:
-                yield DeadLetter(*row)
-            after = page[-1][0]
-
-    def sinks_with_dead_letters(self) -> list[str]:
-        """The names of the sinks that have dead letters, sorted."""
-        rows = self._db.execute("SELECT DISTINCT sink FROM dead_letters ORDER BY sink")
-        return [name for (name,) in rows]
-
-    def begin_again(self, name: str, records: int) -> None:
-        """Note that so many dead letters are sent again.
-
-        They count as repeated until it is known what became of them: of an attempt that is cut
-        off, the sink may have some.
-        """
-        with self._db:
-            self._db.execute(
-                "UPDATE sinks SET retries = retries + 1, repeats = repeats + ? WHERE name = ?",
-                (records, name),
-            )
-
-    def settle_dead_letters(
-        self,
-        name: str,
-        delivered: Iterable[int],
-        rejected: Iterable[DeadLetter],
-        *,
-        begun: int = 0,
-        sent: int = 0,
-    ) -> None:
-        """Account for dead letters that were sent again, in one transaction.
-
-        Args:
-            name: The sink's name.
-            delivered: The positions of those that it confirmed: they are dead letters no more.
-            rejected: Those that stay, as they are now.
-            begun: How many records the attempt had that succeeded, as `begin_again` noted it.
-            sent: How many bytes the sink was sent.
-        """
-        with self._db:
-            gone = self._db.executemany(
-                "DELETE FROM dead_letters WHERE sink = ? AND seq = ?",
-                ((name, seq) for seq in delivered),
-            ).rowcount
-            self._db.executemany(
-                "UPDATE dead_letters SET reason = ?, attempt = ?, wall_time = ?"
-                " WHERE sink = ? AND seq = ?",
-                ((d.reason, d.attempt, d.wall_time, name, d.seq) for d in rejected),
-            )
-            self._db.execute(
-                "UPDATE sinks SET delivered = delivered + ?1, dead_lettered = dead_lettered - ?1,"
-                " bytes = bytes + ?2, retries = retries - (?3 > 0), repeats = repeats - ?3"
-                " WHERE name = ?4",
-                (max(0, gone), sent, begun, name),
             )
 
     def close(self) -> None:

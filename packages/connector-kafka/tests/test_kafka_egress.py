@@ -73,7 +73,7 @@ def sink_at(bootstrap: str, **settings: Any) -> KafkaEgress:
 
 
 def event(seq: int, sim: str, key: str = "k", timestamp: datetime = NOON) -> Event:
-    return Event(sim, key, None, seq, 0.0, timestamp, RUN, seq, seq)
+    return Event(sim, key, None, seq, 0.0, timestamp.isoformat(), RUN, seq, seq)
 
 
 def batch_of(sink: KafkaEgress, records: Sequence[Event | Telemetry], size: int = 0) -> Batch:
@@ -109,7 +109,7 @@ def failure(
 def test_records_arrive_with_key_value_headers_and_time(reader: Reader, topic: str) -> None:
     at = NOON + timedelta(milliseconds=250)
     sink = sink_at(reader.bootstrap, timestamp="simulated")
-    figure = Telemetry(topic, "lathe.load", None, 0.5, 0.0, at, RUN, 8, 8)
+    figure = Telemetry(topic, "lathe.load", None, 0.5, 0.0, at.isoformat(), RUN, 8, 8)
     (receipt,) = deliver(sink, batch_of(sink, [event(7, topic, "Teil ä"), figure]))
     assert receipt == Receipt(bytes=2)
     one, other = reader.read(topic)
@@ -126,7 +126,7 @@ def test_the_topic_is_a_template_and_legal(reader: Reader) -> None:
         topic="{sim}.{stream_type}",
         create_topics={"partitions": 2, "replication_factor": 1},
     )
-    figure = Telemetry(sim, "a", None, 0.5, 0.0, NOON, RUN, 1, 1)
+    figure = Telemetry(sim, "a", None, 0.5, 0.0, NOON.isoformat(), RUN, 1, 1)
     deliver(sink, batch_of(sink, [event(0, sim), figure]))
     name = sim.replace("ü", "_xc3_xbc").replace(" ", "_x20")
     assert reader.seqs(f"{name}.event") == [0]

@@ -18,7 +18,7 @@ from despatch_connector_kafka import KafkaEgress, KafkaEgressSettings
 from despatch_connector_kafka.explanations import KafkaFailure
 from services import KafkaServer, unique_name
 
-NOON = datetime.now(UTC) - timedelta(hours=1)
+NOON = (datetime.now(UTC) - timedelta(hours=1)).isoformat()
 RUN = "0198c000000070008000000000000001"
 PARTITIONS = 3
 

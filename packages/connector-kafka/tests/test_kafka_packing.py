@@ -19,7 +19,7 @@ RUN = "0198c000000070008000000000000001"
 
 
 def event(seq: int, key: str = "k", timestamp: datetime = NOON) -> Event:
-    return Event("line_a", key, None, seq, 0.0, timestamp, RUN, seq, seq)
+    return Event("line_a", key, None, seq, 0.0, timestamp.isoformat(), RUN, seq, seq)
 
 
 def batch_of(*records: Event | Telemetry, topic: str = "t", payload: bytes = b"{}") -> Batch:
@@ -76,7 +76,7 @@ def test_a_message_has_its_records_key_payload_headers_and_time() -> None:
 
 
 def test_telemetry_has_its_path_for_a_key() -> None:
-    figure = Telemetry("line_a", "lathe.load", None, 0.5, 0.0, NOON, RUN, 0, 0)
+    figure = Telemetry("line_a", "lathe.load", None, 0.5, 0.0, NOON.isoformat(), RUN, 0, 0)
     (lane,) = packed(batch_of(figure))
     assert messages(lane.parcels[0])[0].key == b"lathe.load"
 

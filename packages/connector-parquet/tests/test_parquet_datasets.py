@@ -27,7 +27,7 @@ class Scrap(BaseModel):
 
 
 def event(value: Any, type_name: str | None = None) -> Record:
-    return Event("line_a", "k", type_name, value, 0.0, NOON, "r1", 0, 0)
+    return Event("line_a", "k", type_name, value, 0.0, NOON.isoformat(), "r1", 0, 0)
 
 
 def types(*classes: type) -> dict[str, ValueType]:

@@ -30,6 +30,7 @@ from despatch_connector_parquet import ParquetEgress, ParquetSettings
 from despatch_connector_parquet.stores import LocalStore
 
 NOON = datetime(2026, 1, 5, 12, 0, tzinfo=UTC)
+STAMP = NOON.isoformat()
 
 
 class Size(BaseModel):
@@ -76,7 +77,7 @@ def sink_at(uri: Path | str, **settings: Any) -> ParquetEgress:
 def event(seq: int, value: Any, type_name: str | None = None, **changed: Any) -> Event:
     given: dict[str, Any] = {"key": f"k{seq % 3}", "run_id": "r1", "sink_seq": seq, **changed}
     return Event(
-        sim="line_a", type=type_name, value=value, sim_ts=seq / 3, timestamp=NOON, seq=seq, **given
+        sim="line_a", type=type_name, value=value, sim_ts=seq / 3, timestamp=STAMP, seq=seq, **given
     )
 
 
@@ -126,7 +127,7 @@ def values(folder: Path) -> list[Any]:
 
 
 def test_a_batch_becomes_one_file_for_each_folder(tmp_path: Path) -> None:
-    telemetry = Telemetry("line_a", "a.b", None, 0.5, 1.0, NOON, "r1", 1, 1)
+    telemetry = Telemetry("line_a", "a.b", None, 0.5, 1.0, STAMP, "r1", 1, 1)
     part = event(2, PART.model_dump(), "Part")
     (receipt,) = deliver(
         sink_at(tmp_path), [event(0, {"a": 1}), telemetry, part], types=types_of(Part)
@@ -477,13 +478,14 @@ from despatch.records import Event
 from despatch_connector_parquet import ParquetEgress, ParquetSettings
 
 NOON = datetime(2026, 1, 5, 12, 0, tzinfo=UTC)
+STAMP = NOON.isoformat()
 
 async def run():
     sink = ParquetEgress(ParquetSettings(uri=sys.argv[1], path="{type}/by_key={key}"))
     await sink.open()
     for first in range(0, 20_000, 100):
         records = [
-            Event("line_a", f"k{seq % 20}", None, {"a": seq}, 0.0, NOON, "r1", seq, seq)
+            Event("line_a", f"k{seq % 20}", None, {"a": seq}, 0.0, STAMP, "r1", seq, seq)
             for seq in range(first, first + 100)
         ]
         await sink.deliver(Batch(first, first + 100, records))

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +14,7 @@ from despatch_connector_parquet.files import File, Lines, Tables, write_file
 from despatch_connector_parquet.places import Place, file_name
 from despatch_connector_parquet.stores import LocalStore, Store
 
-NOON = datetime(2026, 1, 5, 12, 0, tzinfo=UTC)
+NOON = "2026-01-05T12:00:00.000000+00:00"
 PLACE = Place("event/x/run=r1", "event/x/run=*", "event")
 
 

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from pathlib import PurePosixPath
 from urllib.parse import unquote
 
@@ -19,7 +18,7 @@ from despatch_connector_parquet.places import (
     schema_name,
 )
 
-NOON = datetime(2026, 1, 5, 12, 0, tzinfo=UTC)
+NOON = "2026-01-05T12:00:00.000000+00:00"
 DEFAULT = "{stream_type}/{type}/run={run_id}"
 
 

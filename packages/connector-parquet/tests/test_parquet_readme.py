@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import re
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +15,7 @@ from despatch.records import Event
 from despatch_connector_parquet import ParquetEgress, ParquetSettings
 
 README = Path(__file__).parents[1] / "README.md"
-NOON = datetime(2026, 1, 5, 12, 0, tzinfo=UTC)
+NOON = "2026-01-05T12:00:00.000000+00:00"
 
 
 @pytest.fixture

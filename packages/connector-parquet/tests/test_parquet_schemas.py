@@ -4,7 +4,6 @@ import logging
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +14,7 @@ from despatch_connector_parquet.places import Place
 from despatch_connector_parquet.schemas import Schemas
 from despatch_connector_parquet.stores import LocalStore
 
-NOON = datetime(2026, 1, 5, 12, 0, tzinfo=UTC)
+NOON = "2026-01-05T12:00:00.000000+00:00"
 PLACE = Place("event/x/run=r1", "event/x/run=*", "event")
 PATH = "_schemas/events-event%2Fx%2Frun=%2A.json"
 

@@ -18,12 +18,13 @@ from despatch_connector_parquet.scalars import json_text
 from despatch_connector_parquet.tables import Tabulated, tabulate
 
 NOON = datetime(2026, 1, 5, 12, 0, 0, 1, tzinfo=UTC)
+STAMP = NOON.isoformat()
 ENVELOPE = ["sim", "key", "type", "sim_ts", "timestamp", "run_id", "seq", "sink_seq"]
 
 
 def events(*values: Any) -> list[Record]:
     return [
-        Event("line_a", f"k{seq}", None, value, seq / 3, NOON, "r1", seq, seq)
+        Event("line_a", f"k{seq}", None, value, seq / 3, STAMP, "r1", seq, seq)
         for seq, value in enumerate(values)
     ]
 
@@ -39,7 +40,7 @@ def read_back(tabulated: Tabulated) -> pa.Table:
 
 
 def test_an_event_has_its_envelope_beside_its_value() -> None:
-    one = Event("line_a", "k", "Part", {"a": 1.0}, 0.1 + 0.2, NOON, "r1", 2**40, 7)
+    one = Event("line_a", "k", "Part", {"a": 1.0}, 0.1 + 0.2, STAMP, "r1", 2**40, 7)
     tabulated = tabulate([one], data_set({"a": 1.0}))
     assert tabulated.table.schema.names == [*ENVELOPE, "value", "more"]
     (row,) = tabulated.table.to_pylist()
@@ -58,7 +59,7 @@ def test_an_event_has_its_envelope_beside_its_value() -> None:
 
 
 def test_telemetry_has_a_path_for_a_key() -> None:
-    one = Telemetry("line_a", "Line_A.lathe", None, 0.5, 1.0, NOON, "r1", 0, 0)
+    one = Telemetry("line_a", "Line_A.lathe", None, 0.5, 1.0, STAMP, "r1", 0, 0)
     column = first_column([one], {}, "double")
     tabulated = tabulate([one], DataSet("telemetry", "telemetry", column))
     (row,) = tabulated.table.select(["path_id", "value"]).to_pylist()

@@ -3,7 +3,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -15,7 +14,7 @@ from despatch.records import Event, Telemetry
 from despatch_connector_redis import RedisEgress, RedisEgressSettings
 from services import RedisServer
 
-NOON = datetime(2026, 1, 5, 12, 0, tzinfo=UTC)
+NOON = "2026-01-05T12:00:00.000000+00:00"
 EPOCH_MS = 0x0198C0000000
 RUN = f"{EPOCH_MS:012x}70008000000000000001"
 LATER_RUN = f"{EPOCH_MS + 1000:012x}70008000000000000002"

@@ -23,6 +23,7 @@ def make_run(
     rejected=(),
     state="finished",
     created=START,
+    segment_bytes=10**6,
     egress,
 ):
     """A run's folder: so many records published, so many of them accounted for.
@@ -40,9 +41,10 @@ def make_run(
         state=state,
     )
     folder = RunFolder.create(root, info, {"name": name, "egress": egress})
-    with JournalWriter(folder.records, {}) as writer:
+    with JournalWriter(folder.records, {}, segment_bytes=segment_bytes) as writer:
         for number in range(published):
             writer.append([EVENT, float(number), f"part-{number}", 0, {"number": number}])
+            writer.flush()
     ledger = Ledger(folder.ledger)
     for sink in egress:
         sink_name = sink.get("name", sink["connector"])
@@ -65,7 +67,7 @@ def letter(run_id, seq, *, has_value=True, reason="too long", **fields):
         "type": None,
         "value": {"number": seq},
         "sim_ts": float(seq),
-        "timestamp": START,
+        "timestamp": START.isoformat(timespec="microseconds"),
         "run_id": run_id,
         "seq": seq,
         "sink_seq": seq,

@@ -8,10 +8,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from despatch.account import SinkAccount, accounts_of
+from despatch.backlog import read_backlogs
 from despatch.courier.batches import Cutter, Limits
+from despatch.courier.cursors import Gap
 from despatch.courier.ledger import Cursor, DeadLetter, Ledger
 from despatch.entries import EVENT, UNENCODABLE_EVENT
-from despatch.errors import AccountError, JournalError
+from despatch.errors import AccountError, JournalError, RunError
 from despatch.journal import JournalReader, JournalWriter
 from despatch.runs import RunFolder, RunInfo
 from despatch.settings import EgressSettings
@@ -155,6 +157,11 @@ def test_what_the_journal_cannot_give_back_is_damaged_and_not_owed(tmp_path):
     damage(folder, 2)
     (account,) = accounts_of(folder, [sink()])
     assert (account.given, account.owed, account.damaged) == (3, 3, 3)
+    (gap,) = account.gaps
+    assert gap.end - gap.first == 3
+    (remark,) = account.remarks
+    assert f"damaged, seq {gap.first} to {gap.end - 1}: 0000" in remark
+    assert "the payload's checksum is wrong" in remark
 
 
 def test_a_run_that_publishes_while_it_is_read_still_adds_up(tmp_path, monkeypatch):
@@ -172,6 +179,64 @@ def test_a_run_that_publishes_while_it_is_read_still_adds_up(tmp_path, monkeypat
     (account,) = accounts_of(folder, [sink()])
     writer.close()
     assert account.given == account.owed > 3
+
+
+def test_segments_that_a_courier_removes_meanwhile_are_not_taken_for_damage(tmp_path, monkeypatch):
+    folder = make_folder(tmp_path)
+    publish(folder, [CHOSEN] * 9)
+    advance(folder, sink(), 1, 4)
+    readings = []
+
+    def read_while_the_courier_goes_on(records, backlogs):
+        read_backlogs(records, backlogs)
+        readings.append(backlogs)
+        if len(readings) == 1:
+            # It passes all, and removes the segment before it is read.
+            ledger = Ledger(folder.ledger)
+            ledger.advance("sink", Cursor(position=9, delivered=9))
+            ledger.close()
+            backlogs[0].owed, backlogs[0].gaps = 0, [Gap(4, 9, "no segment has these positions")]
+
+    monkeypatch.setattr("despatch.account.read_backlogs", read_while_the_courier_goes_on)
+    (account,) = accounts_of(folder, [sink()])
+    assert (account.delivered, account.damaged, len(readings)) == (9, 0, 2)
+
+
+def test_what_is_owed_has_been_so_since_it_was_written(tmp_path):
+    folder = make_folder(tmp_path)
+    before = datetime.now(UTC)
+    publish(folder, [CHOSEN] * 2)
+    (account,) = accounts_of(folder, [sink()])
+    assert before <= account.owed_since <= datetime.now(UTC)
+    assert account.behind_s >= 0.0
+    advance(folder, sink(), 1, 5)
+    (account,) = accounts_of(folder, [sink()])
+    assert (account.owed_since, account.behind_s) == (None, 0.0)
+
+
+@pytest.mark.parametrize(
+    ("guarantee", "possible"),
+    [("", 4), ("at-least-once", 4), ("effectively-once", 0), ("at-most-once", 0)],
+)
+def test_how_many_may_be_there_twice_follows_from_the_guarantee(tmp_path, guarantee, possible):
+    folder = make_folder(tmp_path)
+    publish(folder, [CHOSEN] * 4)
+    ledger = Ledger(folder.ledger)
+    ledger.open_sink("sink", guarantee)
+    ledger.begin("sink", 4, 4)
+    ledger.begin("sink", 4, 4)
+    ledger.close()
+    (account,) = accounts_of(folder, [sink()])
+    assert (account.guarantee, account.repeats) == (guarantee, 4)
+    assert account.duplicates_possible == possible
+
+
+def test_a_ledger_that_is_no_database_is_named(tmp_path):
+    folder = make_folder(tmp_path)
+    publish(folder, [CHOSEN])
+    folder.ledger.write_bytes(b"no database" * 100)
+    with pytest.raises(RunError, match=r"cursors\.sqlite: the accounts cannot be read"):
+        accounts_of(folder, [sink()])
 
 
 def test_a_backlog_of_many_batches_is_counted_whole(tmp_path):
@@ -226,7 +291,7 @@ def test_an_account_with_a_figure_too_many_does_not_pass(field):
         account(**{**figures, field: figures[field] + 1}).check(6)
 
 
-@pytest.mark.parametrize("field", ["not_selected", "damaged"])
+@pytest.mark.parametrize("field", ["not_selected", "damaged", "removed"])
 def test_an_account_of_more_than_was_published_does_not_pass(field):
     with pytest.raises(AccountError, match="6 were published"):
         account(given=6, owed=6, **{field: 1}).check(6)

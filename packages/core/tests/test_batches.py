@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from pydantic import BaseModel
 
 from despatch.courier.batches import Cutter, Draft, Limits
-from despatch.courier.ledger import Cursor
+from despatch.courier.cursors import MOST_GAPS, Cursor, Gap
 from despatch.entries import (
     EVENT,
     TELEMETRY,
@@ -109,13 +109,13 @@ def test_records_carry_what_the_model_published(tmp_path):
         None,
         {"status": "done"},
         1.5,
-        START + timedelta(seconds=1.5),
+        "2026-01-05T06:00:01.500000+00:00",
         "run-1",
         0,
         0,
     )
     assert second == Telemetry(
-        "line", "Line.queue", None, 3, 2.0, START + timedelta(seconds=2), "run-1", 1, 1
+        "line", "Line.queue", None, 3, 2.0, "2026-01-05T06:00:02.000000+00:00", "run-1", 1, 1
     )
 
 
@@ -123,8 +123,8 @@ def test_timestamps_are_in_utc_wherever_the_run_starts(tmp_path):
     write(tmp_path, [event("a", at=60)])
     start = datetime(2026, 1, 5, 6, 0, tzinfo=timezone(timedelta(hours=2)))
     (record,) = only_draft(tmp_path, info=run_info(start=start)).records
-    assert record.timestamp == datetime(2026, 1, 5, 4, 1, tzinfo=UTC)
-    assert record.timestamp.tzinfo is UTC
+    assert record.timestamp == "2026-01-05T04:01:00.000000+00:00"
+    assert record.wall_time == datetime(2026, 1, 5, 4, 1, tzinfo=UTC)
 
 
 def test_a_record_names_the_type_of_its_value(tmp_path):
@@ -254,14 +254,21 @@ def test_a_time_beyond_the_calendar_costs_that_record_alone(tmp_path, at):
     assert "calendar" in why
 
 
-def test_a_damaged_frame_is_counted_and_passed(tmp_path):
+def test_a_damaged_frame_is_counted_and_passed(tmp_path, caplog):
     write(
         tmp_path, events(3), [event("torn-0", "rubbish"), event("torn-1", "rubbish")], [event("z")]
     )
     corrupt(tmp_path, b"torn-0")
     draft = only_draft(tmp_path)
-    assert (seqs(draft), draft.damaged, draft.end) == ([0, 1, 2, 5], 2, 6)
-    assert draft.settled(Cursor(), 0, 7) == Cursor(position=6, delivered=4, damaged=2, bytes=7)
+    assert (seqs(draft), draft.end) == ([0, 1, 2, 5], 6)
+    (gap,) = draft.gaps
+    assert (gap.first, gap.end) == (3, 5)
+    assert "0.journal: at byte " in gap.reason
+    assert draft.settled(Cursor(), 0, 7) == Cursor(
+        position=6, delivered=4, damaged=2, bytes=7, gaps=(gap,)
+    )
+    (message,) = caplog.messages
+    assert "has lost 2 records, at seq 3 to 4: 0000" in message
 
 
 def test_damage_that_reaches_past_an_attempted_range_does_not_hold_it_up(tmp_path):
@@ -270,19 +277,28 @@ def test_damage_that_reaches_past_an_attempted_range_does_not_hold_it_up(tmp_pat
     cutter = cutter_of(reader_of(tmp_path))
     assert cutter.gather(end=3) is True
     draft = cutter.cut()
-    assert (seqs(draft), draft.damaged, draft.end) == ([0, 1], 2, 4)
+    assert (seqs(draft), draft.end) == ([0, 1], 4)
+    assert [(gap.first, gap.end) for gap in draft.gaps] == [(2, 4)]
     assert cutter.gather() is False
     assert seqs(cutter.cut()) == [4]
 
 
 def test_settling_adds_to_the_cursor(tmp_path):
-    cursor = Cursor(10, 5, 1, 3, 1, bytes=100, retries=2, repeats=4)
-    draft = Draft(10, 20, not_selected=3, damaged=2)
+    known, new = Gap(4, 5, "a"), Gap(12, 14, "b")
+    cursor = Cursor(10, 5, 1, 3, 1, bytes=100, retries=2, repeats=4, gaps=(known,))
+    draft = Draft(10, 20, not_selected=3, gaps=[new])
     write(tmp_path, events(4))
     draft.records = only_draft(tmp_path).records
     draft.unencodable = [(draft.records.pop(), "why")]
     settled = draft.settled(cursor, dead_lettered=2, sent=50)
-    assert settled == Cursor(20, 7, 3, 6, 3, bytes=150, retries=2, repeats=4)
+    assert settled == Cursor(20, 7, 3, 6, 3, bytes=150, retries=2, repeats=4, gaps=(known, new))
+
+
+def test_only_so_many_gaps_are_told_one_by_one():
+    many = [Gap(at, at + 1, "x") for at in range(0, 600, 2)]
+    settled = Draft(0, 600, gaps=many).settled(Cursor(), 0, 0)
+    assert settled.damaged == 300
+    assert settled.gaps == tuple(many[:MOST_GAPS])
 
 
 @given(

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import sys
 import textwrap
 from dataclasses import replace
@@ -11,6 +13,7 @@ from typer.testing import CliRunner
 
 from despatch.cli import app
 from despatch.courier.batches import Draft
+from despatch.history import past_run
 from processes import CommandLines
 
 MODEL = """
@@ -254,13 +257,71 @@ def test_a_sink_that_is_down_is_status_3_until_it_is_delivered(despatch, setting
     assert len(read(folder / "f")) == 10
 
 
-def test_the_next_run_tells_of_what_an_earlier_one_owes(despatch, settings, folder):
+def test_what_is_damaged_is_status_3_and_named_by_its_positions(despatch, settings, folder):
+    (folder / "down").touch()
+    despatch("run", settings(DOWN))
+    (folder / "down").unlink()
+    (segment,) = folder.glob(".despatch/*/records/*.journal")
+    content = segment.read_bytes()
+    at = len(content) - 50  # just before the last frame, which has no payload
+    segment.write_bytes(content[:at] + bytes([content[at] ^ 1]) + content[at + 1 :])
+    result = despatch("runs", "deliver", segment.parent.parent.name)
+    assert result.exit_code == 3
+    assert "faulty: damaged, seq 0 to 9: " in " ".join(result.stdout.split())
+    assert "the payload's checksum is wrong" in " ".join(result.stdout.split())
+
+
+def test_the_next_run_of_the_name_delivers_what_earlier_ones_owe_before_its_own(
+    despatch, settings, folder
+):
+    (folder / "down").touch()
+    path = settings(DOWN)
+    for _ in range(2):
+        assert despatch("run", path).exit_code == 3
+    (folder / "down").unlink()
+    assert despatch("run", settings(JSONL, name="other")).exit_code == 0
+    assert not (folder / "f").exists()
+    assert despatch("run", path).exit_code == 0
+    runs = [run["info"]["run_id"] for run in json.loads(despatch("runs", "list", "--json").stdout)]
+    delivered = [(record["run_id"], record["seq"]) for record in read(folder / "f")]
+    of_the_name = [runs[0], runs[1], runs[3]]
+    assert delivered == [(run_id, seq) for run_id in of_the_name for seq in range(10)]
+
+
+def test_the_next_run_does_not_wait_for_a_sink_that_is_still_down_and_says_what_is_owed(
+    despatch, settings, folder
+):
+    (folder / "down").touch()
+    # Patient as it is, at the start it gives up at once.
+    path = settings(DOWN.replace("attempts: 2", "maximum: 10ms") + "    courier: {grace: 100ms}\n")
+    path.write_text(path.read_text().replace("courier: {host: thread}\n", ""))
+    first = despatch("run", path)
+    assert first.exit_code == 3
+    result = despatch("run", path)
+    assert result.exit_code == 3
+    assert "owes 10 to faulty. Deliver with: despatch runs deliver" in result.stderr
+    assert "(after 1 attempt" in result.stderr
+    owed = [run["owed"] for run in json.loads(despatch("runs", "list", "--json").stdout)]
+    assert owed == [{"faulty": 10}, {"faulty": 10}]
+
+
+def test_a_signal_while_earlier_runs_are_delivered_ends_it_before_the_run(
+    despatch, settings, folder, monkeypatch
+):
     (folder / "down").touch()
     path = settings(DOWN)
     despatch("run", path)
+
+    def deliver(run_folder, *_, stopping, **given):
+        os.kill(os.getpid(), signal.SIGINT)
+        assert stopping.asked_by == "SIGINT"
+        return past_run(run_folder).sinks
+
+    monkeypatch.setattr("despatch.cli.late_delivery.deliver", deliver)
     result = despatch("run", path)
-    assert "owes 10 to faulty. Deliver with: despatch runs deliver" in result.stderr
-    assert "owes" not in despatch("run", settings(JSONL, name="other")).stderr
+    assert result.exit_code == 1
+    assert "stopped by SIGINT before the run began" in result.stderr
+    assert len(list((folder / ".despatch").iterdir())) == 1
 
 
 def test_a_run_that_cannot_be_read_keeps_no_other_from_running_or_delivering(

@@ -1,12 +1,15 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 
 import pytest
 from typer.testing import CliRunner
 
 from despatch.cli import app
-from made_runs import make_run
+from made_runs import ledger_of, make_run
+from processes import CommandLines, finish
 
 
 @pytest.fixture
@@ -132,3 +135,20 @@ def test_a_run_or_a_sink_that_is_not_there_is_status_2(despatch, make):
     result = despatch("resend", "0001", "--sink", "kafka")
     assert result.exit_code == 2
     assert "no sink 'kafka'" in result.stderr
+
+
+def test_a_signal_ends_it_in_order_and_the_rest_stays(make, folder):
+    (folder / "down").touch()
+    past = make("0001", 3, down_while=str(folder / "down"))
+    lines = CommandLines(folder)
+    try:
+        process = lines.start("dead-letters", "resend", "0001")
+        process.stderr.readline()  # the client library's warning: it is at work
+        os.kill(process.pid, signal.SIGINT)
+        status, out, err = finish(process)
+    finally:
+        lines.close()
+    assert status == 3, err
+    assert "faulty: 0 delivered, 1 not confirmed" in out
+    assert not past.is_locked()
+    assert len(ledger_of(past, "faulty")[1]) == 1

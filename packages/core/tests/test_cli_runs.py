@@ -102,7 +102,7 @@ def test_why_a_run_failed_and_what_cannot_be_read_is_said_below(despatch, make):
     result = despatch("runs", "list")
     assert "0001 failed: LookupError: no such [part] in line 2" in result.stdout
     assert "0002 cannot be read:" in result.stdout
-    assert "Passed over:" in result.stderr
+    assert "passed over:" in result.stderr
     assert "0003" in result.stderr
 
 
@@ -125,7 +125,7 @@ def test_a_newer_run_does_not_overtake_an_older_one_that_is_still_owed(despatch,
     make("0000", egress=[{**sink, "down_while": str(folder / "gone")}])
     result = despatch("runs", "deliver", "0001")
     assert result.exit_code == 3
-    assert "Run 0001 is held at faulty: run 0000 is older and still owes it 3 records" in (
+    assert "run 0001 is held at faulty: run 0000 is older and still owes it 3 records" in (
         result.stderr
     )
     assert not (folder / "f").exists()
@@ -161,7 +161,7 @@ def test_a_run_that_cannot_be_delivered_keeps_no_other_name_from_it(despatch, ma
     make("0002")
     result = despatch("runs", "deliver")
     assert result.exit_code == 3
-    assert "Run 0001 is passed over" in result.stderr
+    assert "run 0001 is passed over" in result.stderr
     assert "NO_SUCH_VARIABLE" in result.stderr
     assert seqs(folder / "f") == [0, 1, 2]
     assert despatch("runs", "deliver", "0001").exit_code == 2
@@ -174,8 +174,8 @@ def test_a_run_that_is_under_way_is_passed_over_and_holds_newer_ones(despatch, m
     result = despatch("runs", "deliver")
     held.unlock()
     assert result.exit_code == 3
-    assert "Run 0001 is passed over: it is still under way" in result.stderr
-    assert "Run 0002 is held at faulty" in result.stderr
+    assert "run 0001 is passed over: it is still under way" in result.stderr
+    assert "run 0002 is held at faulty" in result.stderr
     assert not (folder / "f").exists()
 
 
@@ -294,5 +294,5 @@ def test_a_description_that_cannot_be_read_is_reported_and_left(despatch, make):
     folder = make("0001", delivered=3)
     (folder.path / "run.json").write_text("{")
     result = despatch("runs", "clean", "--all", "--owed", "--yes")
-    assert "Passed over" in result.stderr
+    assert "passed over" in result.stderr
     assert folder.path.exists()

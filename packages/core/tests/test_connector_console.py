@@ -6,7 +6,6 @@ import json
 import math
 import os
 import sys
-from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -15,7 +14,7 @@ from despatch.connectors.console import ConsoleEgress, ConsoleSettings
 from despatch.interfaces import Batch, Receipt
 from despatch.records import Event, Record, Telemetry
 
-NOON = datetime(2026, 1, 5, 12, 0, tzinfo=UTC)
+NOON = "2026-01-05T12:00:00.000000+00:00"
 
 
 def event(value: Any, seq: int = 0, **changes: Any) -> Event:

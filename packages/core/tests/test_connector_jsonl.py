@@ -7,9 +7,9 @@ import resource
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -19,11 +19,11 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from despatch.connectors.jsonl import JsonlEgress, JsonlSettings
-from despatch.interfaces import Batch, Guarantee, Receipt
+from despatch.interfaces import Batch, Guarantee, Lines, Receipt
 from despatch.records import Event, Record, Telemetry
 from despatch.serializers.json import JsonSerializer, JsonSettings
 
-NOON = datetime(2026, 1, 5, 12, 0, tzinfo=UTC)
+NOON = "2026-01-05T12:00:00.000000+00:00"
 RUN = "0198c000000070008000000000000001"
 LATER_RUN = "0198c000000170008000000000000002"
 
@@ -378,3 +378,54 @@ def test_a_check_refuses_what_may_not_be_written(
         path.touch()
     with pytest.raises(PermissionError, match="may not be written"):
         check(path, str(path))
+
+
+def test_a_disk_that_hangs_holds_neither_the_loop_nor_other_sinks(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hangs, write = threading.Event(), os.write
+    stuck = str(tmp_path / "stuck")
+
+    def write_or_hang(fd: int, data: Any) -> int:
+        if os.readlink(f"/proc/self/fd/{fd}").startswith(stuck):
+            hangs.wait()
+        return write(fd, data)
+
+    monkeypatch.setattr(os, "write", write_or_hang)
+
+    async def run() -> None:
+        stuck_sinks = [sink_to(f"{stuck}-{n}.jsonl") for n in range(40)]
+        for sink in stuck_sinks:
+            with pytest.raises(TimeoutError):
+                async with asyncio.timeout(0.01):
+                    await sink.deliver(batch_of(sink, events(0)))
+        other = sink_to(tmp_path / "other.jsonl")
+        await asyncio.wait_for(other.deliver(batch_of(other, events(0))), timeout=10)
+        assert await asyncio.wait_for(asyncio.to_thread(lambda: 5), timeout=10) == 5
+        hangs.set()
+        for sink in [*stuck_sinks, other]:
+            await sink.close()
+
+    try:
+        asyncio.run(run())
+    finally:
+        hangs.set()
+    assert seqs(tmp_path / "other.jsonl") == [0]
+
+
+def test_lines_that_come_together_are_appended_as_they_are(path: Path) -> None:
+    sink = sink_to(path)
+    records = events(*range(10))
+    lines = JsonSerializer(JsonSettings()).encode(records)
+    assert isinstance(lines, Lines)
+    targets = [str(path)] * 10
+
+    async def run() -> None:
+        await sink.deliver(Batch(0, 10, records, lines, targets))
+        # Cut differently after a crash, and some of them are there already.
+        await sink.deliver(Batch(5, 10, records[5:], Lines([*lines.texts], 10)[5:], targets[5:]))
+        await sink.deliver(Batch(0, 10, records, lines, targets))
+        await sink.close()
+
+    asyncio.run(run())
+    assert path.read_bytes() == b"".join(lines.texts)

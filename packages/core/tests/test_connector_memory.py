@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import asyncio
-from datetime import UTC, datetime
 
 import pytest
 from pydantic import ValidationError
@@ -12,7 +11,7 @@ from despatch.records import Event
 
 
 def event(seq: int) -> Event:
-    return Event("line_a", "k", None, seq, 0.0, datetime(2026, 1, 5, tzinfo=UTC), "r", seq, seq)
+    return Event("line_a", "k", None, seq, 0.0, "2026-01-05T00:00:00.000000+00:00", "r", seq, seq)
 
 
 async def deliver(sink: MemoryEgress, *batches: Batch) -> None:

@@ -13,6 +13,7 @@ import pytest
 from despatch import Run
 from despatch.account import accounts_of
 from despatch.courier.ledger import Cursor, Ledger
+from despatch.courier.timestamps import LATEST
 from despatch.dead_letters import letters_in, resend
 from despatch.errors import RunError
 from despatch.history import settings_of
@@ -197,8 +198,7 @@ def test_a_value_that_the_journal_could_not_hold_is_known_to_be_none(tmp_path, p
 
 def test_a_time_beyond_the_calendar_cannot_be_sent(make):
     folder = make(1)
-    last = datetime.max.replace(tzinfo=UTC)
-    keep(folder, letter(folder.info.run_id, 1, timestamp=last))
+    keep(folder, letter(folder.info.run_id, 1, timestamp=LATEST))
     (result,) = resend(folder)
     assert (result.impossible, result.reason) == (1, "its simulated time is beyond the calendar")
 

@@ -1,182 +1,28 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import asynccontextmanager
-from datetime import UTC, datetime
+import sqlite3
+from contextlib import contextmanager
 
 import pytest
-from pydantic import BaseModel
 
-from despatch.courier.airspace import Airspace
-from despatch.courier.backoff import Backoff
-from despatch.courier.batches import Cutter, Limits
-from despatch.courier.delivery import Delivery
-from despatch.courier.flight import Flight
-from despatch.courier.ledger import Ledger
-from despatch.courier.states import States
-from despatch.entries import EVENT, UNENCODABLE_EVENT
-from despatch.interfaces import EgressConnector, Guarantee, Receipt, Serializer, Unencodable
-from despatch.journal import JournalReader, JournalWriter
-from despatch.runs import RunInfo
-from despatch.selection import Selection
+from delivering import (
+    SINK,
+    KeySerializer,
+    PartDone,
+    Sink,
+    World,
+    hang,
+    keys,
+    rejecting,
+    running,
+    until,
+)
+from despatch.courier.suspicion import CONVICTIONS, DEATHS, Suspicion
+from despatch.entries import UNENCODABLE_EVENT
+from despatch.interfaces import Receipt
 from despatch.value_types import value_type_of
 from despatch.values import unpack
-
-START = datetime(2026, 1, 5, 6, 0, tzinfo=UTC)
-INFO = RunInfo(
-    run_id="run-1", name="line", start=START, created=START, seed=1, factor=0.0, version="0"
-)
-SINK = "sink"
-
-
-class PartDone(BaseModel):
-    status: str
-
-
-class NoSettings(BaseModel):
-    pass
-
-
-class Sink(EgressConnector):
-    """Does at each delivery what its script says, then takes all that comes."""
-
-    Settings = NoSettings
-    guarantee = Guarantee.AT_LEAST_ONCE
-
-    def __init__(self, *script, opens=()):
-        super().__init__(NoSettings())
-        self.script = list(script)
-        self.opens = list(opens)
-        self.attempts = []
-        self.calls = []
-        self.targets = []
-        self.records = []
-
-    async def open(self):
-        self.calls.append("open")
-        if self.opens:
-            raise self.opens.pop(0)
-
-    async def deliver(self, batch):
-        self.calls.append("deliver")
-        self.targets.append(list(batch.targets))
-        seqs = [record.seq for record in batch.records]
-        self.attempts.append((batch.first, batch.end, seqs, list(batch.payloads), batch.attempt))
-        step = self.script.pop(0) if self.script else None
-        if isinstance(step, BaseException):
-            raise step
-        result = await step(batch) if callable(step) else Receipt(bytes=len(batch))
-        self.records += batch.records
-        return result
-
-    async def close(self):
-        self.calls.append("close")
-
-    def target(self, record):
-        return record.key.partition("-")[0]
-
-
-class KeySerializer(Serializer):
-    """Makes a payload of the key, but of those that it is told to refuse."""
-
-    Settings = NoSettings
-    content_type = "text/plain"
-
-    def __init__(self, *, refuses=(), prepare_fails=0):
-        super().__init__(NoSettings())
-        self.refuses = refuses
-        self.prepare_fails = prepare_fails
-        self.prepared = []
-        self.encoded = []
-
-    async def prepare(self, shapes, target):
-        names = [(each.stream_type, each.type and each.type.name) for each in shapes]
-        self.prepared.append((names, target))
-        if self.prepare_fails:
-            self.prepare_fails -= 1
-            raise ConnectionError("no registry")
-
-    def encode(self, records, target):
-        self.encoded.append((target, [record.key for record in records]))
-        return [
-            Unencodable("not this one") if record.key in self.refuses else record.key.encode()
-            for record in records
-        ]
-
-    async def decode(self, payload):
-        return {}
-
-
-class World:
-    """A journal, a ledger and one delivery between them."""
-
-    def __init__(self, folder):
-        self.writer = JournalWriter(folder / "records", {})
-        self.ledger = Ledger(folder / "cursors.sqlite")
-        self.told = []
-        self.moves = []
-        self._folder = folder
-
-    def publish(self, *keys, value=None, type_id=0):
-        for key in keys:
-            self.writer.append([EVENT, 0.0, key, type_id, value])
-        self.writer.flush()
-
-    def delivery(
-        self,
-        sink,
-        serializer=None,
-        *,
-        records=10,
-        select=None,
-        attempts=None,
-        duration_s=None,
-        **given,
-    ):
-        cursor = self.ledger.open_sink(SINK)
-        reader = JournalReader(self._folder / "records", cursor.position)
-        matches = None if select is None else Selection.model_validate(select).matches
-        options = {
-            "backoff": Backoff(0.0005, 0.001, attempts, duration_s),
-            "interval_s": 0.001,
-            "timeout_s": 30.0,
-            "on_moved": lambda: self.moves.append(self.cursor.position),
-            **given,
-        }
-        return Delivery(
-            SINK,
-            sink,
-            serializer,
-            Cutter(reader, INFO, matches, Limits(records, 10**9), cursor),
-            self.ledger,
-            States(self.told.append),
-            Flight(f"sink {SINK}", self.ledger, Airspace(), lambda reason: None),
-            **options,
-        )
-
-    def deliver(self, sink, serializer=None, **given):
-        """Deliver what was published, to the journal's end."""
-        self.writer.close()
-
-        async def run():
-            delivery = self.delivery(sink, serializer, **given)
-            delivery.notice(ended=True)
-            await delivery.run()
-
-        asyncio.run(run())
-        return self.cursor
-
-    @property
-    def cursor(self):
-        return self.ledger.cursor(SINK)
-
-    @property
-    def letters(self):
-        return list(self.ledger.dead_letters(SINK))
-
-    @property
-    def states(self):
-        return [(state.state, state.reason) for state in self.told]
 
 
 @pytest.fixture
@@ -185,39 +31,6 @@ def world(tmp_path):
     yield world
     world.writer.close()
     world.ledger.close()
-
-
-def keys(count, prefix="part"):
-    return [f"{prefix}-{number}" for number in range(count)]
-
-
-def rejecting(**reasons):
-    """Reject the records with these indexes, given as `_3="why"`."""
-
-    async def deliver(batch):
-        return Receipt(rejected={int(index[1:]): why for index, why in reasons.items()})
-
-    return deliver
-
-
-async def hang(batch):
-    await asyncio.Event().wait()
-
-
-@asynccontextmanager
-async def running(delivery):
-    """A delivery at work, cancelled at the end."""
-    task = asyncio.create_task(delivery.run())
-    try:
-        yield task
-    finally:
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
-
-
-async def until(condition):
-    while not condition():
-        await asyncio.sleep(0.001)
 
 
 def test_everything_arrives_in_order_in_batches_and_is_accounted_for(world):
@@ -395,7 +208,7 @@ def test_rejected_records_go_to_the_dead_letters_alone(world):
         "type": None,
         "value": {"mm": 1.5},
         "sim_ts": 0.0,
-        "timestamp": START,
+        "timestamp": "2026-01-05T06:00:00.000000+00:00",
         "run_id": "run-1",
         "seq": 1,
         "sink_seq": 1,
@@ -498,7 +311,6 @@ def test_each_shape_is_prepared_once_for_each_target(world):
         ([typed_event], "part"),
         ([typed_event], "crate"),
         ([untyped_event], "part"),
-        ([], "crate"),
     ]
 
 
@@ -551,3 +363,183 @@ def test_a_ledger_out_of_reach_stops_the_sink_and_says_why(world):
         world.deliver(Sink(lose_the_ledger))
     assert world.states[-1][0] == "stopped"
     assert "closed" in world.states[-1][1]
+
+
+@contextmanager
+def locked(world):
+    """Another process writes to the ledger meanwhile, and does not come to an end."""
+    other = sqlite3.connect(world.path)
+    other.execute("BEGIN IMMEDIATE")
+    try:
+        yield other
+    finally:
+        other.close()
+
+
+FULL = "the run's folder: database or disk is full"
+TROUBLE = ("retrying", "the run's folder: database is locked")
+
+
+def test_what_is_confirmed_is_accounted_for_as_soon_as_the_ledger_can_be_written(world):
+    world.publish(*keys(3))
+
+    async def run():
+        others = []
+
+        async def lock(batch):
+            other = sqlite3.connect(world.path)
+            other.execute("BEGIN IMMEDIATE")
+            others.append(other)
+            return Receipt(bytes=3)
+
+        sink = Sink(lock)
+        async with running(world.delivery(sink)):
+            await until(lambda: TROUBLE in world.states)
+            assert world.cursor.position == 0
+            others[0].close()
+            await until(lambda: world.cursor.position == 3)
+            await until(lambda: world.states[-1] == ("healthy", ""))
+        return sink
+
+    sink = asyncio.run(run())
+    assert len(sink.attempts) == 1
+    assert (world.cursor.delivered, world.cursor.repeats) == (3, 0)
+
+
+def test_nothing_is_sent_before_the_ledger_knows_of_it(world):
+    world.publish(*keys(3))
+
+    async def run():
+        sink = Sink()
+        delivery = world.delivery(sink, records=3, interval_s=10_000.0)
+        with locked(world):
+            async with running(delivery):
+                await until(lambda: TROUBLE in world.states)
+        assert "deliver" not in sink.calls
+
+    asyncio.run(run())
+
+
+def test_what_was_confirmed_and_not_accounted_for_at_the_end_comes_again(world):
+    world.publish(*keys(3))
+
+    async def run():
+        other = sqlite3.connect(world.path)
+
+        async def lock(batch):
+            other.execute("BEGIN IMMEDIATE")
+            return Receipt()
+
+        async with running(world.delivery(Sink(lock))):
+            await until(lambda: TROUBLE in world.states)
+        other.close()
+
+    asyncio.run(run())
+    assert world.cursor.position == 0
+    world.ledger.reckon(0)
+    cursor = world.deliver(Sink())
+    assert (cursor.delivered, cursor.repeats) == (3, 3)
+
+
+def test_dead_letters_wait_for_room_on_the_disk(world):
+    world.publish(*keys(40), value={"text": "x" * 1000})
+    db = world.ledger._db
+    (pages,) = db.execute("PRAGMA page_count").fetchone()
+    db.execute(f"PRAGMA max_page_count = {pages + 1}")
+
+    async def run():
+        sink = Sink(rejecting(**{f"_{n}": "no" for n in range(40)}))
+        async with running(world.delivery(sink, records=40)):
+            await until(lambda: ("retrying", FULL) in world.states)
+            assert (world.cursor.position, world.letters) == (0, [])
+            db.execute("PRAGMA max_page_count = 1000000")
+            await until(lambda: world.cursor.position == 40)
+        return sink
+
+    sink = asyncio.run(run())
+    assert (len(sink.attempts), len(world.letters)) == (1, 40)
+
+
+def test_a_sink_that_was_confirmed_at_the_moment_of_the_end_is_accounted_for(world):
+    world.publish(*keys(3))
+
+    async def finish(batch):
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            return Receipt()
+
+    async def run():
+        sink = Sink(finish)
+        async with running(world.delivery(sink, records=3)) as task:
+            await until(lambda: sink.attempts)
+        assert task.cancelled()
+
+    asyncio.run(run())
+    assert (world.cursor.position, world.cursor.delivered) == (3, 3)
+
+
+def test_a_sink_without_success_for_too_long_is_stopped(world):
+    world.publish(*keys(3))
+    cursor = world.deliver(Sink(*[ConnectionResetError("gone")] * 9), duration_s=0.0)
+    assert cursor.position == 0
+    assert world.states[-1] == ("stopped", "ConnectionResetError: gone (after 0 s)")
+
+
+def test_a_failure_clears_a_batch_of_suspicion_and_a_death_does_not(world):
+    world.publish(*keys(4))
+
+    async def begin(*script):
+        sink = Sink(*script, hang)
+        async with running(world.delivery(sink, records=4)):
+            await until(lambda: len(sink.attempts) == len(script) + 1)
+            # The courier dies here: what it had noted is all that is left.
+            left = world.ledger.suspicions.of("sink sink")
+        world.ledger.put("sink sink", left)
+
+    def deaths():
+        world.ledger.reckon(0)
+        return world.ledger.suspicions.of("sink sink").deaths
+
+    asyncio.run(begin())
+    assert deaths() == 1
+    asyncio.run(begin())
+    assert deaths() == 2
+    asyncio.run(begin(ConnectionResetError()))
+    assert deaths() == 1
+
+
+def test_a_convicted_record_goes_to_the_dead_letters_undelivered(world):
+    world.publish(*keys(4))
+    world.ledger.open_sink(SINK)
+    world.ledger.begin(SINK, 1, 1)
+    world.ledger.put(
+        f"sink {SINK}", Suspicion(suspect_end=4, killer_end=1, records=1, deaths=DEATHS)
+    )
+    sink = Sink()
+    cursor = world.deliver(sink)
+    assert [record.seq for record in sink.records] == [1, 2, 3]
+    assert (cursor.delivered, cursor.dead_lettered) == (3, 1)
+    (letter,) = world.letters
+    assert letter.seq == 0
+    assert "it kills the courier: 3 couriers died while this record alone" in letter.reason
+    # The rest of the suspect range was delivered.
+    assert world.ledger.suspicions.of(f"sink {SINK}") == Suspicion(
+        begun_ns=world.ledger.suspicions.of(f"sink {SINK}").begun_ns
+    )
+
+
+def test_a_connector_that_is_condemned_is_not_used(world):
+    world.publish(*keys(4))
+    world.ledger.open_sink(SINK)
+    world.ledger.put(f"sink {SINK}", Suspicion(convictions=CONVICTIONS))
+    sink = Sink()
+    cursor = world.deliver(sink)
+    assert (cursor.position, sink.calls) == (0, ["close"])
+    assert world.states[-1] == ("stopped", "it killed the courier with each of 5 records in a row")
+
+
+def test_each_move_of_the_cursor_is_told(world):
+    world.publish(*keys(7))
+    world.deliver(Sink(), records=3)
+    assert world.moves == [3, 6, 7]

@@ -3,14 +3,15 @@ from __future__ import annotations
 import dataclasses
 import math
 import threading
+import warnings
 from decimal import Decimal
 from fractions import Fraction
 
 import pytest
 from hypothesis import given
-from hypothesis import strategies as st
 from pydantic import BaseModel
 
+from any_values import as_read, change, changing_values, same, values
 from despatch import DynamicEnvironment
 from despatch.entries import (
     ENTRY_FIELDS,
@@ -23,6 +24,7 @@ from despatch.entries import (
 )
 from despatch.errors import JournalError, WrongThreadError
 from despatch.journal import JournalReader, JournalWriter
+from despatch.journal.format import MAX_ENTRY_BYTES
 
 
 class PartDone(BaseModel):
@@ -100,16 +102,28 @@ def test_telemetry_of_wall_time_is_a_kind_of_its_own(recording):
     ]
 
 
-def test_a_value_is_what_it_was_when_it_was_published(recording):
+@given(changing_values)
+def test_a_value_is_what_it_was_when_it_was_published_at_any_depth(tmp_path_factory, value):
+    recording = Recording(tmp_path_factory.mktemp("run") / "records")
+    expected = as_read(value)
+    recording.env.publish_event("a", value)
+    recording.env.publish_telemetry("b", [value])
+    change(value)
+    assert same(recording.values, [expected, [expected]])
+
+
+def test_what_comes_later_changes_nothing_of_a_dict_a_dataclass_or_a_model(recording):
     value = {"status": "queued", "parts": [{"mm": 1}], "model": PartDone(status="queued")}
     moved = Moved("crate-1", ["a"])
-    recording.env.publish_event("a", value)
-    recording.env.publish_event("b", moved)
+    done = PartDone(status="done")
+    for published in (value, moved, done):
+        recording.env.publish_event("a", published)
     value["status"] = "gone"
     value["parts"][0]["mm"] = 2
     value["parts"].append({})
     value["model"].status = "gone"
     moved.parts.append("b")
+    done.status = "gone"
     assert recording.values == [
         {
             "status": "queued",
@@ -117,20 +131,61 @@ def test_a_value_is_what_it_was_when_it_was_published(recording):
             "model": {"status": "queued", "waited": 0.0},
         },
         {"to": "crate-1", "parts": ["a"]},
+        {"status": "done", "waited": 0.0},
     ]
 
 
-@given(
-    value=st.recursive(
-        st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
-        lambda leaf: st.lists(leaf, max_size=3) | st.dictionaries(st.text(), leaf, max_size=3),
-        max_leaves=8,
-    )
-)
-def test_plain_values_come_back_as_they_are(tmp_path_factory, value):
+@given(values)
+def test_every_supported_value_comes_back_from_the_journal_equal_and_of_its_type(
+    tmp_path_factory, value
+):
     recording = Recording(tmp_path_factory.mktemp("run") / "records")
     recording.env.publish_event("a", value)
-    assert recording.values == [value]
+    assert same(recording.values, [value])
+
+
+def test_a_plain_model_that_holds_something_else_is_recorded_as_its_dump(recording):
+    with warnings.catch_warnings(action="ignore"):
+        odd = PartDone.model_construct(status=Moved("b", ["x"]), waited=object)
+        recording.env.publish_event("a", PartDone.model_construct(status=Moved("b", ["x"])))
+        recording.env.publish_event("b", odd)
+    first, second = recording.entries
+    assert first[4] == {"status": {"to": "b", "parts": ["x"]}, "waited": 0.0}
+    assert second[0] == UNENCODABLE_EVENT
+    assert second[4] == "value.waited: object of type type"
+
+
+@pytest.mark.parametrize("value", [{"blob": b"x" * MAX_ENTRY_BYTES}, b"x" * MAX_ENTRY_BYTES])
+def test_a_value_that_is_too_long_costs_that_record_alone(recording, value):
+    recording.env.publish_event("a", {"number": 1})
+    recording.env.publish_event("b", value)
+    recording.env.publish_event("c", {"number": 2})
+    kinds, reasons = zip(*((entry[0], entry[4]) for entry in recording.entries), strict=True)
+    assert kinds == (EVENT, UNENCODABLE_EVENT, EVENT)
+    assert f"{MAX_ENTRY_BYTES} are taken" in reasons[1]
+
+
+@pytest.mark.parametrize("value", [{"number": 1}, 1, PartDone(status="done")])
+def test_a_full_buffer_is_written_while_publishing(tmp_path, value):
+    with JournalWriter(tmp_path / "records", {}, flush_bytes=100) as journal:
+        env = DynamicEnvironment()
+        env._record_into(journal)
+        for number in range(100):
+            env.publish_event("a", value)
+            assert journal.end == number + 1
+        assert 50 < journal.written <= journal.end
+
+
+@pytest.mark.parametrize("value", [{"number": 1}, 1, PartDone(status="done")])
+def test_what_a_closed_journal_does_not_take_is_an_error_at_the_call(tmp_path, value):
+    env = DynamicEnvironment()
+    with JournalWriter(tmp_path / "records", {}) as journal:
+        env._record_into(journal)
+        env.publish_event("a", value)
+    for _ in range(2):
+        with pytest.raises(JournalError, match="closed"):
+            env.publish_event("b", value)
+    assert journal.end == 1
 
 
 def test_each_type_is_learnt_once_and_named_at_each_record(recording):
@@ -192,12 +247,13 @@ def test_after_the_run_what_is_published_goes_nowhere(recording):
     assert recording.values == [1]
 
 
-def test_another_thread_is_told_the_way_in(recording):
+@pytest.mark.parametrize("value", [1, {"number": 1}])
+def test_another_thread_is_told_the_way_in(recording, value):
     caught = []
 
     def publish():
         with pytest.raises(WrongThreadError, match="call_soon_threadsafe") as info:
-            recording.env.publish_event("a", 1)
+            recording.env.publish_event("a", value)
         caught.append(info.value)
 
     thread = threading.Thread(target=publish)

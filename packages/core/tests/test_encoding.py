@@ -2,18 +2,19 @@ from __future__ import annotations
 
 import asyncio
 import time
-from datetime import UTC, datetime
 
 import pytest
 from pydantic import BaseModel
 
-from despatch.courier import encoding as module
-from despatch.courier.encoding import SLICE, TURN_S, Encoding
-from despatch.interfaces import Serializer, Unencodable
+from despatch.courier import turns
+from despatch.courier.encoding import FIRST_SLICE as FIRST
+from despatch.courier.encoding import MOST, Encoding
+from despatch.courier.turns import TURN_S
+from despatch.interfaces import Lines, Serializer, Unencodable
 from despatch.records import Event, Telemetry
 from despatch.value_types import value_type_of
 
-NOON = datetime(2026, 1, 5, 12, 0, tzinfo=UTC)
+NOON = "2026-01-05T12:00:00.000000+00:00"
 
 
 class PartDone(BaseModel):
@@ -67,25 +68,56 @@ def encoded(serializer, records, targets, types=None):
     return asyncio.run(encoding.encode(records, targets, types or {}))
 
 
-@pytest.mark.parametrize("count", [0, 1, SLICE - 1, SLICE, SLICE + 1, 5 * SLICE + 3])
-def test_every_record_is_encoded_for_its_target_in_the_order_of_publishing(count):
+@pytest.mark.parametrize("targets", [1, 2])
+@pytest.mark.parametrize("count", [0, 1, FIRST - 1, FIRST, FIRST + 1, 5 * MOST + 3])
+def test_every_record_is_encoded_for_its_target_in_the_order_of_publishing(count, targets):
     serializer = Marking(refuses={3})
-    targets = [f"topic-{seq % 2}" for seq in range(count)]
-    payloads = encoded(serializer, [event(seq) for seq in range(count)], targets)
-    assert payloads == [
-        Unencodable("no") if seq == 3 else f"topic-{seq % 2}/{seq}".encode() for seq in range(count)
+    to = [f"topic-{seq % targets}" for seq in range(count)]
+    payloads, refused = encoded(serializer, [event(seq) for seq in range(count)], to)
+    assert payloads == [f"topic-{s % targets}/{s}".encode() for s in range(count) if s != 3]
+    assert refused == ({3: "no"} if count > 3 else {})
+    assert all(0 < size <= MOST for _, size in serializer.slices)
+
+
+class InLines(Marking):
+    """Makes lines, but of slices with a record that it refuses."""
+
+    def encode(self, records, target):
+        payloads = super().encode(records, target)
+        if self.refuses & {record.seq for record in records}:
+            return payloads
+        return Lines([b"".join(b"%b\n" % payload for payload in payloads)], len(payloads))
+
+
+def test_lines_stay_lines_as_long_as_they_go_to_one_target():
+    records = [event(seq) for seq in range(5 * MOST + 3)]
+    payloads, refused = encoded(InLines(refuses=set()), records, ["t"] * len(records))
+    assert isinstance(payloads, Lines)
+    assert list(payloads) == [f"t/{seq}".encode() for seq in range(len(records))]
+    assert len(payloads) == len(records)
+    assert refused == {}
+
+
+@pytest.mark.parametrize("refuses", [set(), {1}, {5 * MOST}])
+@pytest.mark.parametrize("targets", [1, 2])
+def test_lines_become_single_payloads_where_they_have_to(refuses, targets):
+    records = [event(seq) for seq in range(5 * MOST + 3)]
+    to = [f"{record.seq % targets}" for record in records]
+    payloads, refused = encoded(InLines(refuses=refuses), records, to)
+    assert list(payloads) == [
+        f"{seq % targets}/{seq}".encode() for seq in range(len(records)) if seq not in refuses
     ]
-    assert all(0 < size <= SLICE for _, size in serializer.slices)
+    assert refused == dict.fromkeys(refuses, "no")
 
 
 def turns_of_another(serializer, count):
     """How many turns of the event loop another task has while records are encoded."""
-    turns = 0
+    count_of_turns = 0
 
     async def take_turns():
-        nonlocal turns
+        nonlocal count_of_turns
         while True:
-            turns += 1
+            count_of_turns += 1
             await asyncio.sleep(0)
 
     async def run():
@@ -95,18 +127,24 @@ def turns_of_another(serializer, count):
         other.cancel()
 
     asyncio.run(run())
-    return turns
+    return count_of_turns
 
 
 def test_a_slow_serializer_lets_the_others_have_their_turns():
-    # A slice takes a turn, so that ten slices take ten.
-    assert turns_of_another(Marking(record_s=TURN_S / SLICE), 10 * SLICE) >= 9
+    # Ten turns' work, and no turn has more than two of them.
+    assert turns_of_another(Marking(record_s=TURN_S / FIRST), 10 * FIRST) >= 5
+
+
+def test_a_serializer_that_takes_a_turn_for_a_record_gets_one_record_a_turn():
+    serializer = Marking(record_s=TURN_S)
+    assert turns_of_another(serializer, FIRST + 10) >= 10
+    assert [size for _, size in serializer.slices] == [FIRST, *[1] * 10]
 
 
 def test_a_quick_serializer_does_not_give_its_turn_away_for_nothing(monkeypatch):
     # Whatever the machine does meanwhile.
-    monkeypatch.setattr(module, "TURN_S", 3600.0)
-    assert turns_of_another(Marking(), 10 * SLICE) == 0
+    monkeypatch.setattr(turns, "TURN_S", 3600.0)
+    assert turns_of_another(Marking(), 10 * FIRST) == 0
 
 
 def test_each_shape_is_prepared_once_for_each_target():
@@ -122,7 +160,6 @@ def test_each_shape_is_prepared_once_for_each_target():
     asyncio.run(run())
     assert serializer.prepared == [
         ("a", [("event", "PartDone"), ("telemetry", None)]),
-        ("a", []),
         ("b", [("event", None)]),
     ]
 
@@ -142,8 +179,18 @@ def test_a_serializer_that_gives_too_few_payloads_is_found_out():
         def encode(self, records, target):
             return []
 
-    with pytest.raises(ValueError, match="shorter"):
+    with pytest.raises(ValueError, match=r"encode\(\) of 1 records gave 0 payloads"):
         encoded(Short(), [event(0)], ["t"])
+
+
+@pytest.mark.parametrize("targets", [["t", "t"], ["t", "u"]])
+def test_a_serializer_that_gives_something_else_than_bytes_is_found_out(targets):
+    class Strange(Marking):
+        def encode(self, records, target):
+            return [bytearray(b"lost without a word")] * len(records)
+
+    with pytest.raises(TypeError, match=r"bytes or Unencodable, and gave .*bytearray"):
+        encoded(Strange(), [event(0), event(1)], targets)
 
 
 def test_closing_closes_the_serializer():

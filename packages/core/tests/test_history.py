@@ -6,6 +6,7 @@ import pytest
 from despatch.courier.ledger import Ledger
 from despatch.errors import RunError, SettingsError
 from despatch.history import deliver, find_run, past_runs, who_comes_first
+from despatch.journal import remove_segments, segments
 from despatch.report import CommandCount
 from made_runs import make_run
 
@@ -195,3 +196,57 @@ def test_a_sink_that_is_held_gets_nothing_and_loses_nothing(root, make, tmp_path
     assert not (tmp_path / "0001.jsonl").exists()
     (account,) = deliver(folder)
     assert account.delivered == 3
+
+
+def add_sink(folder, tmp_path):
+    """What an operator does who wants another sink to have what a past run published."""
+    path = folder.path / "settings.json"
+    settings = msgspec.json.decode(path.read_bytes())
+    late = {"connector": "jsonl", "name": "late", "path": str(tmp_path / "late.jsonl")}
+    path.write_bytes(msgspec.json.encode({**settings, "egress": [*settings["egress"], late]}))
+
+
+def seqs(path):
+    return [msgspec.json.decode(line)["seq"] for line in path.read_bytes().splitlines()]
+
+
+def test_a_sink_that_is_added_later_gets_what_is_kept(root, make, tmp_path):
+    folder = make("0001", published=6, delivered=6)
+    add_sink(folder, tmp_path)
+    assert past_runs(root)[0].owed == {"late": 6}
+    first, late = deliver(find_run(root, "0001"))
+    assert (first.delivered, late.delivered, late.removed) == (6, 6, 0)
+    assert seqs(tmp_path / "late.jsonl") == list(range(6))
+
+
+def test_what_is_no_longer_kept_for_it_is_said_to_be_removed_and_not_damaged(root, make, tmp_path):
+    folder = make("0001", published=6, delivered=6, segment_bytes=1)
+    remove_segments(folder.records, 4)
+    add_sink(folder, tmp_path)
+    (past,) = past_runs(root)
+    assert past.owed == {"late": 2}
+    accounts = deliver(find_run(root, "0001"))
+    for late in (past.sinks[1], accounts[1]):
+        assert (late.given, late.removed, late.damaged) == (2, 4, 0)
+        (remark,) = late.remarks
+        assert "late: no longer kept in the journal when this sink was added: 4 records" in remark
+    assert accounts[1].is_settled
+    assert seqs(tmp_path / "late.jsonl") == [4, 5]
+
+
+def test_what_is_damaged_is_reported_with_its_positions_and_the_rest_delivered(
+    root, make, tmp_path
+):
+    folder = make("0001", published=6, segment_bytes=1)
+    torn = segments(folder.records)[3]
+    torn.write_bytes(torn.read_bytes()[:-1] + b"\xc1")
+    (before,) = past_runs(root)[0].sinks
+    (after,) = deliver(find_run(root, "0001"))
+    assert seqs(tmp_path / "0001.jsonl") == [0, 1, 2, 4, 5]
+    for account in (before, after):
+        (gap,) = account.gaps
+        assert (account.damaged, gap.first, gap.end) == (1, 3, 4)
+        assert f"{torn.name}: at byte " in gap.reason
+    assert not after.is_settled
+    # So it is told for as long as the run is there.
+    assert past_runs(root)[0].sinks[0].gaps == after.gaps

@@ -381,6 +381,7 @@ def test_a_source_that_does_not_close_holds_up_no_end(monkeypatch):
     loop.run_until_complete(run())
     # `asyncio.run` would wait for the one that was left to itself.
     for task in asyncio.all_tasks(loop):
+        task._log_destroy_pending = False
         task.get_coro().close()
     loop.close()
 

@@ -56,6 +56,14 @@ def size_of(folder: Path) -> int:
     return sum(path.stat().st_size for path in segments(folder))
 
 
+def fail_if(full):
+    def check(size):
+        if next(full):
+            raise JournalFullError("full")
+
+    return check
+
+
 def failing(number: int):
     def fail(*arguments):
         raise OSError(number, os.strerror(number))
@@ -396,6 +404,38 @@ class TestAFullDisk:
         assert writer.written == 53
         writer.close()
         assert len(entries_of(tmp_path)) == 53
+
+    def test_lets_what_has_waited_go_in_frames_of_the_usual_size(self, tmp_path):
+        writer = JournalWriter(
+            tmp_path, META, flush_bytes=1000, segment_bytes=1000, on_full=lambda *full: False
+        )
+        with files_no_longer_than(10):
+            for number in range(95):
+                writer.append([number, "x" * 96])
+                if number % 7 == 0:
+                    writer.flush()
+            assert writer.written == 0
+        # No file has room for all of it.
+        with files_no_longer_than(1500):
+            writer.flush()
+            assert writer.written == 95
+        writer.close()
+        assert entries_of(tmp_path) == [[number, "x" * 96] for number in range(95)]
+
+    def test_keeps_what_it_wrote_when_it_is_full_again_in_the_middle(self, tmp_path):
+        full = iter([True] * 5 + [False] * 2 + [True] + [False] * 9)
+        writer = JournalWriter(
+            tmp_path, META, flush_bytes=1000, on_full=lambda *_: False, before_write=fail_if(full)
+        )
+        for number in range(50):
+            writer.append([number, "x" * 96])
+        assert writer.written == 0
+        writer.flush()
+        assert 0 < writer.written < 50
+        writer.append([50, "last"])
+        writer.flush()
+        writer.close()
+        assert len(entries_of(tmp_path)) == 51
 
     def test_is_an_error_where_it_may_not_wait(self, tmp_path):
         def on_full(error, size):

@@ -3,6 +3,7 @@ from __future__ import annotations
 import io
 import sys
 import threading
+from datetime import datetime
 
 import pytest
 
@@ -76,7 +77,8 @@ def test_who_is_not_served_is_shown(monkeypatch):
     states.sink(SinkState("kafka", "retrying", "down"))
     states.sink(SinkState("jsonl", "healthy"))
     text = shown(monkeypatch, "records", Progress(2.0, None, 0.0, 1), states)
-    assert "kafka retrying" in text
+    since = datetime.fromtimestamp(states.sinks["kafka"].since_ns / 1e9)
+    assert f"kafka retrying since {since:%H:%M:%S}" in text
     assert "jsonl" not in text
 
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from despatch import Empirical, Normal
 from despatch.registry.coercion import Coercion
-from despatch.renderings import excerpt, plain
+from despatch.renderings import counted, excerpt, plain, span, volume
 
 
 class Shift(Enum):
@@ -22,6 +22,29 @@ class Level(IntEnum):
 class Unshowable:
     def __repr__(self):
         raise RuntimeError
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(0.04, "0.0 s"), (9.94, "9.9 s"), (119.4, "119 s"), (120, "2 min"), (7199, "120 min"),
+     (19_800, "5.5 h"), (172_800, "2.0 d")],
+)  # fmt: skip
+def test_a_span_is_told_in_a_few_characters(seconds: float, text: str) -> None:
+    assert span(seconds) == text
+
+
+@pytest.mark.parametrize(
+    ("size", "text"),
+    [(0, "0 B"), (999, "999 B"), (1500, "1.5 kB"), (2_000_000, "2.0 MB"), (3.2e12, "3,200.0 GB")],
+)
+def test_a_volume_is_told_in_a_few_characters(size: float, text: str) -> None:
+    assert volume(size) == text
+
+
+def test_one_is_counted_without_an_s() -> None:
+    assert (counted(1, "run"), counted(0, "run"), counted(2000, "run")) == (
+        "1 run", "0 runs", "2,000 runs",
+    )  # fmt: skip
 
 
 def test_an_excerpt_is_the_repr_of_what_is_short() -> None:

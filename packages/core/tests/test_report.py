@@ -6,12 +6,13 @@ import pytest
 from rich.console import Console
 
 from despatch.account import SinkAccount
+from despatch.courier.cursors import Gap
 from despatch.report import CommandCount, Report
 
 
 def account(**given):
     names = SinkAccount.__struct_fields__
-    return SinkAccount(**{**dict.fromkeys(names, 0), "sink": "jsonl", **given})
+    return SinkAccount(**{**dict.fromkeys(names, 0), "sink": "jsonl", "gaps": [], **given})
 
 
 def report(*sinks, **given):
@@ -174,3 +175,21 @@ def test_damage_is_a_column_only_where_there_is_some():
     lines = printed(report(account(), account(damaged=7)).table()).splitlines()
     assert lines[0].split()[-1] == "damaged"
     assert [line.split()[-1] for line in lines[1:]] == ["0", "7"]
+
+
+def test_the_summary_says_how_long_a_full_journal_held_the_simulation():
+    assert "held" not in report().summary().plain
+    text = report(held_s=12.34).summary().plain
+    assert "A full journal held the simulation for 12.3 s." in text
+
+
+def test_the_summary_says_where_the_journal_is_damaged_and_what_was_removed():
+    gap = Gap(30, 40, "0.journal: at byte 17: torn")
+    damaged = report(account(damaged=10, gaps=[gap]), account(sink="late", removed=1))
+    text = damaged.summary().plain
+    assert "jsonl: damaged, seq 30 to 39: 0.journal: at byte 17: torn" in text
+    assert "late: no longer kept in the journal when this sink was added: 1 record" in text
+    assert damaged.exit_status == 3
+    # Whoever is added later is not owed what was before.
+    assert report(account(removed=1)).exit_status == 0
+    assert "removed" in [column.header for column in damaged.table().columns]

@@ -77,7 +77,7 @@ def test_batches_have_the_size_that_the_settings_say_and_are_marked_as_late(ledg
 
 
 def test_many_are_taken_from_the_ledger_page_by_page(ledger, monkeypatch):
-    monkeypatch.setattr("despatch.courier.ledger._PAGE", 2)
+    monkeypatch.setattr("despatch.courier.dead_letters._PAGE", 2)
     reject(ledger, 7)
     sink = Sink()
     asyncio.run(resending(ledger, sink, *range(7), batch={"records": 3}).run())

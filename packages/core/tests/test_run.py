@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import resource
+import signal
 import time
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -12,6 +14,7 @@ import pytest
 from pydantic import Field
 
 from despatch import Command, DynamicResource, LagError, Run, SimParameter
+from despatch.account import reckon
 from despatch.audit.journal import outcome_fields
 from despatch.courier.batches import Draft
 from despatch.courier.ledger import Ledger
@@ -287,7 +290,8 @@ def test_a_value_that_cannot_be_encoded_goes_to_the_dead_letters_alone(configure
     def build(env):
         for number in range(10):
             env.publish_event("a", object() if number == 5 else {"number": number})
-            env.publish_event("b", {"deep": [{"lock": time}]} if number == 6 else number)
+            lines = [{"price": 1}] * 3 + [{"price": object() if number == 6 else 2}]
+            env.publish_event("b", {"lines": lines})
 
     settings = configure(egress=[{"connector": "jsonl", "path": str(tmp_path / "a.jsonl")}])
     run = run_through(settings, build)
@@ -297,7 +301,7 @@ def test_a_value_that_cannot_be_encoded_goes_to_the_dead_letters_alone(configure
     letters = list(ledger.dead_letters("jsonl"))
     ledger.close()
     assert [letter.seq for letter in letters] == [10, 13]
-    assert "deep" in letters[1].reason
+    assert letters[1].reason == "value.lines[3].price: object of type object"
 
 
 def test_a_model_that_raises_loses_nothing_of_what_it_published(configure, tmp_path):
@@ -453,6 +457,19 @@ def test_a_ledger_that_cannot_be_read_fails_the_run_and_the_report_says_why(conf
             run.run()
     assert (run.report.published, run.report.sinks, run.report.exit_status) == (15, [], 1)
     assert "the accounts cannot be read" in run.report.error
+
+
+def test_a_signal_while_the_accounts_are_read_loses_no_report(configure, tmp_path, monkeypatch):
+    settings = configure(egress=[{"connector": "jsonl", "path": str(tmp_path / "a.jsonl")}])
+
+    def interrupted(*arguments):
+        os.kill(os.getpid(), signal.SIGINT)
+        return reckon(*arguments)
+
+    monkeypatch.setattr("despatch.run.reckon", interrupted)
+    with Run(settings, customers(5), handle_signals=True) as run:
+        run.run()
+    assert (run.report.stopped_by, run.report.exit_status) == (None, 0)
 
 
 def test_a_folder_that_cannot_be_written_any_more_loses_no_report(configure, tmp_path, caplog):

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import logging
+import time
+from datetime import datetime
 
 import pytest
 
@@ -67,9 +69,20 @@ def test_trouble_is_logged_with_its_reason_and_so_is_its_end(states, caplog):
     ]
 
 
-def test_troubles_name_those_who_are_not_served(states):
+def test_troubles_name_those_who_are_not_served_and_since_when(states, monkeypatch):
+    noon = datetime(2026, 1, 5, 12, 0)
+    monkeypatch.setattr(time, "time_ns", lambda: int(noon.timestamp() * 1e9))
     states.sink(SinkState("a", "healthy"))
     states.sink(SinkState("b", "retrying", "down"))
     states.source(IngressState("c", "caught up"))
     states.source(IngressState("d", "connecting"))
-    assert states.troubles() == ["b retrying", "d connecting"]
+    assert states.troubles() == ["b retrying since 12:00:00", "d connecting since 12:00:00"]
+
+
+def test_secrets_are_taken_out_of_reasons_before_anyone_is_told(told, caplog):
+    heard = []
+    states = States(told.append, heard.append, lambda text: text.replace("hunter2", "***"))
+    states.sink(SinkState("a", "retrying", "hunter2 is wrong"))
+    reasons = [each.reason for each in (*told, *heard, states.sinks["a"])]
+    assert reasons == ["*** is wrong"] * 3
+    assert "hunter2" not in caplog.text

@@ -55,11 +55,11 @@ def test_a_command_ends_the_sleep_of_a_paced_clock(make):
     env = board.env
 
     def model():
+        threading.Timer(0.01, board.bring, (set_staff(3),)).start()
         change = yield env.registry.signal("Desk.staff").changed() | env.timeout(100_000)
         assert change
         return env.now
 
-    threading.Timer(0.01, board.bring, (set_staff(3),)).start()
     assert 0 < env.run(env.process(model())) < 100_000
     assert env.registry["Desk.staff"] == 3
 

@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-from datetime import UTC, datetime
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -12,13 +10,14 @@ from despatch.templates import Template
 
 
 def event(key="part-17", type_name="PartDone", run_id="0198c0", sim="line_a"):
-    now = datetime(2026, 1, 5, tzinfo=UTC)
-    return Event(sim, key, type_name, {}, 1.0, now, run_id, 0, 0)
+    return Event(sim, key, type_name, {}, 1.0, NOON, run_id, 0, 0)
 
 
 def telemetry(path="Line_A.lathe.utilization"):
-    now = datetime(2026, 1, 5, tzinfo=UTC)
-    return Telemetry("line_a", path, None, 0.5, 1.0, now, "0198c0", 0, 0)
+    return Telemetry("line_a", path, None, 0.5, 1.0, NOON, "0198c0", 0, 0)
+
+
+NOON = "2026-01-05T12:00:00.000000+00:00"
 
 
 class Sink(BaseModel):
@@ -78,26 +77,24 @@ def test_values_are_escaped_and_the_templates_own_text_is_not():
     assert escaped == "out/.._.._etc/line_a"
 
 
-def test_a_template_that_is_the_same_for_a_run_is_filled_in_once_for_each_escape():
-    template = Template("{sim}-{stream_type}-{run_id}")
+@pytest.mark.parametrize("text", ["all", "{sim}-{stream_type}-{run_id}", "{sim}/{key}", "{type}"])
+@pytest.mark.parametrize("records", [[], [event("a"), event("b")], [event(), telemetry(), event()]])
+def test_many_records_are_filled_in_as_each_would_be_alone(text, records):
+    template = Template(text)
+    assert template.render_all(records, str.upper) == [
+        template.render(record, str.upper) for record in records
+    ]
+
+
+def test_what_is_the_same_for_a_run_is_filled_in_once_for_each_stream():
     calls = []
 
     def escape(value):
         calls.append(value)
-        return value.upper()
+        return value
 
-    assert template.render(event(key="a"), escape) == "LINE_A-EVENT-0198C0"
-    assert template.render(event(key="b"), escape) == "LINE_A-EVENT-0198C0"
-    assert calls == ["line_a", "event", "0198c0"]
-    assert template.render(event()) == "line_a-event-0198c0"
-    assert template.render(event(run_id="0200")) == "line_a-event-0200"
-
-
-def test_many_runs_do_not_fill_the_memory():
-    template = Template("{run_id}")
-    for i in range(1000):
-        assert template.render(event(run_id=str(i))) == str(i)
-    assert len(template._cache) <= 64
+    Template("{sim}").render_all([event(), telemetry(), event(), event()], escape)
+    assert calls == ["line_a", "line_a"]
 
 
 def test_templates_of_one_text_are_equal():

@@ -21,72 +21,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from any_values import same, values
 from despatch.errors import DespatchError
 from despatch.values import OPTIONS, UnencodableError, default, pack, packb, unpack
 
 BERLIN = zoneinfo.ZoneInfo("Europe/Berlin")
-
-
-def same(one: Any, other: Any) -> bool:
-    """Equal and of the same type at every depth; NaN is NaN, and a zone is a zone."""
-    if type(one) is not type(other):
-        return False
-    if isinstance(one, dict):
-        return len(one) == len(other) and all(
-            same(a, b) and same(one[a], other[b]) for a, b in zip(one, other, strict=True)
-        )
-    if isinstance(one, list | tuple):
-        return len(one) == len(other) and all(map(same, one, other))
-    if isinstance(one, set | frozenset):
-        return one == other and {*map(type, one)} == {*map(type, other)}
-    if isinstance(one, float):
-        return one == other or (math.isnan(one) and math.isnan(other))
-    if isinstance(one, Decimal):
-        return str(one) == str(other)
-    if isinstance(one, datetime):
-        return one == other and one.utcoffset() == other.utcoffset() and zone(one) == zone(other)
-    if isinstance(one, time):
-        return one == other and zone(one) == zone(other)
-    return bool(one == other)
-
-
-def zone(moment: datetime | time) -> str | None:
-    return getattr(moment.tzinfo, "key", None)
-
-
-fixed_zones = st.timedeltas(min_value=timedelta(hours=-23), max_value=timedelta(hours=23)).map(
-    timezone
-)
-named_zones = st.sampled_from(
-    ["Europe/Berlin", "America/New_York", "Asia/Kathmandu", "Australia/Lord_Howe", "UTC"]
-).map(zoneinfo.ZoneInfo)
-zones = st.none() | fixed_zones | named_zones
-texts = st.text(st.characters(exclude_categories=["Cs"]))
-datetimes = st.datetimes(timezones=zones)
-keys = (
-    st.none()
-    | st.booleans()
-    | st.integers()
-    | texts
-    | st.binary()
-    | st.dates()
-    | st.uuids()
-    | st.timedeltas()
-    | st.decimals(allow_nan=False)
-)
-leaves = keys | st.floats() | st.decimals(allow_nan=True) | datetimes | st.times(timezones=zones)
-values = st.recursive(
-    leaves,
-    lambda inner: (
-        st.lists(inner, max_size=4)
-        | st.dictionaries(texts, inner, max_size=4)
-        | st.dictionaries(keys, inner, max_size=4)
-        | st.lists(inner, max_size=4).map(tuple)
-        | st.sets(keys, max_size=4)
-        | st.frozensets(keys | st.tuples(keys, keys), max_size=4)
-    ),
-    max_leaves=20,
-)
 
 
 @given(values)

@@ -43,8 +43,10 @@ class ListEnum(list, enum.Enum):
     def __new__(cls, value):
         member = super().__new__(cls)
         member._value_ = value
-        member.append("another")
         return member
+
+    def __init__(self, _value):
+        super().__init__(["another"])
 
     __hash__ = enum.Enum.__hash__
     __repr__ = object.__repr__
@@ -454,7 +456,13 @@ def with_attribute_of_nobodys():
         ),
         (
             Order.model_construct(number=1, first=Colour.RED, other=Flat(status="x")),
-            {"number": 1, "first": {}, "lines": [], "by_name": {}, "other": {"price": Decimal("1.50")}},
+            {
+                "number": 1,
+                "first": {},
+                "lines": [],
+                "by_name": {},
+                "other": {"price": Decimal("1.50")},
+            },
         ),
         (Order(number=1, first=Line.model_construct(price=2)), None),
         (TwoNested.model_construct(line=Flat(status="x"), flat=Line(item="x")), None),

@@ -22,7 +22,7 @@ CHAIN = ValueType("Chain", {}, (FieldType("next", "ref", nullable=True, type_nam
 
 
 def event(value: Any, type: str | None = "Part") -> Record:
-    return Event("line_a", "part-17", type, value, 125.5, NOON, "0198c0", 7, 3)
+    return Event("line_a", "part-17", type, value, 125.5, NOON.isoformat(), "0198c0", 7, 3)
 
 
 def own(value_type: ValueType | None) -> Recipe:
@@ -58,7 +58,7 @@ def test_a_record_is_all_of_its_fields() -> None:
 
 def test_telemetry_has_a_path() -> None:
     recipe = Recipe(AvroSchema.of(schema_of_shape(Shape("telemetry"))), is_own=True)
-    record = Telemetry("line_a", "lathe.utilization", None, 0.855, 1.0, NOON, "r", 0, 0)
+    record = Telemetry("line_a", "lathe.utilization", None, 0.855, 1.0, NOON.isoformat(), "r", 0, 0)
     payload = encode(recipe, record)
     assert isinstance(payload, bytes)
     found = read(recipe, payload)

@@ -130,7 +130,7 @@ def serializer(**settings: Any) -> AvroSerializer:
 def event(value: Any, seq: int = 0) -> Record:
     name = type(value).__name__ if isinstance(value, BaseModel) else None
     published = unpack(pack(value))
-    return Event("line_a", "part-17", name, published, 125.5, NOON, "0198c0", seq, seq)
+    return Event("line_a", "part-17", name, published, 125.5, NOON.isoformat(), "0198c0", seq, seq)
 
 
 def shape(value: Any) -> Shape:
@@ -287,7 +287,7 @@ def test_a_type_that_changes_is_prepared_anew() -> None:
     for kind, value in (("int", 1), ("str", "a")):
         value_type = ValueType("Part", {}, (FieldType("size", kind),))  # type: ignore[arg-type]
         asyncio.run(one.prepare([Shape("event", value_type)], "t"))
-        record = Event("s", "k", "Part", {"size": value}, 0.0, NOON, "r", 0, 0)
+        record = Event("s", "k", "Part", {"size": value}, 0.0, NOON.isoformat(), "r", 0, 0)
         assert isinstance(one.encode([record], "t")[0], bytes)
 
 
@@ -309,7 +309,7 @@ from despatch_serializer_avro import AvroSerializer, AvroSettings
 one = AvroSerializer(AvroSettings())
 asyncio.run(one.prepare([Shape("event")], "t"))
 value = {"names": {f"part-{i}" for i in range(100)}, "deep": [[{"a", "b", "c"}]]}
-record = Event("s", "k", None, value, 0.0, datetime(2026, 1, 5, tzinfo=UTC), "r", 0, 0)
+record = Event("s", "k", None, value, 0.0, "2026-01-05T00:00:00.000000+00:00", "r", 0, 0)
 sys.stdout.buffer.write(one.encode([record], "t")[0])
 """
     environment = {"PYTHONHASHSEED": seed, "PYTHONPATH": ":".join(sys.path)}

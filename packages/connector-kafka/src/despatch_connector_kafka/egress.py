@@ -60,6 +60,10 @@ class KafkaEgress(EgressConnector):
         """The record's topic."""
         return self.settings.topic.render(record, as_topic_text)
 
+    def targets_of(self, records: Sequence[Record]) -> Sequence[str]:
+        """The records' topics."""
+        return self.settings.topic.render_all(records, as_topic_text)
+
     async def open(self) -> None:
         """Connect, log in, and get a producer's id from the cluster.
 

@@ -104,7 +104,7 @@ def pack(
             run_id, run_header = record.run_id, ("run_id", record.run_id.encode())
         headers = [run_header, ("seq", b"%d" % record.seq)]
         if with_timestamps:
-            timestamp = (record.timestamp - _EPOCH) // _MILLISECOND
+            timestamp = (record.wall_time - _EPOCH) // _MILLISECOND
             if timestamp < 0:
                 timestamp = 0
         parcel = lane.parcels[-1]

@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from despatch.records import Event, Record
 from despatch_connector_parquet.datasets import VALUE, DataSet
-from despatch_connector_parquet.scalars import Built, instants, json_text
+from despatch_connector_parquet.scalars import Built, json_text
 
 __all__ = ["Tabulated", "tabulate"]
 
@@ -71,7 +71,7 @@ def _envelope(records: Sequence[Record]) -> list[pa.Array]:
         _texts(records, name),
         _texts(records, "type"),
         pa.array([record.sim_ts for record in records], pa.float64()),
-        instants([record.timestamp for record in records]),
+        _texts(records, "timestamp").cast(pa.timestamp("us", "UTC")),
         _texts(records, "run_id"),
         pa.array([record.seq for record in records], pa.int64()),
         pa.array([record.sink_seq for record in records], pa.int64()),

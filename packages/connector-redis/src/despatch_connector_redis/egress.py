@@ -64,6 +64,10 @@ class RedisEgress(EgressConnector):
         """The key of the record's stream."""
         return self.settings.stream.render(record)
 
+    def targets_of(self, records: Sequence[Record]) -> Sequence[str]:
+        """The keys of the records' streams."""
+        return self.settings.stream.render_all(records)
+
     async def open(self) -> None:
         """Connect, and see that the server answers."""
         await self.close()

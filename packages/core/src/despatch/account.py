@@ -1,7 +1,7 @@
 """Accounts: what became of every record of a run, sink by sink, read from the run's folder.
 
 For each sink, ``given = delivered + dead_lettered + dropped + owed`` and
-``given + not_selected + damaged = published``. The simulator owns the count of what was
+``given + not_selected + damaged + removed = published``. The simulator owns the count of what was
 published (it is the journal's end), the courier's ledger what became of it. What is owed is only
 known from the journal: `despatch.backlog` counts it.
 """
@@ -18,10 +18,12 @@ from typing import Final
 import msgspec
 
 from despatch.backlog import Backlog, read_backlogs
-from despatch.courier.ledger import Cursor, Ledger
+from despatch.courier.cursors import MOST_GAPS, Cursor, Gap
+from despatch.courier.ledger import Ledger
 from despatch.errors import AccountError, RunError
 from despatch.interfaces import Guarantee
-from despatch.journal import end_position
+from despatch.journal import end_position, first_position
+from despatch.renderings import counted
 from despatch.runs import RunFolder
 from despatch.settings import EgressSettings
 
@@ -45,6 +47,7 @@ class SinkAccount(msgspec.Struct, kw_only=True):
         owed: Records that it has yet to be given, from the journal.
         not_selected: Records that its `select` leaves out.
         damaged: Positions that the journal could not give back.
+        removed: Positions that were no longer kept in the journal when the sink was added.
         retries: Attempts that failed.
         repeats: Records in attempts that failed.
         guarantee: What its connector declares, such as ``at-least-once``; empty where no
@@ -55,6 +58,7 @@ class SinkAccount(msgspec.Struct, kw_only=True):
         owed_since: The wall time when the oldest owed record was written, UTC; None where
             nothing is owed, or it is not known.
         behind_s: How long ago that was when the account was made, in wall seconds; else 0.0.
+        gaps: Where the `damaged` positions are and why, the first `MOST_GAPS` of them.
     """
 
     sink: str
@@ -65,6 +69,7 @@ class SinkAccount(msgspec.Struct, kw_only=True):
     owed: int
     not_selected: int
     damaged: int
+    removed: int = 0
     retries: int
     repeats: int
     guarantee: str = ""
@@ -72,6 +77,18 @@ class SinkAccount(msgspec.Struct, kw_only=True):
     bytes: int
     owed_since: datetime | None = None
     behind_s: float = 0.0
+    gaps: list[Gap] = []
+
+    @property
+    def remarks(self) -> list[str]:
+        """What is to be said of it besides the figures, a line each."""
+        lines = [f"{self.sink}: damaged, seq {gap}" for gap in self.gaps]
+        if self.removed:
+            lines.append(
+                f"{self.sink}: no longer kept in the journal when this sink was added: "
+                f"{counted(self.removed, 'record')} (journal.keep)"
+            )
+        return lines
 
     @property
     def is_settled(self) -> bool:
@@ -91,11 +108,12 @@ class SinkAccount(msgspec.Struct, kw_only=True):
                 f"{self.dead_lettered:,} + dropped {self.dropped:,} + owed {self.owed:,} "
                 f"= {became:,}"
             )
-        seen = self.given + self.not_selected + self.damaged
+        seen = self.given + self.not_selected + self.damaged + self.removed
         if seen != published:
             raise self._fault(
                 f"{published:,} were published, but given {self.given:,} + not selected "
-                f"{self.not_selected:,} + damaged {self.damaged:,} = {seen:,}"
+                f"{self.not_selected:,} + damaged {self.damaged:,} + removed {self.removed:,} "
+                f"= {seen:,}"
             )
 
     def _fault(self, figures: str) -> AccountError:
@@ -176,7 +194,11 @@ def _rows(folder: RunFolder, sinks: Sequence[EgressSettings]) -> list[tuple[Curs
     try:
         ledger = Ledger(folder.ledger)
         try:
-            return [(ledger.cursor(sink.name), ledger.guarantee(sink.name)) for sink in sinks]
+            kept_from = first_position(folder.records)
+            return [
+                (ledger.cursor(sink.name, kept_from=kept_from), ledger.guarantee(sink.name))
+                for sink in sinks
+            ]
         finally:
             ledger.close()
     except sqlite3.Error as error:
@@ -196,6 +218,7 @@ def _account(
         owed=backlog.owed,
         not_selected=cursor.not_selected + backlog.not_selected,
         damaged=cursor.damaged + backlog.damaged,
+        removed=cursor.removed,
         retries=cursor.retries,
         repeats=cursor.repeats,
         guarantee=guarantee,
@@ -203,4 +226,5 @@ def _account(
         bytes=cursor.bytes,
         owed_since=datetime.fromtimestamp(since_ns / 1e9, UTC) if since_ns else None,
         behind_s=max(0.0, (now_ns - since_ns) / 1e9) if since_ns else 0.0,
+        gaps=[*cursor.gaps, *backlog.gaps][:MOST_GAPS],
     )

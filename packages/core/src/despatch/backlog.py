@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
+from despatch.courier.cursors import Gap
 from despatch.entries import STREAM_TYPES, UNENCODABLE_KINDS, Entry
 from despatch.journal import Frame, JournalReader, end_position
 from despatch.selection import Matches
@@ -33,7 +34,7 @@ class Backlog:
         matches: What its `select` names; None is all.
         owed: Records that it is to be given.
         not_selected: Records that its `select` leaves out.
-        damaged: Positions that the journal cannot give back.
+        gaps: Positions that the journal cannot give back.
         since_ns: When the oldest of `owed` was written, wall time in nanoseconds since 1970,
             UTC; 0 where nothing is owed, or it is not known.
     """
@@ -42,8 +43,13 @@ class Backlog:
     matches: Matches | None = None
     owed: int = 0
     not_selected: int = 0
-    damaged: int = 0
     since_ns: int = 0
+    gaps: list[Gap] = field(default_factory=list)
+
+    @property
+    def damaged(self) -> int:
+        """How many positions the journal cannot give back."""
+        return sum(gap.size for gap in self.gaps)
 
     def take(self, frame: Frame, names: Mapping[int, str]) -> None:
         """Count what a frame has for the sink.
@@ -53,8 +59,9 @@ class Backlog:
             names: The names of the value types, by the journal's number.
         """
         if frame.first > self.position:
-            self.damaged += frame.first - self.position
-            self.position = frame.first
+            gap = Gap.before(frame, self.position)
+            self.gaps.append(gap)
+            self.position = gap.end
         if frame.end <= self.position:
             return
         entries = frame.entries[self.position - frame.first :]

@@ -13,6 +13,7 @@ from typing import Any
 import msgspec
 
 from despatch.account import accounts_of
+from despatch.concealment import Concealer
 from despatch.courier.assembly import Assembly
 from despatch.courier.backoff import describe
 from despatch.courier.ledger import DeadLetter, Ledger
@@ -85,6 +86,7 @@ def resend(
     *,
     grace: timedelta | None = None,
     stopping: Stopping | None = None,
+    conceal: Concealer | None = None,
 ) -> list[Resent]:
     """Send dead letters to their sinks again, within the run's grace time.
 
@@ -97,6 +99,7 @@ def resend(
         seqs: The positions of those that are meant; empty means all.
         grace: How long it may take, in wall time; by default as the run's settings say.
         stopping: What ends it before.
+        conceal: Learns the secrets of the connectors.
 
     Returns:
         What became of them, for each sink that had any.
@@ -115,7 +118,7 @@ def resend(
     folder.lock()
     try:
         results = asyncio.run(
-            _resend(folder, settings, sinks, seqs, limit.total_seconds(), stopping)
+            _resend(folder, settings, sinks, seqs, limit.total_seconds(), stopping, conceal)
         )
         accounts_of(folder, settings.egress)
         return results
@@ -130,6 +133,7 @@ async def _resend(
     seqs: Collection[int],
     grace_s: float,
     stopping: Stopping | None,
+    conceal: Concealer | None,
 ) -> list[Resent]:
     if not folder.ledger.exists():
         return []
@@ -138,7 +142,7 @@ async def _resend(
         chosen = _chosen(ledger, settings.egress, sinks, seqs)
         _see_that_nothing_is_owed(folder, ledger, [sink.name for sink, _ in chosen])
         types = _types_in(folder)
-        assembly = Assembly(settings)
+        assembly = Assembly(settings, conceal)
         duties: list[Resending] = []
         results: list[Resent] = []
         for sink, meant in chosen:
@@ -146,9 +150,12 @@ async def _resend(
                 connector, serializer = assembly.egress(sink)
             except Exception as error:
                 # The boundary to the plugin: it cannot be made, and hinders no other sink.
-                results.append(Resent(sink.name, left=len(meant), reason=describe(error)))
+                reason = assembly.conceal(describe(error))
+                results.append(Resent(sink.name, left=len(meant), reason=reason))
             else:
-                duty = Resending(sink, connector, serializer, ledger, types, meant)
+                duty = Resending(
+                    sink, connector, serializer, ledger, types, meant, assembly.conceal
+                )
                 duties.append(duty)
                 results.append(duty.result)
         await _conduct(duties, grace_s, stopping)

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator, Sequence
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from dataclasses import dataclass, replace
 from typing import Literal, TypeAlias
 
+from despatch.concealment import Concealer
 from despatch.courier.assembly import Assembly
 from despatch.courier.backoff import describe
 from despatch.interfaces import EgressConnector, Health
@@ -62,7 +62,8 @@ async def examine(settings: Settings) -> Sequence[Examination]:
     assembly = Assembly(settings)
     sources = [_examine_source(assembly, source) for source in settings.ingress]
     sinks = [_examine_sink(assembly, settings.name, sink) for sink in settings.egress]
-    return await asyncio.gather(*sources, *sinks)
+    found = await asyncio.gather(*sources, *sinks)
+    return [_concealed(each, assembly.conceal) for each in found]
 
 
 async def _examine_source(assembly: Assembly, source: IngressSettings) -> Examination:
@@ -118,6 +119,15 @@ async def _examined(
     return Examination(role, name, plugin, findings, warnings)
 
 
+def _concealed(examination: Examination, conceal: Concealer) -> Examination:
+    return replace(
+        examination,
+        findings=[conceal(finding) for finding in examination.findings],
+        warnings=[conceal(warning) for warning in examination.warnings],
+        fault=conceal(examination.fault),
+    )
+
+
 def _plugin(connector: object, serializer: str | None) -> str:
     name = connector if isinstance(connector, str) else type(connector).__name__
     return name if serializer in (None, "json") else f"{name}, {serializer}"
@@ -140,7 +150,7 @@ def _targets(
 def _samples(simulation: str) -> Iterator[tuple[Record, Record]]:
     """For each stream, two records that have nothing in common but the simulation."""
     one, other = (
-        (f"sample-{i}", f"Sample{i}", None, float(i), datetime.fromtimestamp(i, UTC), f"{i:032x}")
+        (f"sample-{i}", f"Sample{i}", None, float(i), f"2026-01-0{i}T00:00:00.000000", f"{i:032x}")
         for i in (1, 2)
     )
     yield Event(simulation, *one, 1, 1), Event(simulation, *other, 2, 2)

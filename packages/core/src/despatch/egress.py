@@ -20,8 +20,17 @@ from despatch.entries import (
     WALL_TELEMETRY,
 )
 from despatch.errors import WrongThreadError
+from despatch.journal import JournalWriter
 from despatch.value_types import value_type_of
-from despatch.values import Hook, PlainFields, UnencodableError, default, plain_fields_of
+from despatch.values import (
+    OPTIONS,
+    Hook,
+    PlainFields,
+    UnencodableError,
+    default,
+    packb,
+    plain_fields_of,
+)
 
 if TYPE_CHECKING:
     from despatch.value_types import ValueType
@@ -30,6 +39,10 @@ __all__ = ["EgressMixIn", "RecordJournal"]
 
 _PLAIN = (dict, str, int, float, bool, type(None), list, tuple)
 
+_WRONG_THREAD: Final = (
+    "publish from the simulation's own thread; from others, go through "
+    "env.call_soon_threadsafe(env.publish_event, key, value)"
+)
 _UNENCODABLE: Final = {
     EVENT: UNENCODABLE_EVENT,
     TELEMETRY: UNENCODABLE_TELEMETRY,
@@ -60,6 +73,7 @@ class EgressMixIn:
 
     _now: Any
     _journal: RecordJournal | None = None
+    _writer: JournalWriter | None = None
     _known_types: dict[type, tuple[int, PlainFields | None]]
     _type_names: set[str]
     _thread_id: int
@@ -75,9 +89,29 @@ class EgressMixIn:
         Raises:
             TypeError: `key` is not a string.
             WrongThreadError: Called from another thread than the simulation's own.
-            JournalError: The journal cannot be written, for instance on a full disk.
+            JournalFullError: The journal or its disk is full, and `journal.when_full` is ``fail``.
+            JournalError: The journal cannot be written for another reason.
         """
-        self._publish(EVENT, key, value)
+        writer = self._writer
+        if writer is None or type(value) is not dict or type(key) is not str:
+            self._publish(EVENT, key, value)
+        elif get_ident() != self._thread_id:
+            raise WrongThreadError(_WRONG_THREAD)
+        else:
+            # The usual record, and `JournalWriter.append` in line: a call saved is a tenth saved.
+            try:
+                packed = packb([EVENT, self._now, key, 0, value], default, OPTIONS)
+            except TypeError:
+                self._publish(EVENT, key, value)  # it finds out why
+                return
+            buffer = writer._buffer
+            buffer += packed
+            writer.end += 1
+            if len(buffer) >= writer._full_at:
+                try:
+                    writer._make_room(len(packed))
+                except UnencodableError:  # too long
+                    self._publish(EVENT, key, value)
 
     def publish_telemetry(self, path_id: str, value: Any) -> None:
         """Publish a figure at the present simulated time.
@@ -89,7 +123,8 @@ class EgressMixIn:
         Raises:
             TypeError: `path_id` is not a string.
             WrongThreadError: Called from another thread than the simulation's own.
-            JournalError: The journal cannot be written, for instance on a full disk.
+            JournalFullError: The journal or its disk is full, and `journal.when_full` is ``fail``.
+            JournalError: The journal cannot be written for another reason.
         """
         self._publish(TELEMETRY, path_id, value)
 
@@ -107,28 +142,27 @@ class EgressMixIn:
         Raises:
             TypeError: `path_id` is not a string.
             WrongThreadError: Called from another thread than the simulation's own.
-            JournalError: The journal cannot be written, for instance on a full disk.
+            JournalFullError: The journal or its disk is full, and `journal.when_full` is ``fail``.
+            JournalError: The journal cannot be written for another reason.
         """
         self._publish(WALL_TELEMETRY, path_id, value)
 
     def _record_into(self, journal: RecordJournal | None) -> None:
         self._journal = journal
+        self._writer = journal if type(journal) is JournalWriter else None
         self._known_types = dict.fromkeys(_PLAIN, (0, None))
         self._type_names = set()
         self._thread_id = get_ident()
 
     def _publish(self, kind: int, name: str, value: Any) -> None:
         journal = self._journal
-        if name.__class__ is not str:
+        if type(name) is not str:
             raise TypeError(f"the name of a record is a string, such as 'part-17', not {name!r}")
         if journal is None:
             return
         if get_ident() != self._thread_id:
-            raise WrongThreadError(
-                "publish from the simulation's own thread; from others, go through "
-                "env.call_soon_threadsafe(env.publish_event, key, value)"
-            )
-        cls = value.__class__
+            raise WrongThreadError(_WRONG_THREAD)
+        cls = type(value)
         type_id, plain = self._known_types.get(cls) or self._learn(cls, journal)
         if plain is not None and [*(fields := value.__dict__)] == plain.names:
             try:

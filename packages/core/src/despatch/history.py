@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Collection, Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
@@ -12,9 +11,11 @@ import msgspec
 from pydantic import ValidationError
 
 from despatch.account import SinkAccount, accounts_of, reckon
+from despatch.concealment import Concealer
 from despatch.courier.courier import Courier
 from despatch.courier.progress import ProgressView
 from despatch.courier.stopping import Stopping
+from despatch.courier.tasks import run_to_end
 from despatch.deeds import Deeds, deeds_of
 from despatch.errors import DespatchError, RunError
 from despatch.journal import end_position
@@ -144,7 +145,9 @@ def deliver(
     *,
     held: Collection[str] = (),
     grace: timedelta | None = None,
+    is_patient: bool = True,
     stopping: Stopping | None = None,
+    conceal: Concealer | None = None,
 ) -> list[SinkAccount]:
     """Deliver what a run still owes, within its grace time.
 
@@ -153,7 +156,9 @@ def deliver(
         progress: Shows how it goes.
         held: The names of sinks that get nothing for now.
         grace: How long it may take, in wall time; by default as the run's settings say.
+        is_patient: Whether a sink that fails is tried again, as the run's settings say.
         stopping: What ends it before; what is not delivered by then stays owed.
+        conceal: Learns the secrets of the connectors.
 
     Returns:
         The accounts afterwards.
@@ -165,14 +170,22 @@ def deliver(
     """
     settings = settings_of(folder)
     if grace is not None:
-        courier = settings.courier.model_copy(update={"grace": grace})
-        settings = settings.model_copy(update={"courier": courier})
+        limited = settings.courier.model_copy(update={"grace": grace})
+        settings = settings.model_copy(update={"courier": limited})
+    if not is_patient:
+        egress = [_impatient(sink) for sink in settings.egress]
+        settings = settings.model_copy(update={"egress": egress})
     folder.lock()
     try:
-        asyncio.run(_deliver(Courier(folder, settings, None, progress, held=held), stopping))
+        courier = Courier(folder, settings, None, progress, conceal, held=held)
+        run_to_end(_deliver(courier, stopping))
         return accounts_of(folder, settings.egress)
     finally:
         folder.unlock()
+
+
+def _impatient(sink: EgressSettings) -> EgressSettings:
+    return sink.model_copy(update={"retry": sink.retry.model_copy(update={"attempts": 1})})
 
 
 async def _deliver(courier: Courier, stopping: Stopping | None) -> None:

@@ -43,11 +43,15 @@ _NO_LENGTH = bytes(_LENGTH.size)
 
 
 class Configure(msgspec.Struct, tag=True, array_like=True):
-    """First of all: the run's folder and its settings, secrets included."""
+    """First of all: the run's folder and its settings, secrets included.
+
+    `started_ns` is when the courier was started, wall time in nanoseconds since 1970, UTC.
+    """
 
     folder: str
     settings: dict[str, Any]
     progress: Literal["live", "plain", "none"] = "none"
+    started_ns: int = 0
 
 
 class Written(msgspec.Struct, tag=True, array_like=True):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -64,16 +64,22 @@ class JsonFormat(logging.Formatter):
 class _StandardError(logging.Handler):
     """Writes to what standard error is at the moment."""
 
+    def __init__(self, conceal: Callable[[str], str]) -> None:
+        super().__init__()
+        self._conceal = conceal
+
     def emit(self, record: logging.LogRecord) -> None:
         try:
-            sys.stderr.write(self.format(record) + "\n")
+            sys.stderr.write(self._conceal(self.format(record)) + "\n")
             sys.stderr.flush()
         except Exception:
             self.handleError(record)
 
 
 @contextmanager
-def logging_as(settings: LogsSettings, **fields: str) -> Iterator[None]:
+def logging_as(
+    settings: LogsSettings, conceal: Callable[[str], str] = str, **fields: str
+) -> Iterator[None]:
     """Log to standard error as the settings say, and afterwards as before.
 
     What despatch says is shown from the level of the settings on; what libraries say of their own
@@ -81,9 +87,10 @@ def logging_as(settings: LogsSettings, **fields: str) -> Iterator[None]:
 
     Args:
         settings: How.
+        conceal: Takes secrets out of a line.
         **fields: What every line has in JSON.
     """
-    handler = _StandardError()
+    handler = _StandardError(conceal)
     handler.setFormatter(JsonFormat(fields) if settings.format == "json" else TextFormat())
     level = logging.getLevelNamesMapping()[settings.level.upper()]
     root, own = logging.getLogger(), logging.getLogger("despatch")

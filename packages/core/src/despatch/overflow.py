@@ -12,6 +12,7 @@ import logging
 import math
 import time
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Final
 
 from pydantic import ByteSize
@@ -20,6 +21,7 @@ from despatch.environment import DynamicEnvironment
 from despatch.errors import JournalFullError
 from despatch.journal.arrears import Arrears
 from despatch.journal.format import MAX_ENTRY_BYTES
+from despatch.journal.reserve import Reserve
 from despatch.link import MakeRoom, SinkState
 from despatch.settings import JournalSettings, WhenFull
 from despatch.supervision import Supervision
@@ -51,6 +53,7 @@ class Overflow:
     Args:
         env: The environment, whose factor counts at the moment when the journal is full.
         settings: The journal's.
+        folder: The run's folder, on the journals' disk.
         courier: Who makes room.
         look: Takes in what the courier has said, applying no command, and sees to the courier.
         sinks: How the sinks fare, by name.
@@ -64,6 +67,7 @@ class Overflow:
         self,
         env: DynamicEnvironment,
         settings: JournalSettings,
+        folder: Path,
         courier: Supervision,
         look: Callable[[], object],
         sinks: Mapping[str, SinkState],
@@ -79,6 +83,7 @@ class Overflow:
         self._sinks = sinks
         self._has_sinks = has_sinks
         self._arrears = Arrears()
+        self._reserve: Reserve | None = Reserve(folder)
         self._is_lifted = False
         self._is_held = False
         self._asked_for: int | None = None
@@ -97,11 +102,15 @@ class Overflow:
         """The run is over: from now on nothing is held up, and a full disk is an error."""
         self._is_lifted = True
 
+    def open_reserve(self) -> None:
+        """Let the journal have what was kept for the courier: else it would be lost."""
+        self._reserve = None
+
     def before_write(self, size: int) -> None:
         """Return when a frame of so many bytes may be written to the journal of records.
 
         Raises:
-            JournalFullError: The journal is full, and ``fail`` is the policy.
+            JournalFullError: The journal is full, and ``fail`` is the policy; or the disk is.
         """
         if self._is_over(size):
             self._look()
@@ -115,8 +124,10 @@ class Overflow:
                 raise JournalFullError(f"{why} (journal.when_full: fail)")
             if policy == "drop_oldest":
                 self._ask_for_room(int(self._max_bytes * _EMPTIED), why)
-                return
+                break
             self._hold(why, LOOK_S)
+        if self._reserve is not None:
+            self._reserve.spend(size)
 
     def after_write(self, end: int, size: int) -> None:
         """A frame of so many bytes was written to the journal of records, up to `end`."""

@@ -120,6 +120,9 @@ class Report(msgspec.Struct, kw_only=True):
                 f"despatch dead-letters list {self.folder}",
                 style="yellow",
             )
+        for sink in self.sinks:
+            for line in sink.remarks:
+                text.append(f"\n{line}", style="yellow")
         return text
 
     def table(self) -> Table:
@@ -152,6 +155,7 @@ _COLUMNS: Final[Mapping[str, Callable[[SinkAccount], str]]] = {
     ),
     "sent": lambda sink: volume(sink.bytes),
     "damaged": lambda sink: f"{sink.damaged:,}",
+    "removed": lambda sink: f"{sink.removed:,}",
 }
 _UNUSUAL: Final = {
     "dropped": "dropped",
@@ -159,5 +163,6 @@ _UNUSUAL: Final = {
     "retries": "retries",
     "duplicates": "duplicates_possible",
     "damaged": "damaged",
+    "removed": "removed",
 }
 """Which figure gives a column its reason."""

@@ -6,14 +6,12 @@ created → connecting → running → draining → finished | failed
 from __future__ import annotations
 
 import logging
-import signal
-import threading
 import time
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
-from types import FrameType, TracebackType
+from types import TracebackType
 from typing import Any, Final, Literal, TypeAlias, TypeVar
 
 from pydantic_core import to_jsonable_python
@@ -28,6 +26,7 @@ from despatch.errors import DespatchError, JournalError, Problem, SettingsError
 from despatch.interfaces import EgressConnector
 from despatch.plugins import Plugins
 from despatch.report import CommandCount, Report
+from despatch.run_signals import RunSignals
 from despatch.runs import RunFolder, RunInfo, RunState, new_run_id
 from despatch.settings import EgressSettings, IngressSettings, Settings
 from despatch.settings_file import settings_from
@@ -132,8 +131,7 @@ class Run:
         self._handle_signals = handle_signals
         self._origin = origin
         self.commands = CommandCount()
-        self._old_handlers: dict[int, Any] = {}
-        self._old_wakeup_fd: int | None = None
+        self._signals = RunSignals(self._on_signal)
 
     def __enter__(self) -> Run:
         settings = self.settings
@@ -160,7 +158,8 @@ class Run:
         )
         self.env.registry.on_outcome.append(self._count)
         self._switchboard = Switchboard(self.env, self.folder, settings, self._host())
-        self._catch_signals()
+        if self._handle_signals:
+            self._signals.catch(self.env.doorbell.wakeup_fd)
         try:
             self._set("connecting")
             self._switchboard.open()
@@ -239,12 +238,18 @@ class Run:
             # A full disk, for instance, is no reason to leave without draining.
             _log.error("%s: %s", self.folder.path, unsaved)
         try:
+            self._drain_and_conclude(error)
+        finally:
+            self._signals.release()
+
+    def _drain_and_conclude(self, error: BaseException | None) -> None:
+        try:
             self._switchboard.drain(self.settings.courier.grace.total_seconds())
         except JournalError as unwritten:
+            self._signals.hush()
             self._conclude(error or unwritten)
             raise
-        finally:
-            self._release_signals()
+        self._signals.hush()
         self._conclude(error)
 
     def _conclude(self, error: BaseException | None) -> None:
@@ -312,27 +317,11 @@ class Run:
         else:
             self.commands.dry_runs += 1
 
-    def _catch_signals(self) -> None:
-        if not self._handle_signals or threading.current_thread() is not threading.main_thread():
-            return
-        for number in (signal.SIGINT, signal.SIGTERM):
-            self._old_handlers[number] = signal.signal(number, self._on_signal)
-        # A byte in the pipe ends the clock's sleep; a handler alone would run only after it.
-        self._old_wakeup_fd = signal.set_wakeup_fd(
-            self.env.doorbell.wakeup_fd, warn_on_full_buffer=False
-        )
-
-    def _on_signal(self, number: int, frame: FrameType | None) -> None:
+    def _on_signal(self, name: str) -> None:
         if self.env.stop_reason is None:
-            self.env.stop(signal.Signals(number).name)
+            self.env.stop(name)
         else:
             self._switchboard.abandon()
-
-    def _release_signals(self) -> None:
-        if self._old_wakeup_fd is not None:
-            signal.set_wakeup_fd(self._old_wakeup_fd)
-        for number, handler in self._old_handlers.items():
-            signal.signal(number, handler)
 
 
 def _as_json(written: Mapping[str, Any], settings: Settings) -> dict[str, Any]:

@@ -71,6 +71,7 @@ class Switchboard:
         self._overflow = Overflow(
             env,
             settings.journal,
+            folder.path,
             self._courier,
             self._look,
             self.sinks,
@@ -259,14 +260,14 @@ class Switchboard:
 
     def _end_journals(self, deadline: float) -> None:
         """Write what is left, as soon as a full disk has room for it."""
-        is_said = False
+        is_said = is_last = False
         while True:
             try:
                 self._records.close()
                 self._audit.close()
             except JournalFullError as error:
                 lost = self._records.end - self._records.written
-                if self._abandoned or time.monotonic() >= deadline:
+                if is_last:
                     raise JournalFullError(
                         f"{error}; {counted(lost, 'record')} that could not be written: lost"
                     ) from error
@@ -275,7 +276,11 @@ class Switchboard:
                     _log.warning("%s; waiting for the courier to make room", error)
             else:
                 return
+            self._announce()
             self._wait(min(deadline, time.monotonic() + RETRY_S))
+            if self._abandoned or time.monotonic() >= deadline:
+                is_last = True
+                self._overflow.open_reserve()
 
     def _await_delivery(self, grace_s: float) -> None:
         until = self._drain_until = time.monotonic() + grace_s

@@ -6,9 +6,11 @@ What they are told lies in files, so that it holds across the processes of a run
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import os
 import signal
+import time
 from pathlib import Path
 
 import msgspec
@@ -31,6 +33,12 @@ class EgressFaults(BaseModel):
     fail_every: int = 0
     kill_every: int = 0
     reject_keys: list[str] = []
+    kill_keys: list[str] = []
+    kill_in_open: bool = False
+    takes_s: float = 0.0
+    hang_while: Path | None = None
+    block_s: float = 0.0
+    clings: bool = False
 
 
 class FaultyEgress(EgressConnector):
@@ -47,11 +55,20 @@ class FaultyEgress(EgressConnector):
         _client_log.info("chatter of a client library")
         _client_log.warning("a client library's warning")
         self._refuse()
+        if self.settings.kill_in_open:
+            os._exit(7)
 
     async def deliver(self, batch):
         self._refuse()
         self._count += 1
         settings = self.settings
+        if settings.kill_keys and {each.key for each in batch.records} & set(settings.kill_keys):
+            os.kill(os.getpid(), signal.SIGKILL)
+        if settings.block_s and self._count == 1:
+            time.sleep(settings.block_s)
+        await asyncio.sleep(settings.takes_s)
+        while settings.hang_while is not None and settings.hang_while.exists():
+            await asyncio.sleep(0.01)
         rejected = {
             i: "this key is not wanted"
             for i, record in enumerate(batch.records)
@@ -68,7 +85,9 @@ class FaultyEgress(EgressConnector):
         return Receipt(rejected=rejected, bytes=sum(map(len, kept)))
 
     async def close(self):
-        pass
+        while self.settings.clings:
+            with contextlib.suppress(asyncio.CancelledError):
+                await asyncio.sleep(3600)
 
     def _refuse(self):
         down = self.settings.down_while

@@ -62,6 +62,7 @@ class Recipe:
         """
         fields: _Fields = msgspec.structs.asdict(record)
         fields["stream_type"] = record.stream_type
+        fields["timestamp"] = record.wall_time
         if not self._is_own:
             return self._lower(fields)
         try:

@@ -15,13 +15,16 @@ from rich.table import Table
 
 from despatch.cli.console import duration, err, fail, out, print_json
 from despatch.cli.past_runs import id_length
+from despatch.concealment import Concealer
 from despatch.courier.resending import Resent
 from despatch.courier.stopping import Stopping
 from despatch.dead_letters import Letter, letters_in, resend
 from despatch.errors import AccountError, DespatchError, RunError
 from despatch.history import find_run
+from despatch.logs import logging_as
 from despatch.renderings import counted, excerpt
 from despatch.runs import RunFolder, runs_in
+from despatch.settings import LogsSettings
 
 __all__ = ["app"]
 
@@ -96,8 +99,11 @@ def resend_(
     """
     try:
         folder = find_run(root, run)
-        with Stopping(NOT_ALL_DELIVERED) as stopping:
-            results = resend(folder, sink or (), seq or (), grace=grace, stopping=stopping)
+        conceal = Concealer()
+        with Stopping(NOT_ALL_DELIVERED) as stopping, logging_as(LogsSettings(), conceal):
+            results = resend(
+                folder, sink or (), seq or (), grace=grace, stopping=stopping, conceal=conceal
+            )
     except AccountError as error:
         fail(error, FAULT)
     except DespatchError as error:

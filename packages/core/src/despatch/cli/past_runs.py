@@ -47,6 +47,7 @@ def show_runs(runs: Sequence[PastRun]) -> None:
 
 def show_accounts(run_id: str, accounts: Iterable[SinkAccount]) -> None:
     """What became of a run's records, sink by sink."""
+    accounts = list(accounts)
     table = _table(f"run {run_id}")
     for column in ("given", "delivered", "dead-lettered", "dropped", "owed"):
         table.add_column(column, justify="right")
@@ -54,6 +55,9 @@ def show_accounts(run_id: str, accounts: Iterable[SinkAccount]) -> None:
         figures = (each.given, each.delivered, each.dead_lettered, each.dropped, each.owed)
         table.add_row(each.sink, *(f"{figure:,}" for figure in figures))
     out().print(table)
+    for each in accounts:
+        for line in each.remarks:
+            out().print(line, markup=False)
 
 
 def show_candidates(found: Sequence[Candidate]) -> None:

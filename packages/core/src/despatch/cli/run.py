@@ -11,13 +11,13 @@ from typing import Annotated, Any
 import typer
 
 from despatch.cli.console import err, fail, out, progress_mode
+from despatch.cli.earlier_runs import see_to_earlier_runs
 from despatch.cli.reading import read
-from despatch.errors import AccountError, DespatchError, RunError, SettingsError
-from despatch.history import PastRun, past_runs
+from despatch.concealment import Concealer
+from despatch.errors import AccountError, DespatchError, SettingsError
 from despatch.logs import logging_as
 from despatch.report import Report
 from despatch.run import Model, Run
-from despatch.settings import Settings
 from despatch.settings_file import raw_settings
 
 __all__ = ["conduct", "run", "show"]
@@ -92,8 +92,9 @@ def conduct(settings: Mapping[str, Any], model: Model, *, origin: Path | None = 
         DespatchError: The run could not begin.
     """
     run = Run(settings, model, progress=progress_mode(), handle_signals=True, origin=origin)
-    with logging_as(run.settings.logs, sim=run.settings.name, run_id=run.run_id):
-        _tell_of_earlier_runs(run.settings)
+    conceal = Concealer()
+    with logging_as(run.settings.logs, conceal, sim=run.settings.name, run_id=run.run_id):
+        see_to_earlier_runs(run.settings, conceal)
         return _report_of(run)
 
 
@@ -147,30 +148,3 @@ def _write(file: Path, report: Report) -> bool:
         )
         return False
     return True
-
-
-def _tell_of_earlier_runs(settings: Settings) -> None:
-    unreadable: list[RunError] = []
-    for past in past_runs(Path(settings.runs), name=settings.name, unreadable=unreadable):
-        _tell_of(past, settings)
-    for error in unreadable:
-        _log.warning("%s", error)
-
-
-def _tell_of(past: PastRun, settings: Settings) -> None:
-    if past.state == "killed":
-        _log.warning(
-            "run %s was killed. What it published in its last %g s may never have been written; "
-            "%s records were.",
-            past.info.run_id,
-            settings.journal.flush.interval.total_seconds(),
-            f"{past.published:,}",
-        )
-    if past.owed:
-        owed = ", ".join(f"{count:,} to {sink}" for sink, count in past.owed.items())
-        _log.warning(
-            "run %s owes %s. Deliver with: despatch runs deliver %s",
-            past.info.run_id,
-            owed,
-            past.folder,
-        )

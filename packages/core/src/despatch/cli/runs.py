@@ -13,11 +13,14 @@ from despatch.cleaning import Candidate, candidates, remove
 from despatch.cli.console import duration, err, fail, is_interactive, out, print_json
 from despatch.cli.late_delivery import LateDelivery
 from despatch.cli.past_runs import show_accounts, show_candidates, show_runs
+from despatch.concealment import Concealer
 from despatch.courier.stopping import Stopping
 from despatch.errors import AccountError, DespatchError, RunError
 from despatch.history import PastRun, find_run, past_run, past_runs
+from despatch.logs import logging_as
 from despatch.renderings import counted, volume
 from despatch.runs import RunFolder
+from despatch.settings import LogsSettings
 
 __all__ = ["app"]
 
@@ -77,14 +80,15 @@ def deliver(
     try:
         named = None if run is None else find_run(root, run)
         runs, is_whole = _read(root if named is None else named.path.parent)
-        with Stopping(NOT_ALL) as stopping:
+        conceal = Concealer()
+        with Stopping(NOT_ALL) as stopping, logging_as(LogsSettings(), conceal):
             delivery = LateDelivery(
-                runs, grace=grace, stopping=stopping, is_ordered=not out_of_order
+                runs, _say, stopping=stopping, conceal=conceal, is_ordered=not out_of_order
             )
             if named is None:
-                delivery.deliver_all()
+                delivery.deliver_all(grace)
             else:
-                delivery.deliver(_past(runs, named.info.run_id))
+                delivery.deliver(_past(runs, named.info.run_id), grace)
                 is_whole = True
     except AccountError as error:
         fail(error, FAULT)
@@ -212,6 +216,10 @@ def _ask_once_more(found: list[Candidate], *, is_answered: bool) -> None:
         each.kept = ", ".join(each.losses)
 
 
+def _say(text: str) -> None:
+    err().print(text, markup=False)
+
+
 def _past(runs: list[PastRun], run_id: str) -> PastRun:
     return next(run for run in runs if run.info.run_id == run_id)
 
@@ -221,5 +229,5 @@ def _read(root: Path) -> tuple[list[PastRun], bool]:
     unreadable: list[RunError] = []
     runs = past_runs(root, unreadable=unreadable)
     for error in unreadable:
-        err().print(f"Passed over: {error}", markup=False)
+        _say(f"passed over: {error}")
     return runs, not unreadable

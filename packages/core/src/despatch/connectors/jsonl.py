@@ -11,11 +11,13 @@ import errno
 import hashlib
 import os
 import sys
-import threading
 from collections import OrderedDict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from itertools import compress, repeat
+from operator import contains
 from pathlib import Path
-from typing import ClassVar, NamedTuple, Self
+from typing import ClassVar, Self
 from urllib.parse import quote
 
 import msgspec
@@ -23,6 +25,7 @@ from pydantic import BaseModel, ConfigDict
 
 from despatch.interfaces.egress import Batch, EgressConnector, Guarantee, Receipt
 from despatch.interfaces.health import Health
+from despatch.interfaces.serializer import Lines
 from despatch.records import Record
 from despatch.templates import Template
 
@@ -33,11 +36,10 @@ __all__ = ["JsonlEgress", "JsonlSettings"]
 
 _MAX_OPEN = 64
 _BLOCK = 64 * 1024
-# Larger buffers are given back to the system after each use, and taken again: eight times the
-# time of many small ones.
-_MAX_WRITE = 32_000
+_JOINED_BYTES = 32_000
 _MAX_NAME = 120
 _OUR_LINES = b'{"stream_type":'
+_BROKEN = "the serializer's output has a line break: not JSON lines"
 
 
 class JsonlSettings(BaseModel):
@@ -71,12 +73,17 @@ class JsonlEgress(EgressConnector):
     def __init__(self, settings: BaseModel) -> None:
         super().__init__(settings)
         self._files: OrderedDict[str, _JsonlFile] = OrderedDict()
-        # A delivery that was cancelled goes on in its thread; the next one waits for it.
-        self._lock = threading.Lock()
+        # A thread of its own: a disk that hangs keeps none of those that all sinks share. A
+        # delivery that was cancelled goes on in it; the next one waits for that.
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="despatch-jsonl")
 
     def target(self, record: Record) -> str:
         """The path of the record's file."""
         return self.settings.path.render(record, escape=_as_one_name)
+
+    def targets_of(self, records: Sequence[Record]) -> Sequence[str]:
+        """The paths of the records' files."""
+        return self.settings.path.render_all(records, escape=_as_one_name)
 
     async def open(self) -> None:
         """Do nothing: files are opened when the first record for them comes."""
@@ -88,11 +95,11 @@ class JsonlEgress(EgressConnector):
             OSError: A file cannot be opened or written, is locked by another sink, or does not
                 end in JSON lines.
         """
-        return await asyncio.to_thread(self._deliver, batch)
+        return await asyncio.get_running_loop().run_in_executor(self._thread, self._deliver, batch)
 
     async def close(self) -> None:
         """Close the files, and with that unlock them."""
-        await asyncio.to_thread(self._close)
+        await asyncio.get_running_loop().run_in_executor(self._thread, self._close)
 
     async def check(self, targets: Sequence[str] = ()) -> Health:
         """See that the files can be written, or made. None is made.
@@ -105,22 +112,22 @@ class JsonlEgress(EgressConnector):
         return Health([await asyncio.to_thread(_writable, Path(path)) for path in paths])
 
     def _deliver(self, batch: Batch) -> Receipt:
-        with self._lock:
-            rejected: dict[int, str] = {}
-            lines: dict[str, list[_Line]] = {}
-            for index, (record, payload) in enumerate(
-                zip(batch.records, batch.payloads, strict=True)
-            ):
-                if b"\n" in payload:
-                    rejected[index] = "the serializer's output has a line break: not JSON lines"
-                    continue
-                target = batch.targets[index] if batch.targets else self.target(record)
-                line = _Line(record.run_id, record.seq, payload)
-                lines.setdefault(target, []).append(line)
-            written = sum(self._append(target, group) for target, group in lines.items())
-            return Receipt(rejected, bytes=written)
+        records, payloads = batch.records, batch.payloads
+        targets = batch.targets or self.targets_of(records)
+        rejected: dict[int, str] = {}
+        if not isinstance(payloads, Lines) and any(map(contains, payloads, repeat(b"\n"))):
+            broken = [index for index, payload in enumerate(payloads) if b"\n" in payload]
+            rejected = dict.fromkeys(broken, _BROKEN)
+        if not rejected and targets.count(targets[0]) == len(targets):
+            return Receipt(bytes=self._append(targets[0], records, payloads))
+        written = 0
+        for target, indexes in _grouped(targets, rejected).items():
+            written += self._append(
+                target, [records[i] for i in indexes], [payloads[i] for i in indexes]
+            )
+        return Receipt(rejected, bytes=written)
 
-    def _append(self, target: str, lines: Sequence[_Line]) -> int:
+    def _append(self, target: str, records: Sequence[Record], payloads: Sequence[bytes]) -> int:
         file = self._files.get(target)
         if file is not None and file.was_replaced():
             self._files.pop(target).close()
@@ -130,12 +137,11 @@ class JsonlEgress(EgressConnector):
                 self._files.popitem(last=False)[1].close()
             file = self._files[target] = _JsonlFile(Path(target))
         self._files.move_to_end(target)
-        return file.append(lines, sync=self.settings.sync)
+        return file.append(records, payloads, sync=self.settings.sync)
 
     def _close(self) -> None:
-        with self._lock:
-            while self._files:
-                self._files.popitem()[1].close()
+        while self._files:
+            self._files.popitem()[1].close()
 
 
 def _writable(path: Path) -> str:
@@ -151,12 +157,6 @@ def _writable(path: Path) -> str:
     if not os.access(found, os.W_OK):
         raise PermissionError(errno.EACCES, "may not be written", str(found))
     return f"{found} may be written"
-
-
-class _Line(NamedTuple):
-    run_id: str
-    seq: int
-    payload: bytes
 
 
 class _Position(msgspec.Struct):
@@ -189,22 +189,23 @@ class _JsonlFile:
             os.close(self._fd)
             raise
 
-    def append(self, lines: Sequence[_Line], *, sync: bool) -> int:
+    def append(self, records: Sequence[Record], payloads: Sequence[bytes], *, sync: bool) -> int:
         """Append what is not there yet; returns the number of bytes."""
-        present = self._already_there(lines)
-        new = lines
+        present = self._already_there(records)
         if present:
-            new = [line for line in lines if (line.run_id, line.seq) not in present]
+            are_new = [(record.run_id, record.seq) not in present for record in records]
+            records = list(compress(records, are_new))
+            payloads = list(compress(payloads, are_new))
         end = self._size()
         try:
-            written = sum(self._write(chunk) for chunk in _chunks(line.payload for line in new))
+            written = sum(map(self._write, _texts(payloads)))
             if sync:
                 os.fsync(self._fd)
         except BaseException:
             os.ftruncate(self._fd, end)
             raise
-        if new:
-            self._last = _Position(new[-1].run_id, new[-1].seq)
+        if records:
+            self._last = _Position(records[-1].run_id, records[-1].seq)
         return written
 
     def was_replaced(self) -> bool:
@@ -232,11 +233,11 @@ class _JsonlFile:
     def _size(self) -> int:
         return os.fstat(self._fd).st_size
 
-    def _write(self, chunk: bytes) -> int:
-        rest = memoryview(chunk)
+    def _write(self, text: bytes) -> int:
+        rest = memoryview(text)
         while rest:
             rest = rest[os.write(self._fd, rest) :]
-        return len(chunk)
+        return len(text)
 
     def _cut_torn_line(self) -> None:
         torn = next(self._lines_backwards())
@@ -254,12 +255,12 @@ class _JsonlFile:
         next(lines)
         return _Position.of(next(lines, b""))
 
-    def _already_there(self, lines: Sequence[_Line]) -> set[tuple[str, int]]:
-        last, first = self._last, lines[0]
+    def _already_there(self, records: Sequence[Record]) -> set[tuple[str, int]]:
+        last, first = self._last, records[0]
         if last is None or first.run_id != last.run_id or first.seq > last.seq:
             return set()
         # The file may have many more that follow the first of these: dead letters come late.
-        wanted = {(line.run_id, line.seq) for line in lines}
+        wanted = {(record.run_id, record.seq) for record in records}
         present = set()
         written = self._lines_backwards()
         next(written)
@@ -284,17 +285,21 @@ class _JsonlFile:
         yield rest
 
 
-def _chunks(payloads: Iterable[bytes]) -> Iterator[bytes]:
-    chunk: list[bytes] = []
-    size = 0
-    for payload in payloads:
-        if chunk and size + len(payload) >= _MAX_WRITE:
-            yield b"\n".join([*chunk, b""])
-            chunk, size = [], 0
-        chunk.append(payload)
-        size += len(payload) + 1
-    if chunk:
-        yield b"\n".join([*chunk, b""])
+def _grouped(targets: Sequence[str], left_out: Container[int]) -> dict[str, list[int]]:
+    groups: dict[str, list[int]] = {}
+    for index, target in enumerate(targets):
+        if index not in left_out:
+            groups.setdefault(target, []).append(index)
+    return groups
+
+
+def _texts(payloads: Sequence[bytes]) -> Iterable[bytes]:
+    """The lines, many at a time."""
+    if isinstance(payloads, Lines):
+        return payloads.texts
+    step = max(1, _JOINED_BYTES // (max(map(len, payloads), default=0) + 1))
+    parts = (payloads[start : start + step] for start in range(0, len(payloads), step))
+    return (b"\n".join([*part, b""]) for part in parts)
 
 
 def _as_one_name(value: str) -> str:

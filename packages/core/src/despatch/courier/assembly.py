@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+from despatch.concealment import Concealer
 from despatch.interfaces import EgressConnector, IngressConnector, Serializer
 from despatch.plugins import Kind, Plugins
 from despatch.settings import EgressSettings, IngressSettings, SerializerSettings, Settings
+from despatch.settings_entries import PluginPart
 
 __all__ = ["Assembly"]
 
@@ -14,13 +18,16 @@ class Assembly:
 
     Args:
         settings: The run's settings, secrets included.
+        conceal: Learns their secrets.
 
     Attributes:
         plugins: Where plugins are found, as far as the settings allow them.
+        conceal: Knows the secrets of the plugins that were made.
     """
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, conceal: Concealer | None = None) -> None:
         self._simulation = settings.name
+        self.conceal = conceal or Concealer()
         self.plugins = Plugins(allowed=settings.plugins)
 
     def ingress(self, source: IngressSettings) -> IngressConnector:
@@ -31,10 +38,10 @@ class Assembly:
         """
         if isinstance(source.connector, IngressConnector):
             connector = source.connector
+            self.conceal.learn(connector.settings)
         else:
             cls: type[IngressConnector] = self.plugins.load(Kind.INGRESS, source.connector)
-            own = cls.Settings.model_validate(source.plugin_settings)
-            connector = cls(own, simulation=self._simulation)
+            connector = cls(self._settings(cls, source), simulation=self._simulation)
         if source.serializer is not None:
             connector.serializer = self._serializer(source.serializer)
         return connector
@@ -47,13 +54,19 @@ class Assembly:
         """
         if isinstance(sink.connector, EgressConnector):
             connector = sink.connector
+            self.conceal.learn(connector.settings)
         else:
             cls: type[EgressConnector] = self.plugins.load(Kind.EGRESS, sink.connector)
-            connector = cls(cls.Settings.model_validate(sink.plugin_settings))
+            connector = cls(self._settings(cls, sink))
         if not connector.uses_serializer:
             return connector, None
         return connector, self._serializer(sink.serializer)
 
     def _serializer(self, chosen: SerializerSettings) -> Serializer:
         cls: type[Serializer] = self.plugins.load(Kind.SERIALIZERS, chosen.name)
-        return cls(cls.Settings.model_validate(chosen.plugin_settings))
+        return cls(self._settings(cls, chosen))
+
+    def _settings(self, cls: type[Any], part: PluginPart) -> Any:
+        own = cls.Settings.model_validate(part.plugin_settings)
+        self.conceal.learn(own)
+        return own

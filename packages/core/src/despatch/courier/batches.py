@@ -6,27 +6,43 @@ attempt, by this courier or the next, has the same records and the same bytes.
 
 from __future__ import annotations
 
+import enum
 import logging
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, Final
 
-from despatch.courier.ledger import Cursor
+from despatch.courier.cursors import MOST_GAPS, Cursor, Gap
+from despatch.courier.timestamps import LATEST, Timestamps
 from despatch.entries import STREAM_TYPES, UNENCODABLE_KINDS, Entry
 from despatch.journal import Frame, JournalReader
 from despatch.records import Event, Record, Telemetry
+from despatch.renderings import counted
 from despatch.runs import RunInfo
 from despatch.value_types import ValueType
 
-__all__ = ["Cutter", "Draft", "Limits"]
+__all__ = ["Cutter", "Draft", "Gathering", "Limits"]
 
 _log = logging.getLogger("despatch.courier")
 
-_LAST = datetime.max.replace(tzinfo=UTC)
+STEP: Final = 512
+"""At most so many positions are looked at in one step, so that no step takes long."""
+
+_CLASSES: Final = tuple(Event if each == "event" else Telemetry for each in STREAM_TYPES)
 
 Matches = Callable[[str, str, str | None, Any], bool]
+
+
+class Gathering(enum.Enum):
+    """How a draft stands."""
+
+    FULL = "full"
+    """It is to be cut now."""
+    MORE = "more"
+    """The journal may have more for it."""
+    WAITING = "waiting"
+    """The journal has no more for now."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +68,7 @@ class Draft:
         records: What the sink is to get.
         unencodable: Records that cannot be encoded at all, with the reason.
         not_selected: How many records the sink's `select` left out.
-        damaged: How many positions the journal could not give back.
+        gaps: Positions that the journal could not give back.
         bytes: About how many bytes the range takes in the journal.
         written_ns: When the first of the range was written, as a frame says it; 0 where it is not
             known.
@@ -63,7 +79,7 @@ class Draft:
     records: list[Record] = field(default_factory=list)
     unencodable: list[tuple[Record, str]] = field(default_factory=list)
     not_selected: int = 0
-    damaged: int = 0
+    gaps: list[Gap] = field(default_factory=list)
     bytes: float = 0.0
     written_ns: int = 0
 
@@ -85,7 +101,8 @@ class Draft:
             delivered=cursor.delivered + self.given - dead_lettered,
             dead_lettered=cursor.dead_lettered + dead_lettered,
             not_selected=cursor.not_selected + self.not_selected,
-            damaged=cursor.damaged + self.damaged,
+            damaged=cursor.damaged + sum(gap.size for gap in self.gaps),
+            gaps=(*cursor.gaps, *self.gaps)[:MOST_GAPS],
             bytes=cursor.bytes + sent,
         )
 
@@ -103,7 +120,7 @@ class Cutter:
     ) -> None:
         self._reader = reader
         self._run = run
-        self._start = run.start.astimezone(UTC)
+        self._timestamps = Timestamps(run.start)
         self._matches = matches
         self._limits = limits
         self._sink_seq = cursor.given
@@ -120,22 +137,32 @@ class Cutter:
         """Whether any position has been looked at since the last cut."""
         return not self._draft.is_empty
 
-    def gather(self, end: int | None = None) -> bool:
-        """Take in what the journal has.
+    def step(self, end: int | None = None) -> Gathering:
+        """Take in a little of what the journal has: a part of a frame, at most.
 
         Args:
             end: Cut exactly here: the range was attempted before. None cuts by the limits.
+        """
+        if self._is_full(end):
+            return Gathering.FULL
+        frame = self._frame or self._reader.read()
+        if frame is None:
+            return Gathering.WAITING
+        self._frame = frame if self._take(frame, end) else None
+        return Gathering.FULL if self._is_full(end) else Gathering.MORE
+
+    def gather(self, end: int | None = None) -> bool:
+        """Take in what the journal has, all at once.
+
+        Args:
+            end: As for `step`.
 
         Returns:
             Whether the draft is full; if not, the journal has no more for now.
         """
-        while not self._is_full(end):
-            if self._frame is None:
-                self._frame = self._reader.read()
-                if self._frame is None:
-                    return False
-            self._take(self._frame, end)
-        return True
+        while (gathering := self.step(end)) is Gathering.MORE:
+            pass
+        return gathering is Gathering.FULL
 
     def cut(self) -> Draft:
         """The draft as it stands; the next one begins where it ends."""
@@ -149,33 +176,32 @@ class Cutter:
             return draft.end >= end
         return len(draft.records) >= self._limits.records or draft.bytes >= self._limits.bytes
 
-    def _take(self, frame: Frame, end: int | None) -> None:
+    def _take(self, frame: Frame, end: int | None) -> bool:
+        """Take in the next part of a frame; whether it has more."""
         draft = self._draft
         if frame.damage is not None:
-            lost = frame.first - draft.end
-            _log.error("%s: %d records lost: %s", frame.damage.segment, lost, frame.damage.reason)
-        if frame.first > draft.end:
-            draft.damaged += frame.first - draft.end
-            draft.end = frame.first
+            gap = Gap.before(frame, draft.end)
+            _log.error("the journal has lost %s, at seq %s", counted(gap.size, "record"), gap)
+            if gap.size:
+                draft.gaps.append(gap)
+            draft.end = gap.end
         if draft.is_empty:
             draft.written_ns = frame.written_ns
-        entry_bytes = frame.bytes / max(1, len(frame.entries))
-        while draft.end < frame.end:
-            if self._is_full(end):
-                return
+        if frame.entries:
             begin = draft.end - frame.first
+            entry_bytes = frame.bytes / len(frame.entries)
             taken = frame.entries[begin : begin + self._room(entry_bytes, end)]
             self._add(taken)
             draft.bytes += entry_bytes * len(taken)
             draft.end += len(taken)
-        self._frame = None
+        return draft.end < frame.end
 
     def _room(self, entry_bytes: float, end: int | None) -> int:
-        """How many positions can be looked at before the draft could be full; at least one."""
+        """How many positions to look at: one at least, and none too many for the draft."""
         draft, limits = self._draft, self._limits
         if end is not None:
-            return end - draft.end
-        room = limits.records - len(draft.records)
+            return min(STEP, max(1, end - draft.end))
+        room = min(STEP, limits.records - len(draft.records))
         if entry_bytes:
             room = min(room, math.ceil((limits.bytes - draft.bytes) / entry_bytes))
         return max(1, room)
@@ -183,35 +209,35 @@ class Cutter:
     def _add(self, entries: Sequence[Entry]) -> None:
         """Take in the entries at the draft's end: the one loop that every record goes through."""
         draft, matches = self._draft, self._matches
-        sim, run_id, start = self._run.name, self._run.run_id, self._start
-        names: dict[int, str | None] = {id_: each.name for id_, each in self.types.items()}
+        sim, run_id, sink_seq = self._run.name, self._run.run_id, self._sink_seq
+        add, classes = draft.records.append, _CLASSES
+        name_of_type = {id_: each.name for id_, each in self.types.items()}.get
+        last = None
         for seq, (kind, sim_time, name, type_id, value) in enumerate(entries, draft.end):
-            type_name = names.get(type_id)
-            reason = str(value) if kind in UNENCODABLE_KINDS else None
-            if reason is not None:
-                value = None
+            reason = None
+            if kind in UNENCODABLE_KINDS:
+                reason, value = str(value), None
+            type_name = name_of_type(type_id)
             if matches is not None and not matches(STREAM_TYPES[kind], name, type_name, value):
                 draft.not_selected += 1
                 continue
-            try:
-                timestamp = start + timedelta(seconds=sim_time)
-            except (OverflowError, ValueError):  # ValueError: a time that is not a number
-                timestamp = _LAST
-                reason = f"simulated time {sim_time} is beyond the calendar of `clock.start`"
-            cls = Event if STREAM_TYPES[kind] == "event" else Telemetry
-            record = cls(
-                sim,
-                name,
-                type_name,
-                value,
-                float(sim_time),
-                timestamp,
-                run_id,
-                seq,
-                self._sink_seq,
+            # Many records share an instant, and its text takes longer than all else here.
+            if sim_time != last:
+                last, sim_ts = sim_time, float(sim_time)
+                timestamp, beyond = self._timestamp(sim_time)
+            record = classes[kind](
+                sim, name, type_name, value, sim_ts, timestamp, run_id, seq, sink_seq
             )
-            self._sink_seq += 1
-            if reason is None:
-                draft.records.append(record)
+            sink_seq += 1
+            if reason is None and beyond is None:
+                add(record)
             else:
-                draft.unencodable.append((record, reason))
+                draft.unencodable.append((record, beyond or reason or ""))
+        self._sink_seq = sink_seq
+
+    def _timestamp(self, sim_time: float) -> tuple[str, str | None]:
+        """The timestamp of a simulated time, and why it has none of its own."""
+        try:
+            return self._timestamps.at(sim_time), None
+        except ValueError as error:
+            return LATEST, str(error)

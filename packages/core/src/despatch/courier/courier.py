@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
+import time
 from collections.abc import Collection, Coroutine, Iterable, Mapping
 from typing import Any, Final
 
+from despatch.concealment import Concealer
 from despatch.courier.airspace import Airspace
 from despatch.courier.assembly import Assembly
 from despatch.courier.audit import AuditSync
@@ -28,11 +29,11 @@ from despatch.courier.states import States
 from despatch.courier.tasks import cancel_all
 from despatch.courier.watchdog import Watchdog
 from despatch.courier.watching import Watching
+from despatch.courier.wire import Wire
 from despatch.errors import PluginError
 from despatch.interfaces import EgressConnector, IngressConnector
 from despatch.link import (
     Drain,
-    Finished,
     IngressState,
     Link,
     MakeRoom,
@@ -69,7 +70,10 @@ class Courier:
         settings: The run's settings, secrets included.
         link: The wire to the simulator; None when it is gone, to deliver what it left.
         progress: Shows how the run fares, where it is to be shown.
+        conceal: Learns the secrets of the connectors.
         held: The names of sinks that get nothing for now; what they are to get stays owed.
+        started_ns: When it was started, wall time in nanoseconds since 1970, UTC; None is now. One
+            that died before it had died by then.
     """
 
     def __init__(
@@ -78,14 +82,17 @@ class Courier:
         settings: Settings,
         link: Link | None,
         progress: ProgressView | None = None,
+        conceal: Concealer | None = None,
         *,
         held: Collection[str] = (),
+        started_ns: int | None = None,
     ) -> None:
         self._folder = folder
         self._settings = settings
-        self._link = link
+        self._wire = None if link is None else Wire(link)
         self._progress = progress
-        self._assembly = Assembly(settings)
+        self._started_ns = time.time_ns() if started_ns is None else started_ns
+        self._assembly = Assembly(settings, conceal)
         self._airspace = Airspace()
         self._grace_s = settings.courier.grace.total_seconds()
         self._draining = asyncio.Event()
@@ -96,7 +103,7 @@ class Courier:
         self._watching = Watching(
             folder, settings, self._assembly.plugins, is_live=link is not None
         )
-        self.states = States(self._send, self._watching.sink_changed)
+        self.states = States(self._send, self._watching.sink_changed, self._assembly.conceal)
         self._outlets = Outlets(
             folder,
             settings,
@@ -124,7 +131,8 @@ class Courier:
             self._watching.close()
             if self._progress is not None:
                 self._progress.close()
-        self._hang_up()
+        if self._wire is not None:
+            self._wire.hang_up()
 
     def stop(self) -> None:
         """Finish at once; what is not delivered stays owed."""
@@ -142,11 +150,12 @@ class Courier:
         ledger = await persist(lambda: Ledger(self._folder.ledger), self._tell_all)
         self._ledger = ledger
         self._watching.open(self.states)
-        on_parole = self._link is None
-        suspects = await persist(lambda: ledger.reckon(on_parole=on_parole), self._tell_all)
+        suspects = await persist(
+            lambda: ledger.reckon(self._started_ns, on_parole=self._wire is None), self._tell_all
+        )
         for who, suspicion in suspects.items():
-            _log.warning("%s was at work when the last courier died: %s", who, suspicion)
-        if self._link is not None:
+            _log.warning("%s was at work when the last courier died: %s", who, suspicion.verdict)
+        if self._wire is not None:
             audit = AuditSync(self._folder.audit)
             for each in self._settings.ingress:
                 await self._prepare_ingress(each, ledger, audit)
@@ -176,7 +185,7 @@ class Courier:
     async def _assemble(self, ingress: IngressSettings, flight: Flight) -> IngressConnector:
         if flight.suspicion.is_condemned:
             raise PluginError(f"{ingress.connector}: {flight.suspicion.condemnation}")
-        async with flight.opening():
+        async with flight.opening(is_first_half=True):
             return self._assembly.ingress(ingress)
 
     async def _serve(self) -> None:
@@ -185,9 +194,8 @@ class Courier:
         draining = loop.create_task(self._draining.wait(), name="draining")
         preparing = loop.create_task(self._prepare(), name="the courier's start")
         tasks: list[asyncio.Task[Any]] = [preparing, stopping, draining]
-        if self._link is not None:
-            loop.add_reader(self._link.fileno(), self._on_readable)
-            self._on_readable()  # what came with the settings is read already
+        if self._wire is not None:
+            self._wire.listen(self._take, self._simulator_is_gone)
         else:
             self._simulator_is_gone()
         try:
@@ -223,17 +231,6 @@ class Courier:
         # By the name the watchdog says who blocks the loop.
         return asyncio.get_running_loop().create_task(work, name=name)
 
-    def _on_readable(self) -> None:
-        assert self._link is not None
-        messages = self._link.receive()
-        for message in messages:
-            self._take(message)
-        if self._link.is_closed:
-            asyncio.get_running_loop().remove_reader(self._link.fileno())
-            if not self._draining.is_set():
-                _log.warning("the simulator is gone without a word; delivering what it wrote")
-                self._simulator_is_gone()
-
     def _take(self, message: Message) -> None:
         match message:
             case Resolved():
@@ -254,6 +251,10 @@ class Courier:
                 _log.error("the simulator sent a %s, which is the courier's", type(message))
 
     def _simulator_is_gone(self) -> None:
+        if self._draining.is_set():
+            return
+        if self._wire is not None:
+            _log.warning("the simulator is gone without a word; delivering what it wrote")
         self._outlets.finish()
         self._drain(self._grace_s)
 
@@ -275,28 +276,8 @@ class Courier:
             self._outlets.clean()
 
     def _send(self, message: Message) -> None:
-        link = self._link
-        if link is None or link.is_closed:
-            return
-        link.send(message)
-        if link.has_outgoing:
-            loop = asyncio.get_running_loop()
-            loop.add_writer(link.fileno(), self._on_writable)
-
-    def _on_writable(self) -> None:
-        assert self._link is not None
-        self._link.flush()
-        if not self._link.has_outgoing:
-            asyncio.get_running_loop().remove_writer(self._link.fileno())
-
-    def _hang_up(self) -> None:
-        if self._link is None or self._link.is_closed:
-            return
-        asyncio.get_running_loop().remove_reader(self._link.fileno())
-        asyncio.get_running_loop().remove_writer(self._link.fileno())
-        os.set_blocking(self._link.fileno(), True)
-        self._link.send(Finished())
-        self._link.close()
+        if self._wire is not None:
+            self._wire.send(message)
 
 
 async def _first(tasks: Iterable[asyncio.Task[Any]]) -> None:

@@ -3,8 +3,46 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
-__all__ = ["Attempt", "Cursor", "DeadLetter"]
+import msgspec
+
+from despatch.journal import Frame
+
+__all__ = ["MOST_GAPS", "Attempt", "Cursor", "DeadLetter", "Gap"]
+
+MOST_GAPS: Final = 100
+"""So many gaps are told one by one; `Cursor.damaged` counts all."""
+
+
+class Gap(msgspec.Struct, frozen=True):
+    """Positions that the journal could not give back.
+
+    Attributes:
+        first: The first of them.
+        end: The position after the last.
+        reason: What is wrong, and in which segment.
+    """
+
+    first: int
+    end: int
+    reason: str
+
+    @classmethod
+    def before(cls, frame: Frame, position: int) -> Gap:
+        """What is missing between a position and the frame that is read next; perhaps nothing."""
+        damage = frame.damage
+        reason = "missing" if damage is None else f"{damage.segment.name}: {damage.reason}"
+        return cls(position, max(position, frame.first), reason)
+
+    @property
+    def size(self) -> int:
+        """How many positions it has."""
+        return self.end - self.first
+
+    def __str__(self) -> str:
+        last = f" to {self.end - 1:,}" if self.size > 1 else ""
+        return f"{self.first:,}{last}: {self.reason}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,11 +55,13 @@ class Cursor:
         dead_lettered: Records that the sink will never take.
         not_selected: Records that the sink's `select` left out.
         damaged: Positions whose records the journal could not give back.
+        removed: Positions that were no longer kept in the journal when the sink was added.
         dropped: Records that were given up to make room in the journal (`when_full`).
         bytes: What the sink was sent.
         retries: Attempts that failed.
         repeats: Records that were in an attempt that failed or was cut off: the sink may have
             some of them twice.
+        gaps: Where the positions that count as damaged are, the first `MOST_GAPS` of them.
     """
 
     position: int = 0
@@ -33,6 +73,8 @@ class Cursor:
     bytes: int = 0
     retries: int = 0
     repeats: int = 0
+    removed: int = 0
+    gaps: tuple[Gap, ...] = ()
 
     @property
     def given(self) -> int:

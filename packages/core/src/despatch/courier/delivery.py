@@ -15,7 +15,7 @@ from collections.abc import Callable
 from typing import Final, Literal, TypeAlias, TypeVar
 
 from despatch.courier.backoff import Backoff, describe
-from despatch.courier.batches import Cutter, Draft
+from despatch.courier.batches import Cutter, Draft, Gathering
 from despatch.courier.encoding import Encoding
 from despatch.courier.flight import Flight
 from despatch.courier.ledger import Ledger
@@ -24,6 +24,7 @@ from despatch.courier.persistence import persist
 from despatch.courier.states import States
 from despatch.courier.suspicion import DEATHS
 from despatch.courier.tasks import end_if_cancelled, is_cancelled, within
+from despatch.courier.turns import Turn
 from despatch.deliveries import DeliveredBatch
 from despatch.interfaces import EgressConnector, Serializer
 from despatch.link import SinkState
@@ -88,7 +89,8 @@ class Delivery:
         self._on_delivered = on_delivered
         self._cursor = ledger.cursor(name)
         attempt = ledger.attempt(name)
-        self._range_end = flight.suspicion.suspect_end if attempt is None else attempt.end
+        unbegun = flight.suspicion.next_end(self.position)
+        self._range_end = unbegun if attempt is None else attempt.end
         self._more = asyncio.Event()
         self._journal_ended = False
         self._is_open = False
@@ -158,7 +160,7 @@ class Delivery:
             # Read before looking: what is written after the look ends the wait.
             self._more.clear()
             ended = self._journal_ended
-            if self._cutter.gather(self._range_end):
+            if await self._gather():
                 return self._cutter.cut()
             if ended:
                 draft = self._cutter.cut()
@@ -172,6 +174,13 @@ class Delivery:
                 if self._range_end is None:
                     return self._cutter.cut()
                 deadline = None
+
+    async def _gather(self) -> bool:
+        """Take in what the journal has, in turns with the other sinks; whether it is enough."""
+        turn = Turn()
+        while (gathering := self._cutter.step(self._range_end)) is Gathering.MORE:
+            await turn.share()
+        return gathering is Gathering.FULL
 
     async def _settle(self, draft: Draft) -> bool:
         """Deliver a draft and account for it; False when the attempts are used up."""
@@ -223,7 +232,7 @@ class Delivery:
     async def _account(self, parcel: Parcel, *, is_convicted: bool = False) -> None:
         if self._is_left:
             raise asyncio.CancelledError
-        letters = parcel.dead_letters()
+        letters = parcel.dead_letters(self._states.conceal)
         if letters:
             _log.warning(
                 "sink %s: dead letters: %d, the first (seq %d) because: %s",
@@ -238,7 +247,7 @@ class Delivery:
         )
         self._cursor = cursor
         self._flight.look_again()
-        self._range_end = self._flight.suspicion.suspect_end
+        self._range_end = self._flight.suspicion.next_end(self.position)
         self._on_moved()
         if parcel.draft.given:
             self._on_delivered(parcel.delivered(self.name))
@@ -270,7 +279,7 @@ class Delivery:
         """Say once why it cannot be closed: with a sink that is down it may be so each time."""
         if trouble != self._close_trouble:
             self._close_trouble = trouble
-            _log.warning("sink %s: close: %s", self.name, trouble)
+            _log.warning("sink %s: close: %s", self.name, self._states.conceal(trouble))
 
     async def _close_plugins(self) -> None:
         await self.connector.close()

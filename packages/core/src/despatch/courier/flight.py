@@ -40,14 +40,15 @@ class Flight:
         self.suspicion: Suspicion = ledger.suspicions.of(who)
 
     @asynccontextmanager
-    async def opening(self) -> AsyncIterator[None]:
-        """While `open` is awaited."""
+    async def opening(self, *, is_first_half: bool = False) -> AsyncIterator[None]:
+        """While a plugin is made, which is the first half, or its `open` is awaited."""
         async with self._clearance(is_suspect=self.suspicion.opening_deaths > 0):
             await self._persist(lambda: self._ledger.take_up(self._who, Stage.OPENING))
             try:
                 yield
             finally:
-                self.suspicion = self.suspicion.opened()
+                if not is_first_half:
+                    self.suspicion = self.suspicion.opened()
                 await self._persist(lambda: self._ledger.put(self._who, self.suspicion))
 
     def delivering(self) -> AbstractAsyncContextManager[None]:

@@ -7,18 +7,20 @@ interpreter with the simulation.
 
 from __future__ import annotations
 
-import asyncio
 import logging
+import os
 import signal
 import subprocess
 import sys
 import threading
+import time
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from typing import Literal, TypeAlias
+from typing import Final, Literal, TypeAlias
 
 from despatch.courier.courier import Courier
 from despatch.courier.progress import ProgressView
+from despatch.courier.tasks import run_to_end
 from despatch.interfaces import EgressConnector
 from despatch.link import Configure, Link
 from despatch.runs import RunFolder
@@ -29,6 +31,12 @@ __all__ = ["Host", "ProcessHost", "ProgressMode", "ThreadHost"]
 ProgressMode: TypeAlias = Literal["live", "plain", "none"]
 
 _log = logging.getLogger("despatch.courier")
+
+_KEPT_BYTES: Final = str(32 * 1024 * 1024)
+_MALLOC: Final = {"MALLOC_TRIM_THRESHOLD_": _KEPT_BYTES, "MALLOC_MMAP_THRESHOLD_": _KEPT_BYTES}
+"""How much free memory glibc keeps for a courier (mallopt(3)). By itself it gives back to the
+system what a batch has left, takes it again for the next one, and has each page of it cleared:
+3,400 page faults for a batch of 5,000 records of 3 KB, a tenth of the courier's time."""
 
 
 class Host(ABC):
@@ -69,15 +77,19 @@ class ProcessHost(Host):
         secrets included, over the wire, where no other process can read them.
         """
         ours, theirs = Link.pair()
+        started_ns = time.time_ns()
         with theirs:
             # -P: a file of the user's own folder must not shadow a plugin's client library.
             self._process = subprocess.Popen(
                 [sys.executable, "-P", "-m", "despatch.courier", str(theirs.fileno())],
                 stdin=subprocess.DEVNULL,
                 pass_fds=[theirs.fileno(), self._folder.lock_fd],
+                env={**_MALLOC, **os.environ},
             )
         link = Link(ours)
-        link.send(Configure(str(self._folder.path), self._settings.reveal(), self._progress))
+        link.send(
+            Configure(str(self._folder.path), self._settings.reveal(), self._progress, started_ns)
+        )
         return link
 
     @property
@@ -122,7 +134,7 @@ class ThreadHost(Host):
 
         def run() -> None:
             try:
-                asyncio.run(courier.run())
+                run_to_end(courier.run())
             except Exception:
                 # The boundary of the thread: the simulator sees the wire end, as with a process.
                 _log.exception("the courier failed")

@@ -8,27 +8,32 @@ Every write may raise `sqlite3.OperationalError`, on a full disk for instance, a
 nothing; `persistence.persist` tries it again.
 
 For each sink, at its cursor: ``given = delivered + dead_lettered + dropped`` and
-``given + not_selected + damaged = position``.
+``given + not_selected + damaged + removed = position``.
 """
 
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
-from despatch.courier.cursors import Attempt, Cursor, DeadLetter
+import msgspec
+
+from despatch.courier.cursors import Attempt, Cursor, DeadLetter, Gap
+from despatch.courier.dead_letters import DEAD_LETTERS, DeadLetters
 from despatch.courier.suspicion import Stage, Suspicion
 from despatch.courier.suspicions import Suspicions
+from despatch.journal.reserve import reserve_bytes
 
 __all__ = ["Attempt", "Cursor", "DeadLetter", "Ledger"]
 
 BUSY_S: Final = 0.05
 """How long the loop stands still for a ledger that another process writes, in wall seconds."""
 
-_PAGE: Final = 500
+_PAGE_BYTES: Final = 4096
+_GAPS: Final = msgspec.json.Decoder(tuple[Gap, ...])
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS sinks (
@@ -43,23 +48,15 @@ CREATE TABLE IF NOT EXISTS sinks (
     bytes INTEGER NOT NULL DEFAULT 0,
     retries INTEGER NOT NULL DEFAULT 0,
     repeats INTEGER NOT NULL DEFAULT 0,
+    removed INTEGER NOT NULL DEFAULT 0,
+    gaps TEXT NOT NULL DEFAULT '[]',
     attempt_end INTEGER,
     attempts INTEGER NOT NULL DEFAULT 0
-) STRICT;
-CREATE TABLE IF NOT EXISTS dead_letters (
-    sink TEXT NOT NULL,
-    seq INTEGER NOT NULL,
-    sink_seq INTEGER NOT NULL,
-    reason TEXT NOT NULL,
-    attempt INTEGER NOT NULL,
-    wall_time TEXT NOT NULL,
-    record BLOB NOT NULL,
-    PRIMARY KEY (sink, seq)
 ) STRICT;
 """
 
 
-class Ledger:
+class Ledger(DeadLetters):
     """Reads and writes the ledger of one run.
 
     Args:
@@ -73,28 +70,35 @@ class Ledger:
     """
 
     def __init__(self, path: Path) -> None:
-        self._db = sqlite3.connect(path, timeout=BUSY_S)
+        super().__init__(sqlite3.connect(path, timeout=BUSY_S))
         try:
             # In WAL mode what was committed is in the system's cache, and survives the death of
             # the process. NORMAL syncs at checkpoints only, and keeps the file whole if the
             # machine dies. Source: https://www.sqlite.org/pragma.html#pragma_synchronous
             self._db.execute("PRAGMA journal_mode=WAL")
             self._db.execute("PRAGMA synchronous=NORMAL")
-            self._db.executescript(_SCHEMA)
+            # The file beside it stays well below what the journal leaves of the disk.
+            pages = reserve_bytes(path.parent) // 4 // _PAGE_BYTES
+            self._db.execute(f"PRAGMA wal_autocheckpoint={max(16, min(1000, pages))}")
+            self._db.executescript(_SCHEMA + DEAD_LETTERS)
             self.suspicions = Suspicions(self._db)
         except BaseException:
             self._db.close()
             raise
 
-    def open_sink(self, name: str, guarantee: str = "") -> Cursor:
-        """The sink's cursor; a sink that is new starts at the journal's beginning.
+    def open_sink(self, name: str, guarantee: str = "", *, kept_from: int = 0) -> Cursor:
+        """The sink's cursor; a sink that is new starts at the beginning of what is kept.
 
         Args:
             name: The sink's name.
             guarantee: What its connector declares, for the account.
+            kept_from: The first position of the journal that is still kept.
         """
         with self._db:
-            self._db.execute("INSERT OR IGNORE INTO sinks (name) VALUES (?)", (name,))
+            self._db.execute(
+                "INSERT OR IGNORE INTO sinks (name, position, removed) VALUES (?1, ?2, ?2)",
+                (name, self._begins(kept_from)),
+            )
             if guarantee:
                 self._db.execute("UPDATE sinks SET guarantee = ? WHERE name = ?", (guarantee, name))
         return self.cursor(name)
@@ -104,14 +108,28 @@ class Ledger:
         row = self._db.execute("SELECT guarantee FROM sinks WHERE name = ?", (name,)).fetchone()
         return "" if row is None else str(row[0])
 
-    def cursor(self, name: str) -> Cursor:
-        """The sink's cursor; that of an unknown sink is at the beginning."""
+    def cursor(self, name: str, *, kept_from: int = 0) -> Cursor:
+        """The sink's cursor; that of a sink that is new is at the beginning of what is kept.
+
+        Args:
+            name: The sink's name.
+            kept_from: The first position of the journal that is still kept.
+        """
         row = self._db.execute(
             "SELECT position, delivered, dead_lettered, not_selected, damaged, dropped, bytes,"
-            " retries, repeats FROM sinks WHERE name = ?",
+            " retries, repeats, removed, gaps FROM sinks WHERE name = ?",
             (name,),
         ).fetchone()
-        return Cursor() if row is None else Cursor(*row)
+        if row is None:
+            begins = self._begins(kept_from)
+            return Cursor(position=begins, removed=begins)
+        return replace(Cursor(*row[:-1]), gaps=_GAPS.decode(row[-1]))
+
+    def _begins(self, kept_from: int) -> int:
+        """Where a sink begins that is new: what was removed before was for those there were."""
+        row = self._db.execute("SELECT min(position) FROM sinks").fetchone()
+        # What is missing though a sink has yet to take it was not removed: it is lost.
+        return kept_from if row[0] is not None and kept_from <= row[0] else 0
 
     def attempt(self, name: str) -> Attempt | None:
         """The batch that was begun and not confirmed, if there is one."""
@@ -120,10 +138,11 @@ class Ledger:
         ).fetchone()
         return None if row is None or row[0] is None else Attempt(*row)
 
-    def reckon(self, *, on_parole: bool = False) -> dict[str, Suspicion]:
+    def reckon(self, died_ns: int, *, on_parole: bool = False) -> dict[str, Suspicion]:
         """Find out what was at work when the last courier died. Called once, at a start.
 
         Args:
+            died_ns: When it died at the latest, wall time in nanoseconds since 1970, UTC.
             on_parole: Whether connectors that were condemned get one more chance.
 
         Returns:
@@ -132,7 +151,7 @@ class Ledger:
         with self._db:
             if on_parole:
                 self.suspicions.change_all(Suspicion.paroled)
-            return self.suspicions.reckon()
+            return self.suspicions.reckon(died_ns)
 
     def take_up(self, who: str, stage: Stage) -> None:
         """Note what is about to be done with the plugin of a sink or a source."""
@@ -202,20 +221,15 @@ class Ledger:
         """
         who = f"sink {name}"
         with self._db:
-            self._db.executemany(
-                "INSERT INTO dead_letters VALUES (?, ?, ?, ?, ?, ?, ?)",
-                (
-                    (name, d.seq, d.sink_seq, d.reason, d.attempt, d.wall_time, d.record)
-                    for d in dead_letters
-                ),
-            )
+            self._add_dead_letters(name, dead_letters)
             is_delivered = cursor.delivered > self.cursor(name).delivered
             self.suspicions.settle(
                 who, cursor.position, is_delivered=is_delivered, is_convicted=is_convicted
             )
             self._db.execute(
                 "UPDATE sinks SET position = ?, delivered = ?, dead_lettered = ?,"
-                " not_selected = ?, damaged = ?, dropped = ?, bytes = ?, attempt_end = NULL,"
+                " not_selected = ?, damaged = ?, dropped = ?, bytes = ?, gaps = ?,"
+                " attempt_end = NULL,"
                 # What is left of a suspect range was attempted before, as part of the whole.
                 " attempts = iif((SELECT suspect_end FROM suspicions WHERE who = ?) IS NULL,"
                 " 0, attempts) WHERE name = ?",
@@ -227,73 +241,10 @@ class Ledger:
                     cursor.damaged,
                     cursor.dropped,
                     cursor.bytes,
+                    msgspec.json.encode(cursor.gaps).decode(),
                     who,
                     name,
                 ),
-            )
-
-    def dead_letters(self, name: str) -> Iterator[DeadLetter]:
-        """The sink's dead letters, in the order of the journal; they may change meanwhile."""
-        after = -1
-        while page := self._db.execute(
-            "SELECT seq, sink_seq, reason, attempt, wall_time, record FROM dead_letters"
-            " WHERE sink = ? AND seq > ? ORDER BY seq LIMIT ?",
-            (name, after, _PAGE),
-        ).fetchall():
-            for row in page:
-                yield DeadLetter(*row)
-            after = page[-1][0]
-
-    def sinks_with_dead_letters(self) -> list[str]:
-        """The names of the sinks that have dead letters, sorted."""
-        rows = self._db.execute("SELECT DISTINCT sink FROM dead_letters ORDER BY sink")
-        return [name for (name,) in rows]
-
-    def begin_again(self, name: str, records: int) -> None:
-        """Note that so many dead letters are sent again.
-
-        They count as repeated until it is known what became of them: of an attempt that is cut
-        off, the sink may have some.
-        """
-        with self._db:
-            self._db.execute(
-                "UPDATE sinks SET retries = retries + 1, repeats = repeats + ? WHERE name = ?",
-                (records, name),
-            )
-
-    def settle_dead_letters(
-        self,
-        name: str,
-        delivered: Iterable[int],
-        rejected: Iterable[DeadLetter],
-        *,
-        begun: int = 0,
-        sent: int = 0,
-    ) -> None:
-        """Account for dead letters that were sent again, in one transaction.
-
-        Args:
-            name: The sink's name.
-            delivered: The positions of those that it confirmed: they are dead letters no more.
-            rejected: Those that stay, as they are now.
-            begun: How many records the attempt had that succeeded, as `begin_again` noted it.
-            sent: How many bytes the sink was sent.
-        """
-        with self._db:
-            gone = self._db.executemany(
-                "DELETE FROM dead_letters WHERE sink = ? AND seq = ?",
-                ((name, seq) for seq in delivered),
-            ).rowcount
-            self._db.executemany(
-                "UPDATE dead_letters SET reason = ?, attempt = ?, wall_time = ?"
-                " WHERE sink = ? AND seq = ?",
-                ((d.reason, d.attempt, d.wall_time, name, d.seq) for d in rejected),
-            )
-            self._db.execute(
-                "UPDATE sinks SET delivered = delivered + ?1, dead_lettered = dead_lettered - ?1,"
-                " bytes = bytes + ?2, retries = retries - (?3 > 0), repeats = repeats - ?3"
-                " WHERE name = ?4",
-                (max(0, gone), sent, begun, name),
             )
 
     def close(self) -> None:

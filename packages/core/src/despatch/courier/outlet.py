@@ -81,8 +81,9 @@ class Outlet:
 
     async def run(self) -> None:
         """Serve the sink until the journal has ended and is delivered, or will not be."""
-        work = self._start()
+        work: asyncio.Task[None] | None = None
         try:
+            work = self._start()
             while True:
                 self._stirred.clear()
                 if self._room_before > self.position:
@@ -93,6 +94,10 @@ class Outlet:
                 elif self._journal_ended and (work is None or work.done()):
                     return
                 await self._stirred.wait()
+        except Exception as error:
+            # The journal or the ledger is out of reach.
+            self._states.sink(SinkState(self.name, "stopped", describe(error)))
+            raise
         finally:
             await self._end(work)
 

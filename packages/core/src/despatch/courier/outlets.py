@@ -24,7 +24,7 @@ from despatch.courier.states import States
 from despatch.deliveries import DeliveredBatch
 from despatch.errors import JournalError, PluginError
 from despatch.interfaces import EgressConnector, Serializer
-from despatch.journal import JournalReader, remove_segments
+from despatch.journal import JournalReader, SharedFrames, first_position, remove_segments
 from despatch.link import Message, Passed, SinkState
 from despatch.runs import RunFolder
 from despatch.settings import EgressSettings, Settings
@@ -76,6 +76,7 @@ class Outlets:
         self.connectors: dict[str, EgressConnector] = {}
         self._outlets: dict[str, Outlet] = {}
         self._readers: dict[str, JournalReader] = {}
+        self._shared = SharedFrames() if len(settings.egress) > 1 else None
         self._journal_ended = False
         self._is_final = False
         self._room_before = 0
@@ -135,7 +136,8 @@ class Outlets:
         def tell(reason: str) -> None:
             self._states.sink(SinkState(sink.name, "retrying", reason))
 
-        await persist(partial(ledger.open_sink, sink.name), tell)
+        kept_from = first_position(self._folder.records)
+        await persist(partial(ledger.open_sink, sink.name, kept_from=kept_from), tell)
         flight = Flight(f"sink {sink.name}", ledger, self._airspace, tell)
         new_delivery = None
         if sink.name not in self._held:
@@ -167,14 +169,16 @@ class Outlets:
     ) -> tuple[EgressConnector, Serializer | None]:
         if flight.suspicion.is_condemned:
             raise PluginError(f"{sink.connector}: {flight.suspicion.condemnation}")
-        async with flight.opening():
+        async with flight.opening(is_first_half=True):
             return self._assembly.egress(sink)
 
     def _new_cutter(self, sink: EgressSettings, ledger: Ledger) -> Cutter:
         cursor = ledger.cursor(sink.name)
         if sink.name in self._readers:
             self._readers[sink.name].close()
-        self._readers[sink.name] = reader = JournalReader(self._folder.records, cursor.position)
+        self._readers[sink.name] = reader = JournalReader(
+            self._folder.records, cursor.position, shared=self._shared
+        )
         if self._is_final:
             reader.finish()
         return Cutter(

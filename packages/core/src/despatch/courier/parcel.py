@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 
 import msgspec
 
 from despatch.courier.batches import Draft
-from despatch.courier.encoding import Encoding
+from despatch.courier.encoding import Encoding, batch_of
 from despatch.courier.ledger import DeadLetter
 from despatch.courier.tasks import end_if_cancelled, within
 from despatch.deliveries import DeliveredBatch
-from despatch.interfaces import Batch, EgressConnector, Receipt, Unencodable
+from despatch.interfaces import Batch, EgressConnector, Receipt
 from despatch.records import Record
 from despatch.value_types import ValueType
 from despatch.values import pack
@@ -63,7 +63,11 @@ class Parcel:
         """
         self.was_sent = False
         if self._batch is None:
-            self._batch = await self._encode(connector, encoding)
+            draft = self.draft
+            self._batch, refused = await batch_of(
+                draft.records, connector, encoding, self._types, first=draft.first, end=draft.end
+            )
+            self.rejected += [(draft.records[i], why) for i, why in refused.items()]
         batch = self._batch
         if not batch.records:
             return
@@ -78,12 +82,18 @@ class Parcel:
         """Reject all of it, undelivered."""
         self.rejected += [(record, reason) for record in self.draft.records]
 
-    def dead_letters(self) -> list[DeadLetter]:
-        """What is left of the rejected records."""
+    def dead_letters(self, conceal: Callable[[str], str] = str) -> list[DeadLetter]:
+        """What is left of the rejected records.
+
+        Args:
+            conceal: Takes secrets out of what a plugin says.
+        """
         # These have no value, but the reason in its place.
         without = {record.seq for record, _ in self.draft.unencodable if record.value is None}
         return [
-            _dead_letter(record, why, self.attempt, has_value=record.seq not in without)
+            _dead_letter(
+                record, conceal(str(why)), self.attempt, has_value=record.seq not in without
+            )
             for record, why in self.rejected
         ]
 
@@ -101,25 +111,6 @@ class Parcel:
             attempt=self.attempt,
             waited_s=max(0.0, waited_ns / 1e9) if draft.written_ns else None,
         )
-
-    async def _encode(self, connector: EgressConnector, encoding: Encoding | None) -> Batch:
-        draft = self.draft
-        records: Sequence[Record] = draft.records
-        targets = [connector.target(record) for record in records]
-        payloads: list[bytes] = []
-        if encoding is not None:
-            encoded = await encoding.encode(records, targets, self._types)
-            kept = [i for i, payload in enumerate(encoded) if isinstance(payload, bytes)]
-            if len(kept) < len(records):
-                self.rejected += [
-                    (records[i], payload.reason)
-                    for i, payload in enumerate(encoded)
-                    if isinstance(payload, Unencodable)
-                ]
-                records = [records[i] for i in kept]
-                targets = [targets[i] for i in kept]
-            payloads = [payload for payload in encoded if isinstance(payload, bytes)]
-        return Batch(draft.first, draft.end, records, payloads, targets, self._types)
 
 
 def checked(receipt: object, batch: Batch) -> Receipt:

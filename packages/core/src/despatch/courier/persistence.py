@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 from collections.abc import Callable
-from typing import TypeVar
+from typing import Final, TypeVar
 
 from despatch.courier.backoff import Backoff
 from despatch.courier.tasks import is_cancelled
@@ -16,6 +16,15 @@ from despatch.courier.tasks import is_cancelled
 __all__ = ["persist"]
 
 _T = TypeVar("_T")
+
+_PASSING: Final = (
+    sqlite3.SQLITE_BUSY,
+    sqlite3.SQLITE_LOCKED,
+    sqlite3.SQLITE_READONLY,
+    sqlite3.SQLITE_IOERR,
+    sqlite3.SQLITE_FULL,
+    sqlite3.SQLITE_CANTOPEN,
+)
 
 
 async def persist(write: Callable[[], _T], tell: Callable[[str], None]) -> _T:
@@ -34,6 +43,9 @@ async def persist(write: Callable[[], _T], tell: Callable[[str], None]) -> _T:
         try:
             return write()
         except sqlite3.OperationalError as error:
+            # The lowest byte is the kind. Source: https://www.sqlite.org/rescode.html
+            if error.sqlite_errorcode & 0xFF not in _PASSING:
+                raise
             tell(f"the run's folder: {error}")
             if is_cancelled():
                 raise asyncio.CancelledError from error

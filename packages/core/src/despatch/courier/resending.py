@@ -10,17 +10,18 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Any
 
 from despatch.courier.backoff import Backoff, describe
-from despatch.courier.encoding import Encoding
+from despatch.courier.encoding import Encoding, batch_of
 from despatch.courier.ledger import DeadLetter, Ledger
 from despatch.courier.parcel import checked, readable
 from despatch.courier.tasks import is_cancelled
-from despatch.interfaces import Batch, EgressConnector, Receipt, Serializer, Unencodable
+from despatch.courier.timestamps import LATEST
+from despatch.interfaces import Batch, EgressConnector, Receipt, Serializer
 from despatch.records import Event, Record, Telemetry
 from despatch.settings import EgressSettings
 from despatch.value_types import ValueType
@@ -29,9 +30,6 @@ from despatch.values import unpack
 __all__ = ["Resending", "Resent", "obstacle"]
 
 _log = logging.getLogger("despatch.courier")
-
-_NO_TIME: Final = datetime.max.replace(tzinfo=UTC)
-"""What a record has for its timestamp whose simulated time no calendar has."""
 
 
 @dataclass(slots=True)
@@ -69,7 +67,7 @@ def obstacle(content: Mapping[str, Any], types: Mapping[str, ValueType] | None =
     """
     if "value" not in content:
         return "its value could not be encoded, so there is none to send"
-    if content["timestamp"] == _NO_TIME:
+    if content["timestamp"] == LATEST:
         return "its simulated time is beyond the calendar"
     if types is not None and content["type"] is not None and content["type"] not in types:
         return f"the journal no longer says what a {content['type']} is"
@@ -86,6 +84,7 @@ class Resending:
         ledger: Where dead letters and accounts are kept.
         types: The value types that the journal knows, by their names.
         seqs: The positions of the dead letters that are meant.
+        conceal: Takes secrets out of what a plugin says.
 
     Attributes:
         result: What became of them so far.
@@ -99,7 +98,9 @@ class Resending:
         ledger: Ledger,
         types: Mapping[str, ValueType],
         seqs: Collection[int],
+        conceal: Callable[[str], str] = str,
     ) -> None:
+        self._conceal = conceal
         self._sink = sink
         self._timeout_s = sink.timeout.total_seconds()
         self._connector = connector
@@ -169,7 +170,7 @@ class Resending:
                 # The boundary to the plugin, as in a delivery.
                 if is_cancelled():
                     raise
-                if not await self._wait_after(describe(error)):
+                if not await self._wait_after(self._conceal(describe(error))):
                     return False
             else:
                 self._backoff.reset()
@@ -189,7 +190,7 @@ class Resending:
         again = [
             replace(
                 letter,
-                reason=readable(rejected[letter.seq]),
+                reason=readable(self._conceal(str(rejected[letter.seq]))),
                 attempt=letter.attempt + 1,
                 wall_time=now,
             )
@@ -205,20 +206,17 @@ class Resending:
             self.result.reason = again[0].reason
 
     async def _encode(self, records: Sequence[Record], rejected: dict[int, str]) -> Batch:
-        targets = [self._connector.target(record) for record in records]
-        payloads: list[bytes] = []
-        if self._encoding is not None:
-            encoded = await self._encoding.encode(records, targets, self._types)
-            for record, each in zip(records, encoded, strict=True):
-                if isinstance(each, Unencodable):
-                    rejected[record.seq] = each.reason
-            kept = [i for i, each in enumerate(encoded) if isinstance(each, bytes)]
-            payloads = [each for each in encoded if isinstance(each, bytes)]
-            records = [records[i] for i in kept]
-            targets = [targets[i] for i in kept]
-        first = records[0].seq if records else 0
-        end = records[-1].seq + 1 if records else 0
-        return Batch(first, end, records, payloads, targets, self._types, is_late=True)
+        batch, refused = await batch_of(
+            records,
+            self._connector,
+            self._encoding,
+            self._types,
+            first=records[0].seq,
+            end=records[-1].seq + 1,
+        )
+        rejected |= {records[i].seq: why for i, why in refused.items()}
+        batch.is_late = True
+        return batch
 
     async def _open(self) -> None:
         async with asyncio.timeout(self._timeout_s):
@@ -246,7 +244,7 @@ class Resending:
                 if self._encoding is not None:
                     await self._encoding.close()
         except Exception as error:
-            _log.warning("sink %s: close: %s", self._sink.name, describe(error))
+            _log.warning("sink %s: close: %s", self._sink.name, self._conceal(describe(error)))
 
 
 def _record_of(content: Mapping[str, Any]) -> Record:

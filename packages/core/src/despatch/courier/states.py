@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable
+from datetime import datetime
 from typing import TypeVar
 
 import msgspec
@@ -27,13 +28,16 @@ class States:
     Args:
         tell: Called with each change.
         on_sink: Called with each change of a sink's, after that.
+        conceal: Takes secrets out of what a plugin says.
     """
 
     def __init__(
         self,
         tell: Callable[[SinkState | IngressState], None],
         on_sink: Callable[[SinkState], None] | None = None,
+        conceal: Callable[[str], str] = str,
     ) -> None:
+        self.conceal = conceal
         self._tell = tell
         self._on_sink = on_sink
         self.sinks: dict[str, SinkState] = {}
@@ -50,17 +54,17 @@ class States:
         self._note(self.ingress, state, "ingress")
 
     def troubles(self) -> list[str]:
-        """Who is not served at the moment, in words."""
-        sinks = [(sink.name, sink.state) for sink in self.sinks.values()]
-        sources = [(source.name, source.state) for source in self.ingress.values()]
+        """Who is not served at the moment and since when, in words, in local time."""
+        known: list[SinkState | IngressState] = [*self.sinks.values(), *self.ingress.values()]
         return [
-            f"{name} {state}"
-            for name, state in [*sinks, *sources]
-            if state in ("connecting", "retrying", "stopped")
+            f"{each.name} {each.state} since {_clock_time(each.since_ns)}"
+            for each in known
+            if each.state in ("connecting", "retrying", "stopped")
         ]
 
     def _note(self, known: dict[str, _S], state: _S, what: str) -> bool:
         """Take down a state; whether it is another one than before."""
+        state = msgspec.structs.replace(state, reason=self.conceal(state.reason))
         last = known.get(state.name)
         goes_on = last is not None and last.state == state.state
         since_ns = last.since_ns if last is not None and goes_on else time.time_ns()
@@ -82,3 +86,7 @@ class States:
                 _log.warning("%s: %s", who, trouble, extra=about)
         elif state.state in _WELL and self._logged.pop(who, None) is not None:
             _log.info("%s: %s again", who, state.state, extra=about)
+
+
+def _clock_time(since_ns: int) -> str:
+    return datetime.fromtimestamp(since_ns / 1e9).strftime("%H:%M:%S")

@@ -28,8 +28,11 @@ DEATHS: Final = 3
 CONVICTIONS: Final = 5
 """So many records convicted in a row, with none delivered in between, convict the connector."""
 
-LULL_S: Final = 5.0
-"""The longest lull, in wall seconds."""
+LULLS: Final = 5
+LULL_LEAST_S: Final = 0.1
+LULL_MOST_S: Final = 10.0
+"""How long a lull is: so many times as long as the plugin was at work at the longest when a courier
+died, within these, in wall seconds."""
 
 
 class Stage(StrEnum):
@@ -52,6 +55,7 @@ class Suspicion:
         opening_deaths: How many couriers died while it was being opened.
         deaths: How many died while the present range was on its way.
         suspect_end: Where the suspect range ends; None where there is no suspicion.
+        killer_end: Where the range ended that killed a courier last; None where there is none.
         lull_s: How long nothing is to be at work before the next trial, in wall seconds.
         convictions: How many records were convicted since the last that was delivered.
     """
@@ -62,6 +66,7 @@ class Suspicion:
     opening_deaths: int = 0
     deaths: int = 0
     suspect_end: int | None = None
+    killer_end: int | None = None
     lull_s: float = 0.0
     convictions: int = 0
 
@@ -82,6 +87,28 @@ class Suspicion:
             return f"it killed the courier {self.opening_deaths} times while it was being opened"
         return f"it killed the courier with each of {self.convictions} records in a row"
 
+    def next_end(self, position: int) -> int | None:
+        """Where the next range of a suspect's ends; None where there is no suspicion.
+
+        Of a range that kills, each half is tried, and then each half of that half that does.
+        """
+        if self.killer_end is None or self.killer_end <= position:
+            return self.suspect_end
+        return max(position + 1, (position + self.killer_end) // 2)
+
+    @property
+    def verdict(self) -> str:
+        """What is held against it after a death, in words."""
+        if self.is_condemned:
+            return self.condemnation
+        if self.opening_deaths:
+            return f"being opened, as in {self.opening_deaths} that died; opened alone from now on"
+        if self.suspect_end is not None:
+            return f"what it gets up to position {self.suspect_end} is suspect, and tried alone"
+        if self.deaths:
+            return f"its batch was on the way, as in {self.deaths} that died"
+        return "nothing is held against it"
+
     def cleared(self) -> Suspicion:
         """Without suspicion, but for the records that were convicted."""
         return Suspicion(convictions=self.convictions)
@@ -99,7 +126,7 @@ class Suspicion:
         return replace(self, stage=Stage.IDLE, opening_deaths=0)
 
     def after_death(
-        self, position: int, end: int | None, *, was_alone: bool, now_ns: int
+        self, position: int, end: int | None, *, was_alone: bool, died_ns: int
     ) -> tuple[Suspicion, int | None]:
         """What is held against it now that a courier has died.
 
@@ -107,14 +134,14 @@ class Suspicion:
             position: Where its present range begins.
             end: Where its present range ends; None where there is none.
             was_alone: Whether nothing else was at work.
-            now_ns: The wall time now.
+            died_ns: When it died, wall time in nanoseconds since 1970, UTC.
 
         Returns:
             The suspicion, and where the range ends that is to be tried next.
         """
-        # The courier may have lived for a while after the flight began: twice as long without a
-        # flight is long enough for others to strike, if it was them.
-        lull_s = min(LULL_S, 2 * max(0.0, (now_ns - self.begun_ns) / 1e9))
+        # Whoever else kills couriers has so much more time to do it with nothing at work.
+        flight_s = (died_ns - self.begun_ns) / 1e9
+        lull_s = min(LULL_MOST_S, max(LULL_LEAST_S, self.lull_s, LULLS * flight_s))
         ground = replace(self, stage=Stage.IDLE, lull_s=lull_s)
         if self.stage is Stage.OPENING:
             # The first death only has it tried alone.
@@ -124,8 +151,9 @@ class Suspicion:
             return replace(self, stage=Stage.IDLE), end
         if self.suspect_end is None:
             if self.deaths + 1 < DEATHS:
-                return replace(self, stage=Stage.IDLE, deaths=self.deaths + 1), end
+                return replace(ground, deaths=self.deaths + 1), end
             return replace(ground, deaths=0, suspect_end=end), end
-        if self.records > 1 and end - position > 1:
-            return replace(ground, deaths=0), (position + end) // 2
+        ground = replace(ground, killer_end=end)
+        if self.records > 1:
+            return replace(ground, deaths=0), ground.next_end(position)
         return replace(ground, deaths=self.deaths + was_alone), end

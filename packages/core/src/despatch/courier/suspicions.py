@@ -21,6 +21,7 @@ CREATE TABLE IF NOT EXISTS suspicions (
     opening_deaths INTEGER NOT NULL DEFAULT 0,
     deaths INTEGER NOT NULL DEFAULT 0,
     suspect_end INTEGER,
+    killer_end INTEGER,
     lull_s REAL NOT NULL DEFAULT 0.0,
     convictions INTEGER NOT NULL DEFAULT 0
 ) STRICT;
@@ -76,22 +77,29 @@ class Suspicions:
         """Note that the range before a position is accounted for."""
         self._db.execute(
             "UPDATE suspicions SET stage = 'idle', records = 0, deaths = 0, lull_s = 0,"
-            " suspect_end = iif(suspect_end > ?, suspect_end, NULL),"
-            " convictions = CASE WHEN ? THEN convictions + 1 WHEN ? THEN 0 ELSE convictions END"
-            " WHERE who = ?",
+            " suspect_end = iif(suspect_end > ?1, suspect_end, NULL),"
+            " killer_end = iif(killer_end > ?1, killer_end, NULL),"
+            " convictions = CASE WHEN ?2 THEN convictions + 1 WHEN ?3 THEN 0 ELSE convictions"
+            " END WHERE who = ?4",
             (position, is_convicted, is_delivered, who),
         )
 
-    def reckon(self) -> dict[str, Suspicion]:
+    def reckon(self, died_ns: int) -> dict[str, Suspicion]:
         """Find out what was at work when the last courier died, and what follows from it.
+
+        Args:
+            died_ns: When it died at the latest, wall time in nanoseconds since 1970, UTC.
 
         Returns:
             What is held now against those whose plugins were at work, by who they are.
         """
-        now_ns = time.time_ns()
         at_work = self.at_work()
         if any(each.stage is Stage.LULL for each in at_work.values()):
-            # Nobody was at work: it is somebody else who kills couriers.
+            # Nobody was at work: it is somebody else who kills couriers. What was halved is whole.
+            self._db.execute(
+                "UPDATE sinks SET attempt_end = suspect_end FROM suspicions"
+                " WHERE who = 'sink ' || name AND suspect_end IS NOT NULL"
+            )
             self.change_all(Suspicion.cleared)
             return {who: self.of(who) for who in at_work}
         for who, suspicion in at_work.items():
@@ -102,7 +110,7 @@ class Suspicions:
             ).fetchone()
             position, end = row or (0, None)
             after, end = suspicion.after_death(
-                position, end, was_alone=len(at_work) == 1, now_ns=now_ns
+                position, end, was_alone=len(at_work) == 1, died_ns=died_ns
             )
             at_work[who] = after
             self.put(who, after)

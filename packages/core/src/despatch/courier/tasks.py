@@ -9,7 +9,7 @@ from typing import Any, Final, TypeVar
 
 from despatch.courier.backoff import describe
 
-__all__ = ["cancel_all", "end_if_cancelled", "is_cancelled", "within"]
+__all__ = ["cancel_all", "end_if_cancelled", "is_cancelled", "run_to_end", "within"]
 
 _log = logging.getLogger("despatch.courier")
 
@@ -85,6 +85,21 @@ async def cancel_all(tasks: Iterable[asyncio.Task[Any]], *, timeout_s: float | N
         error = None if task.cancelled() else task.exception()
         if error is not None:
             _log.error("a fault in despatch: %s", describe(error), exc_info=error)
+
+
+def run_to_end(work: Coroutine[Any, Any, _T]) -> _T:
+    """Run a coroutine on a loop of its own, as `asyncio.run` does.
+
+    That waits for every task and every thread of the loop's, and a plugin's may never end.
+    """
+    loop = asyncio.new_event_loop()
+    try:
+        return loop.run_until_complete(work)
+    finally:
+        left = asyncio.all_tasks(loop)
+        loop.run_until_complete(cancel_all(left - _left, timeout_s=LEAVE_S))
+        loop.run_until_complete(loop.shutdown_asyncgens())
+        loop.close()
 
 
 def is_cancelled() -> bool:

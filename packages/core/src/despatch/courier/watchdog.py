@@ -47,21 +47,24 @@ class Watchdog:
         trace: TracebackType | None,
     ) -> None:
         self._ending.set()
+        self._thread.join(timeout=LOOK_S)
 
     def _give_sign(self) -> None:
         self._signs += 1
 
     def _run(self) -> None:
-        asked = silent_s = 0.0
+        asked = last = time.monotonic()
+        silent_s = 0.0
         blocked_by: str | None = None
         signs = -1
-        last = time.monotonic()
-        while not self._ending.wait(LOOK_S):
+        is_ending = False
+        while not is_ending:
+            is_ending = self._ending.wait(LOOK_S)
             now = time.monotonic()
             # Where the whole process was stopped, or found no processor, that is no silence.
-            passed_s = min(now - last, 2 * LOOK_S)
+            silent_s += min(now - last, 2 * LOOK_S)
             last = now
-            if self._signs != signs:
+            if self._signs != signs or is_ending:
                 if blocked_by is not None:
                     _log.warning(
                         "%s has let go of the courier's loop after %.1f s", blocked_by, now - asked
@@ -71,9 +74,7 @@ class Watchdog:
                     self._loop.call_soon_threadsafe(self._give_sign)
                 except RuntimeError:  # the loop is closed
                     return
-                continue
-            silent_s += passed_s
-            if silent_s >= BLOCKED_S and blocked_by is None:
+            elif silent_s >= BLOCKED_S and blocked_by is None:
                 blocked_by = self._who()
                 _log.warning(
                     "%s blocks the courier's loop, at %s; all other sinks and sources wait. "

@@ -3,7 +3,7 @@
 from despatch.interfaces.egress import Batch, EgressConnector, Guarantee, Receipt
 from despatch.interfaces.health import Health
 from despatch.interfaces.ingress import CAUGHT_UP, CaughtUp, IngressConnector
-from despatch.interfaces.serializer import Serializer, Shape, Unencodable
+from despatch.interfaces.serializer import Lines, Serializer, Shape, Unencodable
 
 __all__ = [
     "CAUGHT_UP",
@@ -13,6 +13,7 @@ __all__ = [
     "Guarantee",
     "Health",
     "IngressConnector",
+    "Lines",
     "Receipt",
     "Serializer",
     "Shape",

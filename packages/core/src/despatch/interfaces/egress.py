@@ -36,7 +36,9 @@ class Guarantee(enum.Enum):
 class Batch:
     """Records for one sink: a range of positions in the journal, less what `select` left out.
 
-    A second attempt brings the same range, the same records and the same bytes.
+    A second attempt brings the same range, the same records and the same bytes. What a record
+    holds is shared with other sinks, and with that second attempt: it is there to be read, not to
+    be changed.
 
     Attributes:
         first: The first position of the range.
@@ -44,7 +46,8 @@ class Batch:
         records: The records, in the order of publishing.
         payloads: The encoded records, as long as `records`; empty for a connector that has
             `uses_serializer = False`.
-        targets: Where each record goes, as the connector's `target` said; as long as `records`.
+        targets: Where each record goes, as the connector's `targets_of` said; as long as `records`,
+            or empty like `payloads`.
         types: The value types of the records, by the name that `record.type` gives.
         attempt: 1 at the first attempt.
         is_late: Whether these are dead letters that are sent again: records that the sink has
@@ -128,6 +131,10 @@ class EgressConnector(ABC):
     def target(self, record: Record) -> str:
         """Where a record goes: a topic, a stream, a file. Serializers register schemas by it."""
         return ""
+
+    def targets_of(self, records: Sequence[Record]) -> Sequence[str]:
+        """Where records go, each as `target` says; for a connector that can say it faster."""
+        return [self.target(record) for record in records]
 
     async def check(self, targets: Sequence[str] = ()) -> Health:
         """Find out whether records could be delivered: is the sink there, and may it be written.

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal
+from functools import cached_property
+from typing import Any, ClassVar, Literal, overload
 
 from pydantic import BaseModel
 
@@ -13,7 +14,7 @@ from despatch.interfaces.health import Health
 from despatch.records import Record
 from despatch.value_types import ValueType
 
-__all__ = ["Serializer", "Shape", "Unencodable"]
+__all__ = ["Lines", "Serializer", "Shape", "Unencodable"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +35,43 @@ class Unencodable:
     """A record that this serializer cannot encode: it goes to the dead letters, alone."""
 
     reason: str
+
+
+class Lines(Sequence[bytes]):
+    r"""Payloads that are lines of text, each without its line break.
+
+    They are made and written many at a time, and become objects of their own only where somebody
+    asks for one: for a serializer whose payloads have no line breaks, and for connectors that
+    write lines.
+
+        >>> list(Lines([b"1\n2\n", b"3\n"], 3))
+        [b'1', b'2', b'3']
+
+    Args:
+        texts: The lines, some in each text; every line ends in a line break.
+        count: How many lines there are.
+    """
+
+    def __init__(self, texts: Sequence[bytes], count: int) -> None:
+        self.texts = texts
+        self._count = count
+
+    @cached_property
+    def _lines(self) -> list[bytes]:
+        return [line for text in self.texts for line in text.split(b"\n")[:-1]]
+
+    def __len__(self) -> int:
+        return self._count
+
+    @overload
+    def __getitem__(self, index: int) -> bytes: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[bytes]: ...
+    def __getitem__(self, index: int | slice) -> bytes | Sequence[bytes]:
+        return self._lines[index]
+
+    def __iter__(self) -> Iterator[bytes]:
+        return iter(self._lines)
 
 
 class Serializer(ABC):
@@ -59,7 +97,10 @@ class Serializer(ABC):
 
     @abstractmethod
     def encode(self, records: Sequence[Record], target: str) -> Sequence[bytes | Unencodable]:
-        """Encode records for one target; as long as `records`, in their order."""
+        """Encode records for one target; as long as `records`, in their order.
+
+        `Lines` serve as well as a list.
+        """
 
     @abstractmethod
     async def decode(self, payload: bytes) -> Mapping[str, Any]:

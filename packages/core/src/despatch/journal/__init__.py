@@ -3,10 +3,11 @@
 `format` says what the files hold, byte by byte.
 """
 
-from despatch.journal.format import remove_segments, segments
+from despatch.journal.format import first_position, remove_segments, segments
+from despatch.journal.packing import pack_entry
 from despatch.journal.reader import Damage, Frame, JournalReader, end_position
 from despatch.journal.shared import SharedFrames
-from despatch.journal.writer import JournalWriter, pack_entry
+from despatch.journal.writer import JournalWriter
 
 __all__ = [
     "Damage",
@@ -15,6 +16,7 @@ __all__ = [
     "JournalWriter",
     "SharedFrames",
     "end_position",
+    "first_position",
     "pack_entry",
     "remove_segments",
     "segments",

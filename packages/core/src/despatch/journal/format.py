@@ -75,6 +75,7 @@ __all__ = [
     "MAX_PAYLOAD_BYTES",
     "FrameHeader",
     "FrameKind",
+    "first_position",
     "pack_frame",
     "pack_segment_head",
     "parse_frame_header",
@@ -231,6 +232,16 @@ def segments(folder: Path) -> list[Path]:
         return sorted(path for path in folder.iterdir() if _SEGMENT_NAME.fullmatch(path.name))
     except OSError as error:
         raise JournalError(f"{folder}: the journal cannot be read: {error.strerror}") from error
+
+
+def first_position(folder: Path) -> int:
+    """The first position of which a journal still has the segment; 0 where it has none.
+
+    Raises:
+        JournalError: The folder cannot be read.
+    """
+    present = segments(folder)
+    return segment_first(present[0]) if present else 0
 
 
 def remove_segments(folder: Path, before: int, *, keep_s: float = 0.0) -> list[Path]:

@@ -58,7 +58,7 @@ class OpenSegment:
                 self._path.unlink()
             raise
 
-    def write(self, data: bytes | bytearray) -> None:
+    def write(self, data: bytes | memoryview) -> None:
         """Write all of it or, as far as a reader is concerned, nothing.
 
         Raises:

@@ -5,15 +5,15 @@ from __future__ import annotations
 import contextlib
 import time
 import zlib
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from itertools import chain
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final
 
 from ormsgpack import Fragment
 
-from despatch.errors import DespatchError, JournalError, JournalFullError, UnencodableError
+from despatch.errors import DespatchError, JournalError, JournalFullError
 from despatch.journal.format import (
     ARRAY32,
     ARRAY32_MARK,
@@ -24,34 +24,15 @@ from despatch.journal.format import (
     pack_frame,
     pack_segment_head,
 )
+from despatch.journal.packing import pack_otherwise, too_long
 from despatch.journal.segment import OpenSegment, make_empty, sync_folders
 from despatch.value_types import ValueType
 from despatch.values import OPTIONS, Hook, default, pack, packb
 
-__all__ = ["JournalWriter", "pack_entry"]
+__all__ = ["JournalWriter"]
 
 # The buffer begins with room for the frame's header, so that a frame is one write.
 _ROOM: Final = HEADER_BYTES + ARRAY32.size
-
-
-def pack_entry(entry: list[Any], fields: Sequence[str] = (), hook: Hook = default) -> bytes:
-    """An entry as its bytes in a journal.
-
-    Args:
-        entry: The entry.
-        fields: What its items are called, for errors.
-        hook: As for `JournalWriter.append`.
-
-    Raises:
-        UnencodableError: Something in it cannot be packed, or it is too long.
-    """
-    try:
-        packed = packb(entry, hook, OPTIONS)
-    except TypeError as error:
-        packed = _pack_otherwise(entry, hook, fields, error)
-    if len(packed) > MAX_ENTRY_BYTES:
-        raise _too_long(packed)
-    return packed
 
 
 class JournalWriter:
@@ -109,6 +90,10 @@ class JournalWriter:
         self._on_full = on_full
         self._buffer = bytearray(_ROOM)
         self._flush_bytes = flush_bytes
+        # Where what waits for room on the disk is cut into frames: up to which position each
+        # goes, and its size. What comes after them is the last frame.
+        self._cuts: deque[tuple[int, int]] = deque()
+        self._cut_bytes = 0
         self._full_at = _ROOM + flush_bytes
         self._types: list[bytes] = []
         self._is_closed = False
@@ -135,7 +120,7 @@ class JournalWriter:
         try:
             packed = packb(entry, hook, OPTIONS)
         except TypeError as error:
-            packed = _pack_otherwise(entry, hook, self._fields, error)
+            packed = pack_otherwise(entry, hook, self._fields, error)
         buffer = self._buffer
         buffer += packed
         position = self.end
@@ -169,12 +154,13 @@ class JournalWriter:
             try:
                 self._write()
             except JournalFullError as error:
+                # A segment that is followed by another can be removed, once its readers are done.
+                with contextlib.suppress(JournalError):
+                    self._turn_over()
                 if self._on_full is None:
                     raise
                 if not self._on_full(error, len(self._buffer)):
-                    self._full_at = min(
-                        len(self._buffer) + self._flush_bytes, _ROOM + MAX_ENTRY_BYTES
-                    )
+                    self._postpone()
                     return
             else:
                 self._full_at = _ROOM + self._flush_bytes
@@ -213,7 +199,7 @@ class JournalWriter:
             if self._is_closed:
                 raise JournalError(f"{self._folder}: the journal is closed")
             if length > MAX_ENTRY_BYTES:
-                raise _too_long(self._buffer[-length:])
+                raise too_long(self._buffer[-length:])
             self.flush()
         except DespatchError:
             if self.end > self.written:  # else it was written and only could not be synced
@@ -221,41 +207,57 @@ class JournalWriter:
                 self.end -= 1
             raise
 
+    def _postpone(self) -> None:
+        """Let it wait in the buffer, in frames of the usual size: they fit where there is little.
+
+        Nothing is tried for each entry: only when as much again has come.
+        """
+        size = len(self._buffer) - _ROOM - self._cut_bytes
+        if size >= self._flush_bytes:
+            self._cuts.append((self.end, size))
+            self._cut_bytes += size
+        self._full_at = min(_ROOM + self._cut_bytes + self._flush_bytes, _ROOM + MAX_ENTRY_BYTES)
+
     def _write(self) -> None:
-        if self.end > self.written:
-            self._write_entries()
-        else:
+        if self.end == self.written:
             self._write_new_types()
+        while self.end > self.written:
+            self._write_entries()
 
     def _write_entries(self) -> None:
+        """Write a frame: what is in the buffer, or the first part of what has waited there."""
         buffer = self._buffer
+        end, length = self._cuts[0] if self._cuts else (self.end, len(buffer) - _ROOM)
+        size = _ROOM + length
         if self._before_write is not None:
-            self._before_write(len(buffer))
-            if self.end == self.written:
+            first = self.written
+            self._before_write(size)
+            if self.written > first:
                 return  # a signal's handler has published meanwhile, and the buffer was full
-        if self._segment.size + len(buffer) > self._segment_bytes:
+        if self._segment.size + size > self._segment_bytes:
             self._turn_over()
         self._write_new_types()
-        count = self.end - self.written
-        ARRAY32.pack_into(buffer, HEADER_BYTES, ARRAY32_MARK, count)
-        with memoryview(buffer)[HEADER_BYTES:] as payload:
-            length, checksum = len(payload), zlib.crc32(payload)
-        header = FrameHeader(
-            FrameKind.ENTRIES, length, count, self.written, checksum, time.time_ns()
-        )
-        buffer[:HEADER_BYTES] = header.pack()
-        size = len(buffer)
-        try:
-            self._segment.write(buffer)
-        except JournalFullError:
-            # A segment that is followed by another can be removed, once its readers are done.
-            with contextlib.suppress(JournalError):
-                self._turn_over()
-            raise
-        del buffer[_ROOM:]
-        self.written = self.end
+        with memoryview(buffer)[:size] as frame:
+            ARRAY32.pack_into(frame, HEADER_BYTES, ARRAY32_MARK, end - self.written)
+            with frame[HEADER_BYTES:] as payload:
+                checksum = zlib.crc32(payload)
+            header = FrameHeader(
+                FrameKind.ENTRIES,
+                size - HEADER_BYTES,
+                end - self.written,
+                self.written,
+                checksum,
+                time.time_ns(),
+            )
+            frame[:HEADER_BYTES] = header.pack()
+            self._segment.write(frame)
+        del buffer[_ROOM:size]
+        self.written = end
+        if self._cuts:
+            self._cuts.popleft()
+            self._cut_bytes -= length
         if self._after_write is not None:
-            self._after_write(self.written, size)
+            self._after_write(end, size)
         self._sync()
 
     def _turn_over(self) -> None:
@@ -282,20 +284,6 @@ class JournalWriter:
         if self._is_synced:
             sync_folders(self._folder)
         return segment
-
-
-def _pack_otherwise(entry: Any, hook: Hook, fields: Sequence[str], error: TypeError) -> bytes:
-    """Pack item by item, as the default hook would, so that what cannot be packed is named."""
-    if hook is not default:
-        raise UnencodableError(f"entry: {error}") from error
-    named = fields[: len(entry)]
-    unnamed = (f"entry[{index}]" for index in range(len(named), len(entry)))
-    parts = zip(entry, chain(named, unnamed), strict=True)
-    return packb([Fragment(pack(part, name)) for part, name in parts])
-
-
-def _too_long(packed: bytes | bytearray) -> UnencodableError:
-    return UnencodableError(f"entry of {len(packed)} bytes; {MAX_ENTRY_BYTES} are taken")
 
 
 def _types_frame(packed: Sequence[bytes], first: int) -> bytes:

@@ -11,21 +11,21 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from typing import Any, ClassVar
+from operator import attrgetter
+from typing import Any, ClassVar, Final
 
 import msgspec
 from pydantic import BaseModel, ConfigDict
 
-from despatch.interfaces.serializer import Serializer, Unencodable
+from despatch.interfaces.serializer import Lines, Serializer, Unencodable
 from despatch.records import Record
 
 __all__ = ["JsonSerializer", "JsonSettings", "find_unencodable"]
 
 _FAILURES = (TypeError, ValueError, OverflowError, RecursionError, msgspec.MsgspecError)
 
-_TIMESTAMP = b',"timestamp":"'
-_TO_SECONDS = len(_TIMESTAMP) + len("2026-01-05T06:02:05")
-_ENCODER = msgspec.json.Encoder()
+_ENCODER: Final = msgspec.json.Encoder()
+_TYPE: Final = attrgetter("type")
 
 
 class JsonSettings(BaseModel):
@@ -37,10 +37,8 @@ class JsonSettings(BaseModel):
 class JsonSerializer(Serializer):
     """Encodes each record as one line of JSON, without the line break.
 
-    The keys come in a fixed order, `stream_type` first. `timestamp` has microseconds and an
-    offset in every record, so that it sorts as text and that readers who guess a format from
-    the first line guess right. Keys of a mapping that are numbers, dates or UUIDs become text;
-    other keys that are no text are refused.
+    The keys come in a fixed order, `stream_type` first. Keys of a mapping that are numbers, dates
+    or UUIDs become text; other keys that are no text are refused.
     """
 
     Settings: ClassVar[type[BaseModel]] = JsonSettings
@@ -48,7 +46,16 @@ class JsonSerializer(Serializer):
 
     def encode(self, records: Sequence[Record], target: str = "") -> Sequence[bytes | Unencodable]:
         """Encode records; `target` makes no difference."""
-        return [_encode(record) for record in records]
+        try:
+            text = _ENCODER.encode_lines(records)
+        except _FAILURES:
+            return [_encode(record) for record in records]
+        # The encoder writes NaN and infinity as null. Looking for that in the bytes costs little
+        # where there is none; `type` may be null by right.
+        if text.count(b"null") > list(map(_TYPE, records)).count(None):
+            return [_encode(record) for record in records]
+        # JSON escapes the line breaks of a text: each line has the one at its end, and no other.
+        return Lines([text], len(records))
 
     async def decode(self, payload: bytes) -> Mapping[str, Any]:
         """Decode one JSON object.
@@ -83,24 +90,10 @@ def _encode(record: Record) -> bytes | Unencodable:
         line = _ENCODER.encode(record)
     except _FAILURES as error:
         return Unencodable(_find_in_record(record) or f"no JSON: {error}")
-    # The encoder writes NaN and infinity as null. Looking for that in the bytes costs nothing
-    # where there is none; `type` may be null by right.
     if line.count(b"null") > (record.type is None):
         reason = find_unencodable(record.value)
         if reason is not None:
             return Unencodable(reason)
-    return _with_full_timestamp(line)
-
-
-def _with_full_timestamp(line: bytes) -> bytes:
-    # The encoder leaves out a fraction of nothing and writes Z. Quotes inside of text are
-    # escaped, so the last of these keys is the envelope's own.
-    end = line.rfind(_TIMESTAMP) + _TO_SECONDS
-    if line[end : end + 1] == b"Z":
-        return b"%b.000000+00:00%b" % (line[:end], line[end + 1 :])
-    fraction_end = end + len(".000000")
-    if line[fraction_end : fraction_end + 1] == b"Z":
-        return b"%b+00:00%b" % (line[:fraction_end], line[fraction_end + 1 :])
     return line
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
@@ -74,6 +74,12 @@ class Play:
         state = self.run._switchboard.sinks.get(sink.connector)
         return None if state is None else state.state
 
+    def reason(self, sink: Sink) -> str:
+        """Why a sink does not fare well, as the simulator knows it; empty where it does."""
+        self.run._switchboard.attend()
+        state = self.run._switchboard.sinks.get(sink.connector)
+        return "" if state is None else state.reason
+
     def cursor(self, sink: Sink) -> Cursor:
         """How far a sink has come."""
         self.run._switchboard.attend()
@@ -82,6 +88,13 @@ class Play:
             return ledger.cursor(sink.connector)
         finally:
             ledger.close()
+
+    def publish_while(self, count: int, then: Callable[[], object]) -> None:
+        """Publish so many records more, while another thread does something else."""
+        thread = threading.Thread(target=then, name="meanwhile")
+        thread.start()
+        self.publish(count)
+        thread.join()
 
     def wait_delivered(self, *sinks: Sink) -> None:
         """Wait until sinks, or all of them, have accounted for all that was published."""

@@ -100,7 +100,10 @@ bench bench-quick: .venv/ready
 # What `make test` runs of the fault suite is a tenth of this; a test may take longer, too.
 soak: .venv/ready
 	$(call say,soak: the fault suite with its full counts)
-	@DESPATCH_SOAK=1 $(HATCH) run test tests/faults --timeout=1200 --durations=15
+	@DESPATCH_SOAK=1 $(HATCH) run test tests/faults --timeout=1200 --durations=10
+	$(call say,soak: ten million records for a sink that is down)
+	@DESPATCH_FLOOD=10000000 $(HATCH) run core:test packages/core/tests/test_faults.py \
+		-k memory_does_not_grow --timeout=1200 -rP
 
 # hatch builds no workspace as a whole, so its builder is run in each package. What an earlier build
 # left is removed first: `pip --find-links` would take the newest version that lies there.

@@ -209,7 +209,7 @@ class ParquetSink(Sink):
         self.root = root
 
     def own_settings(self) -> dict[str, Any]:
-        return {"uri": self.root, "path": "{run_id}", "timeout": "2s"}
+        return {"uri": self.root, "path": "{run_id}", "timeout": "1s"}
 
     def contents(self) -> Iterator[Arrival]:
         filesystem, root = self._place()

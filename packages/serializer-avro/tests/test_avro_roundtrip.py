@@ -194,7 +194,7 @@ def there_and_back(shape: Shape, value: Any) -> tuple[bytes, Any]:
     serializer = AvroSerializer(AvroSettings())
     name = None if shape.type is None else shape.type.name
     cls = Event if shape.stream_type == "event" else Telemetry
-    record = cls("line_a", "part-17", name, value, 125.5, NOON, "0198c0", 2**62, 3)
+    record = cls("line_a", "part-17", name, value, 125.5, NOON.isoformat(), "0198c0", 2**62, 3)
 
     async def run() -> tuple[bytes, Any]:
         await serializer.prepare([shape], "t")

@@ -103,8 +103,7 @@ def is_alive(pid):
 
 
 def kill(pid):
-    """Kill a process as `kill -9` does, if it is still there."""
-    try:
+    """Kill a process as `kill -9` does, if it is still there, and wait until it is not."""
+    with contextlib.suppress(ProcessLookupError):
         os.kill(pid, signal.SIGKILL)
-    except ProcessLookupError:
-        return
+    wait_until(lambda: not is_alive(pid), f"the end of process {pid}")

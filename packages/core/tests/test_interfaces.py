@@ -7,7 +7,7 @@ from pydantic import BaseModel
 
 from despatch.commands import LARGEST_MESSAGE_BYTES
 from despatch.connectors.memory import MemoryEgress
-from despatch.interfaces import Health, IngressConnector, Serializer
+from despatch.interfaces import Health, IngressConnector, Lines, Serializer
 
 
 class NoSettings(BaseModel):
@@ -96,3 +96,13 @@ def test_a_serializer_without_a_check_has_nothing_to_tell():
 def test_a_connector_without_a_check_can_be_asked_all_the_same():
     sink = MemoryEgress(MemoryEgress.Settings())
     assert asyncio.run(sink.check(["line_a.event"])) == Health()
+
+
+def test_lines_are_a_sequence_of_payloads():
+    lines = Lines([b"a\n\nb\n", b"", b"c\r\n"], 4)
+    payloads = [b"a", b"", b"b", b"c\r"]
+    assert (list(lines), len(lines)) == (payloads, 4)
+    assert [lines[index] for index in (0, 3, -1)] == [b"a", b"c\r", b"c\r"]
+    assert lines[1:3] == payloads[1:3]
+    with pytest.raises(IndexError):
+        lines[4]

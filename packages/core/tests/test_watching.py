@@ -187,9 +187,8 @@ def test_settings_can_leave_a_plugin_out(settings, told, tmp_path):
     assert not (tmp_path / "told.jsonl").exists()
 
 
+@pytest.mark.parametrize("settings", ["process"], indirect=True)
 def test_what_a_past_run_owes_is_told_when_it_is_delivered(settings, told, tmp_path):
-    if settings["courier"]["host"] == "thread":
-        pytest.skip("the host is of no account here")
     sink = settings["egress"][0]
     away = {**sink, "path": str(tmp_path / "away" / "out.jsonl"), "retry": {"attempts": 1}}
     (tmp_path / "away").write_text("no folder")

@@ -194,7 +194,7 @@ def there_and_back(shape: Shape, value: Any) -> tuple[bytes, Any]:
     serializer = AvroSerializer(AvroSettings())
     name = None if shape.type is None else shape.type.name
     cls = Event if shape.stream_type == "event" else Telemetry
-    record = cls("line_a", "part-17", name, value, 125.5, NOON, "0198c0", 2**62, 3)
+    record = cls("line_a", "part-17", name, value, 125.5, NOON.isoformat(), "0198c0", 2**62, 3)
 
     async def run() -> tuple[bytes, Any]:
         await serializer.prepare([shape], "t")
@@ -204,6 +204,7 @@ def there_and_back(shape: Shape, value: Any) -> tuple[bytes, Any]:
 
     payload, message = asyncio.run(run())
     envelope = {each: getattr(record, each) for each in record.__struct_fields__}
+    envelope["timestamp"] = NOON
     assert is_same(
         {key: each for key, each in message.items() if key != "value"},
         {key: each for key, each in envelope.items() if key != "value"}

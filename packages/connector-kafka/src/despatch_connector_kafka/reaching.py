@@ -13,7 +13,7 @@ from datetime import timedelta
 from typing import Any
 
 from aiokafka.client import AIOKafkaClient
-from aiokafka.conn import create_conn
+from aiokafka.conn import AIOKafkaConnection
 from aiokafka.errors import (
     IllegalSaslStateError,
     KafkaError,
@@ -29,6 +29,8 @@ from despatch_connector_kafka.settings import KafkaServerSettings
 __all__ = ["RETRY_BACKOFF_MS", "client_options", "connected", "milliseconds", "reach"]
 
 RETRY_BACKOFF_MS = 100
+PARTING_S = 1.0
+"""How long a server that refused may take to close the connection, in wall seconds."""
 
 _REFUSED_LOGIN = (SaslAuthenticationFailed, UnsupportedSaslMechanismError, IllegalSaslStateError)
 
@@ -116,5 +118,12 @@ async def connected(settings: KafkaServerSettings, server: str) -> AsyncIterator
 
 async def _try(server: str, options: dict[str, Any]) -> None:
     host, _, port = server.rpartition(":")
-    connection = await create_conn(host.strip("[]"), int(port), **options)
+    connection = AIOKafkaConnection(host.strip("[]"), int(port), **options)
+    try:
+        await connection.connect()
+    except KafkaError:
+        # What refuses a login is connected, and takes a while to part: an encrypted connection
+        # whose event loop has ended by then would never be closed.
+        await asyncio.wait([connection.close()], timeout=PARTING_S)
+        raise
     await connection.close()

@@ -10,6 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from despatch.account import SinkAccount
+from despatch.commands import Change, DryRun, Outcome, Refusal, Scheduled
 from despatch.renderings import counted, span, volume
 
 __all__ = ["CommandCount", "Report"]
@@ -22,6 +23,18 @@ class CommandCount(msgspec.Struct, kw_only=True):
     refused: int = 0
     scheduled: int = 0
     dry_runs: int = 0
+
+    def count(self, outcome: Outcome) -> None:
+        """Take note of one more."""
+        match outcome:
+            case Change():
+                self.applied += 1
+            case Refusal():
+                self.refused += 1
+            case Scheduled():
+                self.scheduled += 1
+            case DryRun():
+                self.dry_runs += 1
 
 
 class Report(msgspec.Struct, kw_only=True):

@@ -14,11 +14,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Literal, TypeAlias, TypeVar
 
-from pydantic_core import to_jsonable_python
-
 from despatch.account import Reckoning, reckon
 from despatch.audit.resumption import Legacy, Resumption, legacy_of, resume
-from despatch.commands import Change, Command, Outcome, Refusal, Scheduled
+from despatch.commands import Change, Command, Refusal
 from despatch.courier.hosts import Host, ProcessHost, ProgressMode, ThreadHost
 from despatch.distributions.seeds import new_seed
 from despatch.environment import DynamicEnvironment
@@ -28,10 +26,11 @@ from despatch.plugins import Plugins
 from despatch.report import CommandCount, Report
 from despatch.run_signals import RunSignals
 from despatch.runs import RunFolder, RunInfo, RunState, new_run_id
-from despatch.settings import EgressSettings, IngressSettings, Settings
+from despatch.settings import Settings
 from despatch.settings_file import settings_from
 from despatch.switchboard import Switchboard
 from despatch.watchers import Watchers
+from despatch.written_settings import as_written
 
 __all__ = ["SETTINGS", "Model", "Run", "environment_of"]
 
@@ -149,14 +148,15 @@ class Run:
             keeps_statistics=settings.statistics.is_kept,
             statistics_interval_s=None if interval is None else interval.total_seconds(),
         )
-        self.folder = RunFolder.create(Path(settings.runs), info, _as_json(self._written, settings))
+        written = as_written(self._written, settings)
+        self.folder = RunFolder.create(Path(settings.runs), info, written)
         self._began = time.monotonic()
         self._watchers = Watchers(Plugins(allowed=settings.plugins), info)
         lag = settings.clock.lag
         self.env = environment_of(
             info, DynamicEnvironment, lag_tolerance=lag.tolerance, lag_policy=lag.policy
         )
-        self.env.registry.on_outcome.append(self._count)
+        self.env.registry.on_outcome.append(self.commands.count)
         self._switchboard = Switchboard(self.env, self.folder, settings, self._host())
         if self._handle_signals:
             self._signals.catch(self.env.doorbell.wakeup_fd)
@@ -307,32 +307,8 @@ class Run:
         self.folder.info.state = state
         self.folder.save()
 
-    def _count(self, outcome: Outcome) -> None:
-        if isinstance(outcome, Change):
-            self.commands.applied += 1
-        elif isinstance(outcome, Refusal):
-            self.commands.refused += 1
-        elif isinstance(outcome, Scheduled):
-            self.commands.scheduled += 1
-        else:
-            self.commands.dry_runs += 1
-
     def _on_signal(self, name: str) -> None:
         if self.env.stop_reason is None:
             self.env.stop(name)
         else:
             self._switchboard.abandon()
-
-
-def _as_json(written: Mapping[str, Any], settings: Settings) -> dict[str, Any]:
-    """Settings as a settings file could say them; a connector given as an object by its class."""
-    json: dict[str, Any] = to_jsonable_python(
-        written, timedelta_mode="float", fallback=lambda each: f"live:{type(each).__name__}"
-    )
-    given = [*(json.get("ingress") or ()), *(json.get("egress") or ())]
-    entries: list[IngressSettings | EgressSettings] = [*settings.ingress, *settings.egress]
-    for fields, entry in zip(given, entries, strict=True):
-        # Its name would be made of the object's class, which is not there to be asked later.
-        if not isinstance(entry.connector, str) and isinstance(fields, dict):
-            fields.setdefault("name", entry.name)
-    return json

@@ -72,6 +72,6 @@ while True:
 def typical_ninety_ninth(values: list[float], windows: int = 10) -> float:
     """The 99th percentile in each of some windows, and the median of those."""
     size = len(values) // windows
-    assert size > 50
+    assert size > 50, f"{len(values)} beats are too few: was the clock held up?"
     parts = [sorted(values[n * size : (n + 1) * size]) for n in range(windows)]
     return statistics.median(part[math.ceil(0.99 * size) - 1] for part in parts)

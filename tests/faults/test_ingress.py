@@ -34,9 +34,9 @@ class Source:
         self.proxy = proxy
 
 
-@pytest.fixture(params=["redis", "kafka"])
-def source(request, stands: Stands) -> Iterator[Source]:
-    stand = stands.of(request.param)
+@pytest.fixture
+def source(kind: str, stands: Stands) -> Iterator[Source]:
+    stand = stands.of(kind)
     name = unique_name("commands")
     if isinstance(stand.sink, RedisSink):
         settings = {
@@ -80,9 +80,18 @@ def applied(run: Run) -> list[int]:
     return values
 
 
-@pytest.mark.parametrize("fault", [Proxy.refusing, Proxy.stalling, Proxy.half_open])
+@pytest.mark.parametrize(
+    ("kind", "fault"),
+    [
+        ("redis", Proxy.refusing),
+        ("redis", Proxy.stalling),
+        ("redis", Proxy.half_open),
+        ("kafka", Proxy.refusing),
+        ("kafka", Proxy.half_open),
+    ],
+)
 def test_a_source_whose_connection_is_lost_is_reached_again_and_each_command_applied_once(
-    source: Source, tmp_path: Path, fault
+    source: Source, tmp_path: Path, kind: str, fault
 ):
     def build(env):
         env.registry.register("Desk", Desk())

@@ -4,6 +4,7 @@ import contextlib
 import errno
 import logging
 import os
+import signal
 import threading
 import time
 
@@ -190,6 +191,19 @@ class TestBlock:
         assert not held(board)
         with meanwhile((lambda: held(board), lambda: board.say(Passed(10)))):
             board.switchboard.pause()
+        assert written(board) == 11
+
+    def test_holds_no_error_up_that_is_on_its_way_out(self, make):
+        board = make("block")
+
+        def model():
+            publish(board, 11)
+            yield board.env.timeout(1)
+
+        board.env.process(model())
+        interrupt = (lambda: held(board), lambda: os.kill(os.getpid(), signal.SIGINT))
+        with pytest.raises(KeyboardInterrupt), meanwhile(interrupt):
+            board.env.run()
         assert written(board) == 11
 
     def test_holds_nothing_up_once_the_run_is_over(self, make):

@@ -92,7 +92,7 @@ class Bell:
             self.env.stop("the test")
         return self.env.clock.now() + self.interval_s
 
-    def pause(self):
+    def pause(self, *, is_failing=False):
         self.pauses += 1
 
 

@@ -241,7 +241,7 @@ class Commander:
             self._command = None
         return 0.0
 
-    def pause(self):
+    def pause(self, *, is_failing=False):
         pass
 
 

@@ -35,8 +35,12 @@ class Attendant(Protocol):
             The wall time (`time.monotonic`, in seconds) at which to be called again at the latest.
         """
 
-    def pause(self) -> None:
-        """Leave nothing undone: nobody knows when the environment runs again, if it does."""
+    def pause(self, *, is_failing: bool = False) -> None:
+        """Leave nothing undone: nobody knows when the environment runs again, if it does.
+
+        Args:
+            is_failing: An error is on its way out of the environment, and is not to be held up.
+        """
 
 
 class Chronicle(Protocol):

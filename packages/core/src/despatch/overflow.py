@@ -11,7 +11,8 @@ from __future__ import annotations
 import logging
 import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
@@ -85,6 +86,7 @@ class Overflow:
         self._arrears = Arrears()
         self._reserve: Reserve | None = Reserve(folder)
         self._is_lifted = False
+        self._lets_go = False
         self._is_held = False
         self._asked_for: int | None = None
         self._asked_at = -math.inf
@@ -101,6 +103,15 @@ class Overflow:
     def lift(self) -> None:
         """The run is over: from now on nothing is held up, and a full disk is an error."""
         self._is_lifted = True
+
+    @contextmanager
+    def letting_go(self) -> Iterator[None]:
+        """Hold nothing up meanwhile: an error is on its way out."""
+        self._lets_go = True
+        try:
+            yield
+        finally:
+            self._lets_go = False
 
     def open_reserve(self) -> None:
         """Let the journal have what was kept for the courier: else it would be lost."""
@@ -185,7 +196,7 @@ class Overflow:
 
     @property
     def _is_ending(self) -> bool:
-        return self._is_lifted or self._env.stop_reason is not None
+        return self._is_lifted or self._lets_go or self._env.stop_reason is not None
 
     def _is_over(self, size: int) -> bool:
         behind = self._arrears.bytes

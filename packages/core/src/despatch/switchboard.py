@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Iterator, Mapping
+from contextlib import nullcontext
 
 from despatch.audit.log import AuditLog
 from despatch.courier.hosts import Host
@@ -168,9 +169,14 @@ class Switchboard:
         self._courier.see_to_it()
         return min(self._flush_at, self._courier.restart_at)
 
-    def pause(self) -> None:
-        """Write what was published: the sinks get it though the clock stands still."""
-        self._flush()
+    def pause(self, *, is_failing: bool = False) -> None:
+        """Write what was published: the sinks get it though the clock stands still.
+
+        Args:
+            is_failing: An error is on its way out of the simulation, and is not held up.
+        """
+        with self._overflow.letting_go() if is_failing else nullcontext():
+            self._flush()
         self._flush_at = time.monotonic() + self._flush_s
 
     def _look(self) -> None:

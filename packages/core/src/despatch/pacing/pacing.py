@@ -154,10 +154,12 @@ class PacedEnvironment(IngressMixIn, Kernel):
             self._note_watchers()
         if self._doorbell is not None and self._doorbell.is_closed:
             self._doorbell = None
+        is_failing = False
         try:
             value = self._run_attentively(event)
             self._make_calls()
         except BaseException as error:
+            is_failing = True
             self._note_pause(error)
             raise
         else:
@@ -171,7 +173,7 @@ class PacedEnvironment(IngressMixIn, Kernel):
             if is_outermost:
                 self.clock.pause()
             if self._attendant is not None:
-                self._attendant.pause()
+                self._attendant.pause(is_failing=is_failing)
         return value
 
     def _note_pause(self, error: BaseException | None) -> None:

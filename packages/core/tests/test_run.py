@@ -374,6 +374,7 @@ def test_a_model_that_raises_while_it_is_built_leaves_a_report(configure, tmp_pa
 
 def test_a_journal_that_cannot_be_ended_fails_the_run_and_delivers_what_it_has(configure, tmp_path):
     settings = configure(egress=[{"connector": "jsonl", "path": str(tmp_path / "a.jsonl")}])
+    settings["courier"]["grace"] = "4s"  # half of it is waited for room
     run = Run(settings, customers(5))
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
 

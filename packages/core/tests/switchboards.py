@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import resource
+from datetime import UTC, datetime
 
 from pydantic import Field
 
@@ -12,7 +13,7 @@ from despatch.commands import Command
 from despatch.courier.hosts import Host
 from despatch.journal import JournalReader
 from despatch.link import Brought, Finished, Link
-from despatch.runs import RunFolder, RunInfo, utc_now
+from despatch.runs import RunFolder, RunInfo
 from despatch.settings import Settings
 from despatch.switchboard import Switchboard
 
@@ -61,7 +62,7 @@ class Board:
     def __init__(self, root, *, ingress=(), on_start=(), **given):
         entries = [{"connector": "schedule", "commands": [], **each} for each in ingress]
         self.settings = Settings.model_validate({"name": "line", "ingress": entries, **given})
-        now = utc_now()
+        now = datetime.now(UTC)
         info = RunInfo(
             run_id="run-1", name="line", start=now, created=now, seed=1, factor=0.0, version="0"
         )

@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime
 
 import pytest
 
@@ -12,7 +13,7 @@ from despatch.courier.ledger import Ledger
 from despatch.entries import ENTRY_FIELDS, EVENT
 from despatch.journal import JournalWriter, segments
 from despatch.link import Drain, Finished, Link, MakeRoom, Passed, SinkState, StopNow, Written
-from despatch.runs import RunFolder, RunInfo, utc_now
+from despatch.runs import RunFolder, RunInfo
 from despatch.settings import Settings
 
 
@@ -20,7 +21,7 @@ class Simulator:
     """The simulator's end of the wire, and its journal; the courier is real."""
 
     def __init__(self, folder):
-        now = utc_now()
+        now = datetime.now(UTC)
         self.root = folder
         info = RunInfo(
             run_id="run-1", name="line", start=now, created=now, seed=1, factor=0.0, version="0"

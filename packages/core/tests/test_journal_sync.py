@@ -3,13 +3,14 @@ from __future__ import annotations
 import asyncio
 import errno
 import os
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from despatch.courier.journal_sync import JournalSync
 from despatch.journal import JournalWriter, segments
-from despatch.runs import RunFolder, RunInfo, utc_now
+from despatch.runs import RunFolder, RunInfo
 from despatch.settings import JournalSettings
 
 
@@ -136,7 +137,7 @@ def test_it_syncs_at_intervals_and_once_more_at_the_end(tmp_path, journal, synce
 
 @pytest.mark.parametrize(("sync", "count"), [("os", 0), ("interval", 2), ("frame", 0)])
 def test_a_run_has_both_its_journals_synced_if_it_says_so(tmp_path, sync, count, synced):
-    now = utc_now()
+    now = datetime.now(UTC)
     info = RunInfo(run_id="a", name="a", start=now, created=now, seed=1, factor=0.0, version="0")
     run = RunFolder.create(tmp_path, info, {})
     run.unlock()

@@ -19,7 +19,7 @@ import os
 import secrets
 import time
 from collections.abc import Iterator, Mapping
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
@@ -237,11 +237,6 @@ def runs_in(root: Path, unreadable: list[RunError] | None = None) -> Iterator[Ru
             unreadable.append(error)
         else:
             yield folder
-
-
-def utc_now() -> datetime:
-    """The present wall time, UTC."""
-    return datetime.now(UTC)
 
 
 def _write(path: Path, content: bytes) -> None:

@@ -9,9 +9,9 @@ from __future__ import annotations
 import enum
 import logging
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Final
+from typing import Final
 
 from despatch.courier.cursors import MOST_GAPS, Cursor, Gap
 from despatch.courier.timestamps import LATEST, Timestamps
@@ -20,6 +20,7 @@ from despatch.journal import Frame, JournalReader
 from despatch.records import Event, Record, Telemetry
 from despatch.renderings import counted
 from despatch.runs import RunInfo
+from despatch.selection import Matches
 from despatch.value_types import ValueType
 
 __all__ = ["Cutter", "Draft", "Gathering", "Limits"]
@@ -30,8 +31,6 @@ STEP: Final = 512
 """At most so many positions are looked at in one step, so that no step takes long."""
 
 _CLASSES: Final = tuple(Event if each == "event" else Telemetry for each in STREAM_TYPES)
-
-Matches = Callable[[str, str, str | None, Any], bool]
 
 
 class Gathering(enum.Enum):

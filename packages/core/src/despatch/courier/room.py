@@ -26,7 +26,7 @@ SLICE: Final = 2_000
 
 async def give_up(
     name: str, cutter: Cutter, ledger: Ledger, before: int, tell: Callable[[str], None]
-) -> int:
+) -> None:
     """Drop all that a sink has not accounted for below a position, in one transaction.
 
     A batch that was attempted goes as a whole, though it reach further: the sink may have it, and
@@ -38,9 +38,6 @@ async def give_up(
         ledger: Where the cursor and the account are kept.
         before: The position.
         tell: Takes the reason when the ledger cannot be written.
-
-    Returns:
-        How many records were dropped.
     """
     cursor = begun = ledger.cursor(name)
     attempt = ledger.attempt(name)
@@ -55,13 +52,11 @@ async def give_up(
         cursor = replace(draft.settled(cursor, 0, 0), delivered=cursor.delivered, dropped=dropped)
         await asyncio.sleep(0)
     await persist(lambda: ledger.advance(name, cursor), tell)
-    count = cursor.dropped - begun.dropped
     _log.error(
         "sink %s: dropped %s records, positions %d to %d: the journal is full, and the sink too "
         "far behind",
         name,
-        f"{count:,}",
+        f"{cursor.dropped - begun.dropped:,}",
         begun.position,
         cursor.position - 1,
     )
-    return count

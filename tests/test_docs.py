@@ -18,7 +18,7 @@ from typer.testing import CliRunner
 
 from despatch.cli import app
 from despatch.plugins import Kind
-from despatch.settings_file import settings_from
+from despatch.settings.file import settings_from
 from pages import ROOT, Block, blocks, commands, run, walk
 
 # The tutorial has a test of its own, which walks it step by step.

@@ -10,7 +10,7 @@ from typing import Any
 
 from log import Log, Window
 
-from despatch.settings_file import raw_settings
+from despatch.settings.file import raw_settings
 
 __all__ = ["arguments", "settings_of", "window_arguments", "window_of"]
 

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from types import TracebackType
 from typing import Any, Self, TypeAlias
 
-from despatch.settings_file import resolve
+from despatch.settings.file import resolve
 
 __all__ = ["Channel", "Command", "channel_of"]
 

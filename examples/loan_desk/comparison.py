@@ -14,7 +14,7 @@ import duckdb
 from arguments import window_arguments, window_of
 from log import Log, Window, read_log
 
-from despatch.settings_file import resolve
+from despatch.settings.file import resolve
 
 __all__ = ["compare", "records_of", "settled_at", "show"]
 

@@ -19,7 +19,7 @@ from despatch.interfaces import Guarantee
 from despatch.journal import end_position
 from despatch.runs import RunFolder
 from despatch.settings import Settings
-from despatch.settings_file import settings_from
+from despatch.settings.file import settings_from
 from faults.sinks import Arrival, Sink
 
 

@@ -6,7 +6,7 @@ import pytest
 from pydantic import BaseModel, Secret, SecretBytes, SecretStr
 
 from despatch.concealment import Concealer
-from despatch.references import HIDDEN
+from despatch.settings.references import HIDDEN
 
 
 class Inner(BaseModel):

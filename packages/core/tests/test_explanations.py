@@ -23,8 +23,8 @@ from pydantic import (
 )
 
 from despatch.durations import Duration, PositiveDuration
-from despatch.explanations import dotted, explain, hidden, keys_of, unknown_key
-from despatch.references import HIDDEN, substitute
+from despatch.settings.explanations import dotted, explain, hidden, keys_of, unknown_key
+from despatch.settings.references import HIDDEN, substitute
 from despatch.templates import Template
 
 

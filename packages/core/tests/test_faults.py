@@ -289,7 +289,7 @@ def test_memory_does_not_grow_with_the_backlog(folder):
 NOTING = """
     import os
     from despatch import Run
-    from despatch.settings_file import raw_settings
+    from despatch.settings.file import raw_settings
 
     def publish(run):
         note = os.open("noted", os.O_WRONLY | os.O_CREAT | os.O_APPEND)

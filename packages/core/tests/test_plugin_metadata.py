@@ -4,7 +4,7 @@ import sys
 
 import pytest
 
-from despatch.plugin_metadata import plugin_distributions
+from despatch.plugins.metadata import plugin_distributions
 
 ENTRY_POINTS = "[despatch.egress]\nacme = acme_module:Acme\n"
 

@@ -5,10 +5,10 @@ import sys
 import pytest
 
 from despatch.interfaces import EgressConnector
-from despatch.plugin_parts import PluginParts
 from despatch.plugins import Plugins
-from despatch.references import HIDDEN, substitute
 from despatch.settings import Settings
+from despatch.settings.plugin_parts import PluginParts
+from despatch.settings.references import HIDDEN, substitute
 
 MODULE = """
 from typing import Any

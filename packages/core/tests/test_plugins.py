@@ -7,8 +7,8 @@ import pytest
 
 from despatch.errors import PluginError
 from despatch.interfaces import EgressConnector, IngressConnector, Serializer
-from despatch.plugin_metadata import CORE, plugin_distributions
 from despatch.plugins import Kind, Plugins, Status
+from despatch.plugins.metadata import CORE, plugin_distributions
 
 MODULE = """
 from despatch.interfaces import EgressConnector, Guarantee, Receipt
@@ -208,7 +208,7 @@ def test_a_list_imports_only_when_it_is_to_check(install):
 def test_a_known_plugin_that_is_missing_comes_with_its_command(monkeypatch, kind, name, command):
     # All of them are installed where every package is tested at once.
     own = [each for each in plugin_distributions() if each.name == CORE]
-    monkeypatch.setattr("despatch.plugins.plugin_distributions", lambda: own)
+    monkeypatch.setattr("despatch.plugins.catalogue.plugin_distributions", lambda: own)
     plugin = Plugins().find(kind, name)
     assert plugin.status is Status.NOT_INSTALLED
     assert ("pip install" in plugin.hint) is (command is not None)

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from despatch.references import HIDDEN, Referenced, plain, substitute
+from despatch.settings.references import HIDDEN, Referenced, plain, substitute
 
 
 def resolved(data):

@@ -8,8 +8,8 @@ import pytest
 from pydantic import SecretStr, ValidationError
 
 from despatch.interfaces import EgressConnector
-from despatch.references import substitute
 from despatch.settings import EgressSettings, Settings
+from despatch.settings.references import substitute
 
 
 class Collector(EgressConnector):

@@ -7,8 +7,7 @@ import pytest
 from pydantic import SecretStr, ValidationError
 
 from despatch.interfaces import EgressConnector, Guarantee, Receipt
-from despatch.references import HIDDEN, substitute
-from despatch.settings_entries import (
+from despatch.settings.entries import (
     REVEAL,
     BatchSettings,
     EgressSettings,
@@ -18,6 +17,7 @@ from despatch.settings_entries import (
     doubles,
     named,
 )
+from despatch.settings.references import HIDDEN, substitute
 
 
 class Collector(EgressConnector):

@@ -10,7 +10,7 @@ from despatch.errors import SettingsError
 from despatch.interfaces import EgressConnector
 from despatch.plugins import Plugins
 from despatch.settings import Settings
-from despatch.settings_file import (
+from despatch.settings.file import (
     check_model,
     load_settings,
     raw_settings,

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
-from despatch.settings_types import Bytes, Count, Name, Number, Part, WholeNumber
+from despatch.settings.types import Bytes, Count, Name, Number, Part, WholeNumber
 
 
 @pytest.mark.parametrize(

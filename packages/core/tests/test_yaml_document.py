@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from despatch.yaml_document import read_yaml
+from despatch.settings.yaml_document import read_yaml
 
 
 def test_data_comes_with_the_line_of_each_key_and_item():

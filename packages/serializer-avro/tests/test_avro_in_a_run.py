@@ -33,7 +33,7 @@ from despatch.interfaces import (
 from despatch.interfaces.ingress import CaughtUp
 from despatch.records import Record
 from despatch.settings import Settings
-from despatch.settings_file import load_settings
+from despatch.settings.file import load_settings
 from despatch_serializer_avro import AvroSerializer, AvroSettings, schema_of
 from services import RegistryServer, running
 

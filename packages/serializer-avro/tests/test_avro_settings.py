@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from despatch.explanations import explain
 from despatch.mistakes import MISTAKE
+from despatch.settings.explanations import explain
 from despatch_serializer_avro import AvroSerializer, AvroSettings
 
 PASSWORD = "hunter2"

@@ -13,7 +13,7 @@ from urllib.parse import unquote, urlsplit
 
 from pydantic import BaseModel
 
-from despatch.references import HIDDEN, SECRETS
+from despatch.settings.references import HIDDEN, SECRETS
 
 __all__ = ["Concealer"]
 

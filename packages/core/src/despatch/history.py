@@ -19,11 +19,11 @@ from despatch.courier.tasks import run_to_end
 from despatch.deeds import Deeds, deeds_of
 from despatch.errors import DespatchError, RunError
 from despatch.journal import end_position
-from despatch.references import substitute
 from despatch.runs import RunFolder, RunInfo, runs_in
 from despatch.settings import EgressSettings, Settings
-from despatch.settings_entries import named
-from despatch.settings_file import settings_from
+from despatch.settings.entries import named
+from despatch.settings.file import settings_from
+from despatch.settings.references import substitute
 
 __all__ = [
     "PastRun",

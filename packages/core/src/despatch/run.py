@@ -27,10 +27,10 @@ from despatch.report import CommandCount, Report
 from despatch.run_signals import RunSignals
 from despatch.runs import RunFolder, RunInfo, RunState, new_run_id
 from despatch.settings import Settings
-from despatch.settings_file import settings_from
+from despatch.settings.file import settings_from
+from despatch.settings.written import as_written
 from despatch.switchboard import Switchboard
 from despatch.watchers import Watchers
-from despatch.written_settings import as_written
 
 __all__ = ["SETTINGS", "Model", "Run", "environment_of"]
 

@@ -16,7 +16,7 @@ from despatch.demo.factory import build
 from despatch.errors import DespatchError
 from despatch.plugins import Kind, Plugins
 from despatch.report import Report
-from despatch.settings_file import raw_settings
+from despatch.settings.file import raw_settings
 
 __all__ = ["demo"]
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from despatch.models import find_model
 from despatch.run import Model
 from despatch.settings import Settings
-from despatch.settings_file import load_settings
+from despatch.settings.file import load_settings
 
 __all__ = ["read"]
 

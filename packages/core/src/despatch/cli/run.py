@@ -18,7 +18,7 @@ from despatch.errors import AccountError, DespatchError, SettingsError
 from despatch.logs import logging_as
 from despatch.report import Report
 from despatch.run import Model, Run
-from despatch.settings_file import raw_settings
+from despatch.settings.file import raw_settings
 
 __all__ = ["conduct", "run", "show"]
 

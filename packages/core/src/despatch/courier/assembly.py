@@ -8,7 +8,7 @@ from despatch.concealment import Concealer
 from despatch.interfaces import EgressConnector, IngressConnector, Serializer
 from despatch.plugins import Kind, Plugins
 from despatch.settings import EgressSettings, IngressSettings, SerializerSettings, Settings
-from despatch.settings_entries import PluginPart
+from despatch.settings.entries import PluginPart
 
 __all__ = ["Assembly"]
 

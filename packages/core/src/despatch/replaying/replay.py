@@ -24,8 +24,8 @@ from despatch.replaying.environment import Follower, ReplayEnvironment
 from despatch.replaying.script import Script, is_from_outside, is_same_error
 from despatch.run import Model, environment_of
 from despatch.runs import RunFolder
-from despatch.settings_entries import named
-from despatch.settings_file import resolve
+from despatch.settings.entries import named
+from despatch.settings.file import resolve
 
 __all__ = ["ReplayReport", "replay"]
 

@@ -8,11 +8,9 @@ from typing import Any, Final
 from pydantic import BaseModel, ValidationError
 
 from despatch.errors import PluginError
-from despatch.explanations import explain, hidden, keys_of, unknown_key
 from despatch.plugins import Kind, Plugins
-from despatch.references import HIDDEN, Location, Referenced
 from despatch.settings import Settings
-from despatch.settings_entries import (
+from despatch.settings.entries import (
     EgressSettings,
     IngressSettings,
     PluginPart,
@@ -20,6 +18,8 @@ from despatch.settings_entries import (
     doubles,
     named,
 )
+from despatch.settings.explanations import explain, hidden, keys_of, unknown_key
+from despatch.settings.references import HIDDEN, Location, Referenced
 
 __all__ = ["PluginParts"]
 

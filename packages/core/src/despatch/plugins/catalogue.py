@@ -1,20 +1,11 @@
-"""Plugins: what is installed, whether it fits, and loading it on first use.
-
-A plugin is an entry point in the group ``despatch.ingress``, ``despatch.egress``,
-``despatch.serializers`` or ``despatch.hooks`` of an installed distribution. All that can be told of
-it without running its code is read from the distribution's metadata; its code is imported by
-`Plugins.load` alone.
-A plugin that is broken or does not fit is reported, and hinders no other.
-"""
+"""Catalogue: which plugins are installed, by their metadata alone."""
 
 from __future__ import annotations
 
 import difflib
-import enum
-import inspect
 import os
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from functools import cached_property
 from importlib import metadata
 from typing import Any, Final
@@ -22,54 +13,15 @@ from typing import Any, Final
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 from packaging.version import Version
-from pydantic import BaseModel
 
-from despatch import plugin_range
-from despatch.errors import PluginError
-from despatch.interfaces import EgressConnector, IngressConnector, Serializer
-from despatch.plugin_metadata import CORE, PluginDistribution, plugin_distributions
+from despatch.plugins import loading, ranges
+from despatch.plugins.kinds import Kind
+from despatch.plugins.metadata import CORE, PluginDistribution, plugin_distributions
+from despatch.plugins.plugin import Plugin, Status
 
-__all__ = ["Kind", "Plugin", "Plugins", "Status"]
+__all__ = ["Plugins"]
 
 _ALLOWED_VARIABLE: Final = "DESPATCH_PLUGINS"
-
-
-class Kind(enum.StrEnum):
-    """The kinds of plugin; the value ends the name of the entry point group."""
-
-    INGRESS = "ingress"
-    EGRESS = "egress"
-    SERIALIZERS = "serializers"
-    HOOKS = "hooks"
-
-    @property
-    def group(self) -> str:
-        """The entry point group."""
-        return f"{CORE}.{self.value}"
-
-    @property
-    def noun(self) -> str:
-        """What a plugin of this kind is called in a message."""
-        return _NOUNS[self]
-
-    @property
-    def interface(self) -> type[Any]:
-        """The class that a plugin of this kind is a subclass of; hooks are any `object`."""
-        return _INTERFACES[self]
-
-
-_NOUNS = {
-    Kind.INGRESS: "ingress connector",
-    Kind.EGRESS: "egress connector",
-    Kind.SERIALIZERS: "serializer",
-    Kind.HOOKS: "hook plugin",
-}
-_INTERFACES: dict[Kind, type[Any]] = {
-    Kind.INGRESS: IngressConnector,
-    Kind.EGRESS: EgressConnector,
-    Kind.SERIALIZERS: Serializer,
-    Kind.HOOKS: object,
-}
 # Published with despatch and installed on demand: name to the extra that brings it.
 _EXTRAS = {
     (Kind.INGRESS, "kafka"): "kafka",
@@ -79,63 +31,6 @@ _EXTRAS = {
     (Kind.EGRESS, "parquet"): "parquet",
     (Kind.SERIALIZERS, "avro"): "avro",
 }
-
-
-class Status(enum.StrEnum):
-    """Whether a plugin can be used."""
-
-    READY = "ready"
-    INCOMPATIBLE = "incompatible"
-    BROKEN = "broken"
-    DUPLICATE = "duplicate"
-    NOT_ALLOWED = "not allowed"
-    NOT_INSTALLED = "not installed"
-
-
-@dataclass(frozen=True, slots=True)
-class Plugin:
-    """What is known of one plugin.
-
-    Attributes:
-        kind: What it is.
-        name: The name that a settings file gives.
-        distribution: The distribution it comes from; empty where it is not installed.
-        version: The distribution's version.
-        target: Where it is, as ``module:Class``.
-        status: Whether it can be used; `READY` says that nothing in the metadata speaks
-            against it.
-        reason: Why it cannot be used; empty where it is ready.
-        hint: What to do about that.
-        warning: What is doubtful though it is ready.
-    """
-
-    kind: Kind
-    name: str
-    distribution: str = ""
-    version: str = ""
-    target: str = ""
-    status: Status = Status.READY
-    reason: str = ""
-    hint: str = ""
-    warning: str = ""
-    _entry_point: metadata.EntryPoint | None = field(default=None, repr=False, compare=False)
-
-    @property
-    def is_ready(self) -> bool:
-        """Whether nothing speaks against loading it."""
-        return self.status is Status.READY
-
-    @property
-    def is_built_in(self) -> bool:
-        """Whether it comes with despatch itself."""
-        return canonicalize_name(self.distribution) == CORE
-
-    @property
-    def explanation(self) -> str:
-        """Which plugin it is, its distribution and version, what is wrong, and what to do."""
-        origin = f" ({self.distribution} {self.version})" if self.distribution else ""
-        told = f"{self.kind.noun} {self.name!r}{origin} is {self.status}"
-        return "; ".join(part for part in (f"{told}: {self.reason}", self.hint) if part)
 
 
 class Plugins:
@@ -181,7 +76,7 @@ class Plugins:
         """
         loaded = self._loaded.get((kind, name))
         if loaded is None:
-            loaded = self._loaded[kind, name] = _load(self.find(kind, name))
+            loaded = self._loaded[kind, name] = loading.load(self.find(kind, name))
         return loaded
 
     def list(self, *, check: bool = False) -> Sequence[Plugin]:
@@ -190,7 +85,7 @@ class Plugins:
         Args:
             check: Whether to import each that is ready, to find out which are broken.
         """
-        return [_checked(each) if check else each for each in self._installed]
+        return [loading.checked(each) if check else each for each in self._installed]
 
     @cached_property
     def _installed(self) -> Sequence[Plugin]:
@@ -220,7 +115,7 @@ class Plugins:
         if self._core is None:
             return replace(plugin, warning=f"the version of {CORE} is not known")
         core = self._core
-        if plugin_range.allow(requirements, core):
+        if ranges.allow(requirements, core):
             return plugin
         needed = ", ".join(f"{CORE}{each.specifier}" for each in requirements)
         return replace(
@@ -268,13 +163,13 @@ def _plugins_of(distribution: PluginDistribution) -> Iterator[Plugin]:
     if distribution.fault and not distribution.entry_points:
         for group in distribution.groups:
             if group in kinds:
-                yield _broken(Plugin(kinds[group], name, name, version), distribution.fault)
+                yield Plugin(kinds[group], name, name, version).broken(distribution.fault)
     for point in distribution.entry_points:
         if point.group not in kinds:
             continue
         kind = kinds[point.group]
-        plugin = Plugin(kind, point.name, name, version, point.value, _entry_point=point)
-        yield _broken(plugin, distribution.fault) if distribution.fault else plugin
+        plugin = Plugin(kind, point.name, name, version, point.value, entry_point=point)
+        yield plugin.broken(distribution.fault) if distribution.fault else plugin
 
 
 def _without_rivals(plugins: list[Plugin]) -> list[Plugin]:
@@ -297,66 +192,4 @@ def _judged_among(plugin: Plugin, rivals: list[Plugin]) -> Plugin:
         status=Status.DUPLICATE,
         reason=f"{others} has the same name",
         hint="uninstall all but one, or allow one by its distribution's name in `plugins`",
-    )
-
-
-class _Fault(Exception):
-    """Why a plugin cannot be had."""
-
-
-def _load(plugin: Plugin) -> Any:
-    try:
-        return _imported(plugin)
-    except _Fault as fault:
-        raise PluginError(_broken(plugin, str(fault)).explanation) from fault.__cause__
-
-
-def _checked(plugin: Plugin) -> Plugin:
-    if not plugin.is_ready:
-        return plugin
-    try:
-        _imported(plugin)
-    except _Fault as fault:
-        return _broken(plugin, str(fault))
-    return plugin
-
-
-def _imported(plugin: Plugin) -> Any:
-    if not plugin.is_ready or plugin._entry_point is None:
-        raise PluginError(plugin.explanation)
-    try:
-        loaded = plugin._entry_point.load()
-    except (Exception, SystemExit) as error:
-        raise _Fault(f"importing {plugin.target} raised {type(error).__name__}: {error}") from error
-    fault = _fault(plugin.kind, loaded)
-    if fault is not None:
-        raise _Fault(f"{plugin.target} {fault}")
-    return loaded
-
-
-def _fault(kind: Kind, loaded: Any) -> str | None:
-    if kind is Kind.HOOKS:
-        # pluggy is imported where there is a plugin for it, and nowhere else.
-        from despatch.hooks import fault_of
-
-        return fault_of(loaded)
-    interface = kind.interface
-    if not isinstance(loaded, type) or not issubclass(loaded, interface):
-        return f"is not a subclass of {interface.__name__}"
-    if inspect.isabstract(loaded):
-        missing = ", ".join(sorted(getattr(loaded, "__abstractmethods__", ())))
-        return f"does not implement {missing}"
-    settings = getattr(loaded, "Settings", None)
-    if not isinstance(settings, type) or not issubclass(settings, BaseModel):
-        return "has no `Settings` that is a pydantic model"
-    return None
-
-
-def _broken(plugin: Plugin, reason: str) -> Plugin:
-    return replace(
-        plugin,
-        status=Status.BROKEN,
-        reason=reason,
-        hint=f"try: pip install --upgrade --force-reinstall {plugin.distribution}, "
-        "or tell its authors",
     )

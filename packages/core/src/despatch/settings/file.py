@@ -17,13 +17,13 @@ from typing import Any, Final
 from pydantic import ValidationError
 
 from despatch.errors import Problem, SettingsError
-from despatch.explanations import dotted, explain
 from despatch.models import ModelError, find_model
-from despatch.plugin_parts import PluginParts
 from despatch.plugins import Plugins
-from despatch.references import Location, Referenced, substitute
 from despatch.settings import FIT_TOGETHER, Settings
-from despatch.yaml_document import Document, read_yaml
+from despatch.settings.explanations import dotted, explain
+from despatch.settings.plugin_parts import PluginParts
+from despatch.settings.references import Location, Referenced, substitute
+from despatch.settings.yaml_document import Document, read_yaml
 
 __all__ = ["check_model", "load_settings", "raw_settings", "resolve", "settings_from"]
 

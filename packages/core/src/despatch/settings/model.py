@@ -1,6 +1,6 @@
 """Settings: what a run is made of, as one model.
 
-A settings file says the same in YAML; `despatch.settings_file` reads it, asks the plugins that it
+A settings file says the same in YAML; `despatch.settings.file` reads it, asks the plugins that it
 names about their part, and finds every mistake at once. That is the way to make `Settings` of
 data that somebody wrote: the model alone knows nothing of what is installed, so it takes a
 plugin's part as it comes and shows none of it.
@@ -28,8 +28,7 @@ from pydantic import (
 from despatch.durations import Duration, PositiveDuration
 from despatch.mistakes import mistake
 from despatch.pacing.lag import LAG_TOLERANCE, LagPolicy
-from despatch.references import plain
-from despatch.settings_entries import (
+from despatch.settings.entries import (
     REVEAL,
     BatchSettings,
     EgressSettings,
@@ -39,7 +38,8 @@ from despatch.settings_entries import (
     doubles,
     named,
 )
-from despatch.settings_types import Bytes, Count, Name, Number, Part, WholeNumber
+from despatch.settings.references import plain
+from despatch.settings.types import Bytes, Count, Name, Number, Part, WholeNumber
 
 __all__ = [
     "FIT_TOGETHER",

@@ -20,7 +20,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from despatch.mistakes import MISTAKE
-from despatch.references import HIDDEN, SECRETS, Location, Referenced
+from despatch.settings.references import HIDDEN, SECRETS, Location, Referenced
 
 __all__ = ["dotted", "explain", "hidden", "keys_of", "unknown_key"]
 

@@ -6,11 +6,11 @@ from hypothesis import strategies as st
 from packaging.requirements import Requirement
 from packaging.version import Version
 
-from despatch import plugin_range
+from despatch.plugins import ranges
 
 
 def allow(specifiers, version):
-    return plugin_range.allow([Requirement(f"despatch{specifiers}")], Version(version))
+    return ranges.allow([Requirement(f"despatch{specifiers}")], Version(version))
 
 
 @pytest.mark.parametrize(
@@ -72,14 +72,14 @@ def test_a_bound_that_names_such_a_version_means_that_one(specifiers, version, a
 
 def test_every_requirement_and_every_bound_has_to_hold():
     requirements = [Requirement("despatch>=0.1"), Requirement("despatch!=0.1.5,<0.2")]
-    assert plugin_range.allow(requirements, Version("0.1.4"))
-    assert not plugin_range.allow(requirements, Version("0.1.5"))
-    assert not plugin_range.allow(requirements, Version("0.2"))
+    assert ranges.allow(requirements, Version("0.1.4"))
+    assert not ranges.allow(requirements, Version("0.1.5"))
+    assert not ranges.allow(requirements, Version("0.2"))
 
 
 def test_no_bound_allows_all():
     assert allow("", "0.0.1.dev1")
-    assert plugin_range.allow([], Version("99"))
+    assert ranges.allow([], Version("99"))
 
 
 parts = st.integers(0, 3)

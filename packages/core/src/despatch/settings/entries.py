@@ -28,9 +28,9 @@ from pydantic_core import to_jsonable_python
 from despatch.durations import Duration, PositiveDuration
 from despatch.interfaces import EgressConnector, IngressConnector
 from despatch.mistakes import mistake
-from despatch.references import HIDDEN, SECRETS, plain
 from despatch.selection import Selection
-from despatch.settings_types import Bytes, Count, Name, Part
+from despatch.settings.references import HIDDEN, SECRETS, plain
+from despatch.settings.types import Bytes, Count, Name, Part
 
 __all__ = [
     "REVEAL",

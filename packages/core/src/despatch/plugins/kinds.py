@@ -1,0 +1,49 @@
+"""The kinds of plugin: their entry point groups, what they are called, what they implement."""
+
+from __future__ import annotations
+
+import enum
+from typing import Any
+
+from despatch.interfaces import EgressConnector, IngressConnector, Serializer
+from despatch.plugins.metadata import CORE
+
+__all__ = ["Kind"]
+
+
+class Kind(enum.StrEnum):
+    """The kinds of plugin; the value ends the name of the entry point group."""
+
+    INGRESS = "ingress"
+    EGRESS = "egress"
+    SERIALIZERS = "serializers"
+    HOOKS = "hooks"
+
+    @property
+    def group(self) -> str:
+        """The entry point group."""
+        return f"{CORE}.{self.value}"
+
+    @property
+    def noun(self) -> str:
+        """What a plugin of this kind is called in a message."""
+        return _NOUNS[self]
+
+    @property
+    def interface(self) -> type[Any]:
+        """The class that a plugin of this kind is a subclass of; hooks are any `object`."""
+        return _INTERFACES[self]
+
+
+_NOUNS = {
+    Kind.INGRESS: "ingress connector",
+    Kind.EGRESS: "egress connector",
+    Kind.SERIALIZERS: "serializer",
+    Kind.HOOKS: "hook plugin",
+}
+_INTERFACES: dict[Kind, type[Any]] = {
+    Kind.INGRESS: IngressConnector,
+    Kind.EGRESS: EgressConnector,
+    Kind.SERIALIZERS: Serializer,
+    Kind.HOOKS: object,
+}

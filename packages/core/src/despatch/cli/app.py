@@ -5,13 +5,16 @@ Help comes from the table below; a command's module is imported when the command
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import Annotated, Any, Final
 
 import typer
 from typer.core import TyperGroup
 
 import despatch
-from despatch.cli.announced import Announced
+from despatch.cli.announced import Added, Announced
+from despatch.names import is_name
+from despatch.plugins import Kind, Plugin, Plugins
 
 __all__ = ["app", "main"]
 
@@ -41,7 +44,16 @@ _COMMANDS: Final = (
         "Run a run again from its journals, and compare what it publishes, byte for byte.",
         "despatch.cli.replay:replay",
     ),
-    Announced("plugins", "Connectors, serializers and hooks.", "despatch.cli.plugins:app"),
+    Announced(
+        "plugins",
+        "What is installed, what is wrong with it, and what each plugin can be told.",
+        "despatch.cli.plugins:app",
+    ),
+    Announced(
+        "schema",
+        "Print the JSON Schema of settings files, for editors, installed plugins included.",
+        "despatch.cli.schema:schema",
+    ),
     Announced("runs", "Past runs: what they did, what they owe.", "despatch.cli.runs:app"),
     Announced(
         "dead-letters",
@@ -52,16 +64,38 @@ _COMMANDS: Final = (
 
 
 class _Commands(TyperGroup):
-    """Knows each command by what is announced of it, and imports the one that is called."""
+    """Knows each command by what is announced of it, and imports the one that is called.
+
+    What plugins add is looked for where a name is none of despatch's own, and for the help.
+    """
 
     def __init__(self, **attributes: Any) -> None:
         super().__init__(**attributes)
         for command in _COMMANDS:
             self.add_command(command)
 
+    def list_commands(self, ctx: Any) -> list[str]:
+        return [*super().list_commands(ctx), *self._added]
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        return super().get_command(ctx, cmd_name) or self._added.get(cmd_name)
+
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         name, command, rest = super().resolve_command(ctx, args)
-        return name, command.load() if isinstance(command, Announced) else command, rest
+        return name, command.load() if isinstance(command, Announced | Added) else command, rest
+
+    @cached_property
+    def _added(self) -> dict[str, Added]:
+        plugins = Plugins()
+        # Of several with one name, the one that `Plugins` would load.
+        named = {each.name for each in plugins.list() if _is_shown(each)}
+        found = (plugins.find(Kind.COMMANDS, name) for name in sorted(named))
+        return {each.name: Added(each, plugins) for each in found}
+
+
+def _is_shown(plugin: Plugin) -> bool:
+    is_command = plugin.kind is Kind.COMMANDS and is_name(plugin.name)
+    return is_command and plugin.name not in Kind.COMMANDS.reserved
 
 
 app = typer.Typer(

@@ -7,6 +7,7 @@ from typing import Any
 from despatch.concealment import Concealer
 from despatch.interfaces import EgressConnector, IngressConnector, Serializer
 from despatch.plugins import Kind, Plugins
+from despatch.plugins.making import make
 from despatch.settings import EgressSettings, IngressSettings, SerializerSettings, Settings
 from despatch.settings.entries import PluginPart
 
@@ -23,25 +24,33 @@ class Assembly:
     Attributes:
         plugins: Where plugins are found, as far as the settings allow them.
         conceal: Knows the secrets of the plugins that were made.
+        identities: What the connector of a sink or source is, by ``sink NAME`` or ``ingress NAME``:
+            its kind, name, distribution and version.
     """
 
     def __init__(self, settings: Settings, conceal: Concealer | None = None) -> None:
         self._simulation = settings.name
         self.conceal = conceal or Concealer()
         self.plugins = Plugins(allowed=settings.plugins)
+        self.identities: dict[str, str] = {}
+        for source in settings.ingress:
+            self.identities[f"ingress {source.name}"] = self._identity(source)
+        for sink in settings.egress:
+            self.identities[f"sink {sink.name}"] = self._identity(sink)
 
     def ingress(self, source: IngressSettings) -> IngressConnector:
         """The connector of a source, with its serializer where it has one.
 
         Raises:
-            Exception: The plugin is not there, or its class raises.
+            PluginError: The plugin is not there, or its class raises.
         """
         if isinstance(source.connector, IngressConnector):
             connector = source.connector
             self.conceal.learn(connector.settings)
         else:
-            cls: type[IngressConnector] = self.plugins.load(Kind.INGRESS, source.connector)
-            connector = cls(self._settings(cls, source), simulation=self._simulation)
+            connector = self._made(
+                Kind.INGRESS, source.connector, source, simulation=self._simulation
+            )
         if source.serializer is not None:
             connector.serializer = self._serializer(source.serializer)
         return connector
@@ -50,23 +59,29 @@ class Assembly:
         """The connector of a sink, and the serializer where the connector uses one.
 
         Raises:
-            Exception: A plugin is not there, or its class raises.
+            PluginError: A plugin is not there, or its class raises.
         """
         if isinstance(sink.connector, EgressConnector):
             connector = sink.connector
             self.conceal.learn(connector.settings)
         else:
-            cls: type[EgressConnector] = self.plugins.load(Kind.EGRESS, sink.connector)
-            connector = cls(self._settings(cls, sink))
+            connector = self._made(Kind.EGRESS, sink.connector, sink)
         if not connector.uses_serializer:
             return connector, None
         return connector, self._serializer(sink.serializer)
 
     def _serializer(self, chosen: SerializerSettings) -> Serializer:
-        cls: type[Serializer] = self.plugins.load(Kind.SERIALIZERS, chosen.name)
-        return cls(self._settings(cls, chosen))
+        made: Serializer = self._made(Kind.SERIALIZERS, chosen.name, chosen)
+        return made
 
-    def _settings(self, cls: type[Any], part: PluginPart) -> Any:
+    def _made(self, kind: Kind, name: str, part: PluginPart, **arguments: Any) -> Any:
+        cls = self.plugins.load(kind, name)
         own = cls.Settings.model_validate(part.plugin_settings)
         self.conceal.learn(own)
-        return own
+        return make(self.plugins.find(kind, name), cls, own, **arguments)
+
+    def _identity(self, entry: IngressSettings | EgressSettings) -> str:
+        if not isinstance(entry.connector, str):
+            return f"the live connector {type(entry.connector).__name__}"
+        kind = Kind.INGRESS if isinstance(entry, IngressSettings) else Kind.EGRESS
+        return self.plugins.find(kind, entry.connector).identity

@@ -7,8 +7,10 @@ from typing import Any, Final
 
 from pydantic import BaseModel, ValidationError
 
+from despatch.concealment import Concealer
 from despatch.errors import PluginError
-from despatch.plugins import Kind, Plugins
+from despatch.plugins import Kind, Plugin, Plugins
+from despatch.plugins.making import make
 from despatch.settings import Settings
 from despatch.settings.entries import (
     EgressSettings,
@@ -29,7 +31,8 @@ _DEFAULT_SERIALIZER: Final = {"name": "json"}
 class PluginParts:
     """What is wrong with the entries of settings, as far as it takes their plugins to tell.
 
-    Only the plugins that are named are imported.
+    Only the plugins that are named are imported. Of each whose part is in order an object is made,
+    and let go of: a constructor connects to nothing.
 
     Args:
         data: The settings, resolved and perhaps malformed: what isn't as it should be, and is
@@ -44,6 +47,8 @@ class PluginParts:
         self.problems: list[tuple[Location, str]] = []
         self._plugins = plugins
         self._shown: dict[Location, Any] = {}
+        name = data.get("name")
+        self._simulation = name if isinstance(name, str) else "simulation"
         courier = data.get("courier")
         host = courier.get("host", "process") if isinstance(courier, Mapping) else "process"
         self._is_process = host == "process"
@@ -151,9 +156,22 @@ class PluginParts:
             self.problems.append((place, told))
             return None
         own = model.plugin_part(part)
-        self._check_own(where, own, cls.Settings, model.core_keys())
+        settings = self._check_own(where, own, cls.Settings, model.core_keys())
         self._shown[where] = hidden(own, cls.Settings)
+        if settings is not None:
+            self._try_to_make(place, self._plugins.find(kind, name), cls, settings)
         return cls
+
+    def _try_to_make(
+        self, place: Location, plugin: Plugin, cls: type[Any], settings: BaseModel
+    ) -> None:
+        arguments = {"simulation": self._simulation} if plugin.kind is Kind.INGRESS else {}
+        try:
+            make(plugin, cls, settings, **arguments)
+        except PluginError as error:
+            conceal = Concealer()
+            conceal.learn(settings)
+            self.problems.append((place, conceal(str(error))))
 
     def _check_own(
         self,
@@ -161,10 +179,12 @@ class PluginParts:
         own: Mapping[str, Any],
         model: type[BaseModel],
         core_keys: list[str],
-    ) -> None:
+    ) -> BaseModel | None:
+        """Check a plugin's own part against its model; what it says, if that is in order."""
         found: list[tuple[Location, str]] = []
+        settings: BaseModel | None = None
         try:
-            model.model_validate(own)
+            settings = model.model_validate(own)
         except ValidationError as error:
             found = explain(error, model, own, other_keys=core_keys)
         except Exception as error:
@@ -176,6 +196,7 @@ class PluginParts:
             unknown = [key for key in own if key not in {*known, *model.model_fields}]
             found += [((key,), unknown_key(key, [*known, *core_keys])) for key in unknown]
         self.problems += [((*where, *inner), message) for inner, message in found]
+        return None if found else settings
 
 
 def _masked(own: Mapping[str, Any]) -> list[tuple[Location, str]]:

@@ -12,7 +12,7 @@ from despatch.settings.references import HIDDEN, substitute
 
 MODULE = """
 from typing import Any
-from despatch.interfaces import EgressConnector, IngressConnector, Serializer
+from despatch.interfaces import EgressConnector, Guarantee, IngressConnector, Serializer
 from pydantic import BaseModel, ConfigDict, SecretStr, model_validator
 
 class SinkSettings(BaseModel):
@@ -24,6 +24,7 @@ class SinkSettings(BaseModel):
 
 class Sink(EgressConnector):
     Settings = SinkSettings
+    guarantee = Guarantee.AT_LEAST_ONCE
     async def open(self): ...
     async def deliver(self, batch): ...
     async def close(self): ...
@@ -63,6 +64,7 @@ class Timer(Source):
 
 class Text(Serializer):
     Settings = SinkSettings
+    content_type = "text/plain"
     def encode(self, records, target): ...
     async def decode(self, payload): ...
 """

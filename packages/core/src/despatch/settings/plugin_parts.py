@@ -31,20 +31,24 @@ _DEFAULT_SERIALIZER: Final = {"name": "json"}
 class PluginParts:
     """What is wrong with the entries of settings, as far as it takes their plugins to tell.
 
-    Only the plugins that are named are imported. Of each whose part is in order an object is made,
-    and let go of: a constructor connects to nothing.
+    Only the plugins that are named are imported.
 
     Args:
         data: The settings, resolved and perhaps malformed: what isn't as it should be, and is
             the core's, is passed over, since the core's own model reports it.
         plugins: Where plugins are found.
+        is_making: Whether to make an object of each whose part is in order, as a run does, and to
+            let go of it. A constructor connects to nothing.
 
     Attributes:
         problems: Where something is wrong, and what.
     """
 
-    def __init__(self, data: Mapping[str, Any], plugins: Plugins) -> None:
+    def __init__(
+        self, data: Mapping[str, Any], plugins: Plugins, *, is_making: bool = False
+    ) -> None:
         self.problems: list[tuple[Location, str]] = []
+        self._is_making = is_making
         self._plugins = plugins
         self._shown: dict[Location, Any] = {}
         name = data.get("name")
@@ -158,7 +162,7 @@ class PluginParts:
         own = model.plugin_part(part)
         settings = self._check_own(where, own, cls.Settings, model.core_keys())
         self._shown[where] = hidden(own, cls.Settings)
-        if settings is not None:
+        if settings is not None and self._is_making:
             self._try_to_make(place, self._plugins.find(kind, name), cls, settings)
         return cls
 

@@ -131,7 +131,7 @@ class CourierHooks:
             @hookimpl
             def despatch_command_applied(change):
                 for update in change.updates:
-                    print(f"{change.sim_time:g} s: {update.path} is {update.new} by {change.source}")
+                    print(f"{change.source}: {update.path} is {update.new}")
         """
 
     @_hookspec
@@ -171,7 +171,7 @@ class CourierHooks:
             @hookimpl
             def despatch_batch_delivered(batch):
                 if batch.dead_lettered:
-                    print(f"{batch.sink} would not take {batch.dead_lettered} records")
+                    print(f"{batch.sink} would not take {batch.dead_lettered} of its records")
         """
 
     @_hookspec

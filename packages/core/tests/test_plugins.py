@@ -6,7 +6,13 @@ from importlib import metadata
 import pytest
 
 from despatch.errors import PluginError
-from despatch.interfaces import EgressConnector, IngressConnector, Serializer
+from despatch.interfaces import (
+    EgressConnector,
+    Executor,
+    IngressConnector,
+    Serializer,
+    StateSource,
+)
 from despatch.plugins import Kind, Plugins, Status
 from despatch.plugins.metadata import CORE, plugin_distributions
 
@@ -48,12 +54,16 @@ def test_kinds_name_their_groups_and_interfaces():
         "despatch.ingress",
         "despatch.egress",
         "despatch.serializers",
+        "despatch.states",
+        "despatch.executors",
         "despatch.hooks",
     ]
     assert [kind.interface for kind in Kind] == [
         IngressConnector,
         EgressConnector,
         Serializer,
+        StateSource,
+        Executor,
         object,
     ]
 

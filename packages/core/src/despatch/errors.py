@@ -11,6 +11,7 @@
     ├── JournalError           a journal that cannot be written or read at all
     │   └── JournalFullError   a journal that may not grow any further, or whose disk is full
     ├── UnencodableError       also a ValueError: a value that the journal cannot hold
+    ├── TaskError              a task that an executor performed, and whose own function raised
     ├── RunError               a run's folder is missing, locked or not a run
     └── AccountError           an account that does not add up: an internal error
 
@@ -34,6 +35,7 @@ __all__ = [
     "RegistryError",
     "RunError",
     "SettingsError",
+    "TaskError",
     "UnencodableError",
     "UnknownPathError",
     "WrongThreadError",
@@ -118,6 +120,10 @@ class UnencodableError(DespatchError, ValueError):
     def __init__(self, reason: str) -> None:
         self.reason = reason
         super().__init__(reason)
+
+
+class TaskError(DespatchError):
+    """A task whose own function raised; performing it again would raise again."""
 
 
 class RunError(DespatchError):

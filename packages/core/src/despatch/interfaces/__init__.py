@@ -1,15 +1,18 @@
-"""The strategies that a plugin implements: ingress, egress, serializer."""
+"""The strategies that a plugin implements: ingress, egress, serializer, state, executor."""
 
 from despatch.interfaces.egress import Batch, EgressConnector, Guarantee, Receipt
+from despatch.interfaces.executor import Executor, Task
 from despatch.interfaces.health import Health
 from despatch.interfaces.ingress import CAUGHT_UP, CaughtUp, IngressConnector
 from despatch.interfaces.serializer import Lines, Serializer, Shape, Unencodable
+from despatch.interfaces.state import StateSource
 
 __all__ = [
     "CAUGHT_UP",
     "Batch",
     "CaughtUp",
     "EgressConnector",
+    "Executor",
     "Guarantee",
     "Health",
     "IngressConnector",
@@ -17,5 +20,7 @@ __all__ = [
     "Receipt",
     "Serializer",
     "Shape",
+    "StateSource",
+    "Task",
     "Unencodable",
 ]

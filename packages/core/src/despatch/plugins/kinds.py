@@ -5,7 +5,13 @@ from __future__ import annotations
 import enum
 from typing import Any
 
-from despatch.interfaces import EgressConnector, IngressConnector, Serializer
+from despatch.interfaces import (
+    EgressConnector,
+    Executor,
+    IngressConnector,
+    Serializer,
+    StateSource,
+)
 from despatch.plugins.metadata import CORE
 
 __all__ = ["Kind"]
@@ -17,6 +23,8 @@ class Kind(enum.StrEnum):
     INGRESS = "ingress"
     EGRESS = "egress"
     SERIALIZERS = "serializers"
+    STATES = "states"
+    EXECUTORS = "executors"
     HOOKS = "hooks"
 
     @property
@@ -39,11 +47,15 @@ _NOUNS = {
     Kind.INGRESS: "ingress connector",
     Kind.EGRESS: "egress connector",
     Kind.SERIALIZERS: "serializer",
+    Kind.STATES: "state source",
+    Kind.EXECUTORS: "executor",
     Kind.HOOKS: "hook plugin",
 }
 _INTERFACES: dict[Kind, type[Any]] = {
     Kind.INGRESS: IngressConnector,
     Kind.EGRESS: EgressConnector,
     Kind.SERIALIZERS: Serializer,
+    Kind.STATES: StateSource,
+    Kind.EXECUTORS: Executor,
     Kind.HOOKS: object,
 }

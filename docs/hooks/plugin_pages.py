@@ -50,7 +50,7 @@ Each has a page with its settings, what it guarantees and what else it declares.
 """
 _OF_THE_CORE = {
     Kind.INGRESS: "Those that every source has (`name`, `allow`, `serializer`) are in "
-    "[Settings](../settings.md#sources).",
+    "[Settings](../settings.md#the-whole-file).",
     Kind.EGRESS: "Those that every sink has (`name`, `select`, `batch`, `retry`, `timeout`, "
     "`serializer`) are in [Settings](../settings.md#sinks).",
 }

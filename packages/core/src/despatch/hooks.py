@@ -41,6 +41,7 @@ __all__ = [
     "SimulatorHooks",
     "fault_of",
     "hookimpl",
+    "hooks_of",
     "new_manager",
 ]
 
@@ -233,3 +234,11 @@ def fault_of(plugin: object) -> str | None:
             if inspect.iscoroutinefunction(implementation.function):
                 return f"has an async {caller.name}: expected a plain function"
     return None
+
+
+def hooks_of(plugin: object) -> list[str]:
+    """The hooks that a plugin implements, in the order of `HookSpecs`."""
+    manager = new_manager()
+    manager.register(plugin)
+    implemented = {caller.name for caller in manager.get_hookcallers(plugin) or ()}
+    return [name for name in vars(HookSpecs) if name in implemented]

@@ -2,8 +2,8 @@
 
 The page of the egress connector `kafka` is ``plugins/egress-kafka.md``: its docstring, its flags
 and its settings, as ``despatch plugins describe`` has them. The page of its distribution is
-``plugins/kafka.md``: the package's README and metadata. ``plugins/index.md`` lists all plugins. What
-cannot be loaded, and what is not documented, fail the build.
+``plugins/kafka.md``: the package's README and metadata. ``plugins/index.md`` lists all plugins.
+What cannot be loaded, and what is not documented, fail the build.
 """
 
 from __future__ import annotations
@@ -44,9 +44,9 @@ $ despatch plugins list
 _INTRODUCTION = """\
 # All plugins
 
-Each has a page with its settings, what it guarantees and what else it declares. The same is said by
-`despatch plugins describe`, of what is installed. [Plugins](../plugins.md) says what a plugin is, and
-[Write a connector](../write-a-connector.md) how one is made.
+Each has a page with its settings, what it guarantees and what else it declares.
+`despatch plugins describe` says the same of what is installed. [Plugins](../plugins.md) says what a
+plugin is, and [Write a connector](../write-a-connector.md) how one is made.
 """
 _OF_THE_CORE = {
     Kind.INGRESS: "Those that every source has (`name`, `allow`, `serializer`) are in "
@@ -173,8 +173,9 @@ def path_of(description: Description) -> str:
 
 def _distributions(config: MkDocsConfig) -> list[Distribution]:
     root = Path(config.config_file_path).parent
-    folders = sorted(path.parent for path in root.glob("packages/*/pyproject.toml"))
-    return [_distribution(folder) for folder in sorted(folders, key=lambda each: each.name != "core")]
+    folders = [path.parent for path in root.glob("packages/*/pyproject.toml")]
+    folders.sort(key=lambda folder: (folder.name != "core", folder.name))
+    return [_distribution(folder) for folder in folders]
 
 
 def _distribution(folder: Path) -> Distribution:

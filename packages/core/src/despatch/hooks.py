@@ -237,8 +237,8 @@ def fault_of(plugin: object) -> str | None:
 
 
 def hooks_of(plugin: object) -> list[str]:
-    """The hooks that a plugin implements, in the order of `HookSpecs`."""
+    """The hooks that a plugin implements, in the order of `HOOKS`."""
     manager = new_manager()
     manager.register(plugin)
     implemented = {caller.name for caller in manager.get_hookcallers(plugin) or ()}
-    return [name for name in vars(HookSpecs) if name in implemented]
+    return [name for name in HOOKS if name in implemented]

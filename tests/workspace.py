@@ -51,6 +51,7 @@ class Package:
             (group.removeprefix("despatch."), name)
             for group, points in self.project["entry-points"].items()
             for name in points
+            if group.startswith("despatch.")
         ]
 
 

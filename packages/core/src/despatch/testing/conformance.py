@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import inspect
 from collections.abc import Callable, Coroutine, Mapping
 from typing import Any, ClassVar, TypeVar
 
 import pytest
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
 
 from despatch.plugins import Kind, Plugin, Plugins, Status
+from despatch.plugins.describing import describe
 
 __all__ = ["Conformance", "applies_if"]
 
@@ -78,16 +78,14 @@ class Conformance:
         """
         assert not installed.warning, installed.warning
 
-    def test_is_documented(self, plugin_class: Any) -> None:
+    def test_is_documented(self, installed: Plugin, plugin_class: Any) -> None:
         """The class and every setting say what they are; ``plugins describe`` shows it.
 
-        If it fails: give the class a docstring, and the setting that is named a
-        ``Field(description=...)``.
+        If it fails: give the class a docstring, and say of each setting what it is: under
+        ``Attributes:`` in the model's docstring, or in a ``Field(description=...)``.
         """
-        assert inspect.getdoc(plugin_class), f"{plugin_class.__qualname__} has no docstring"
-        model: type[BaseModel] = plugin_class.Settings
-        bare = [name for name, field in model.model_fields.items() if not field.description]
-        assert not bare, f"settings without a description: {', '.join(bare)}"
+        missing = describe(installed, plugin_class).undocumented
+        assert not missing, "\n".join(missing)
 
     def test_settings_are_accepted(self, plugin_class: Any, settings: Mapping[str, Any]) -> None:
         """The settings that the tests use are such as the plugin takes.

@@ -46,6 +46,8 @@ class IngressSuite(Conformance):
         acknowledges: What was acknowledged does not come again.
         notices_silence: A connection over which nothing comes any more, without a word, is
             noticed in the end, such as by a heartbeat.
+        brings_backlog: As the connector's class says; not set by the author.
+        uses_serializer: Likewise.
         patience_s: How long the tests wait for what has to come, in wall seconds.
     """
 

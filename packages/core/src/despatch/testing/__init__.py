@@ -1,0 +1,26 @@
+"""The conformance kit: a plugin's tests, written once for all plugins of its kind.
+
+A plugin's author subclasses the class for the plugin's kind and says how to reach what the plugin
+talks to; pytest finds the tests by inheritance:
+
+    class TestFolderEgress(EgressConformance):
+        plugin = "folder"
+
+        @pytest.fixture
+        def sink(self, tmp_path):
+            return FolderSink(tmp_path)
+
+`Conformance` is what all of them have in common.
+"""
+
+from despatch.testing.conformance import Conformance, applies_if
+from despatch.testing.ingress import CommandSource, IngressConformance
+from despatch.testing.serializer import SerializerConformance
+
+__all__ = [
+    "CommandSource",
+    "Conformance",
+    "IngressConformance",
+    "SerializerConformance",
+    "applies_if",
+]

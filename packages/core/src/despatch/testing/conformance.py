@@ -1,0 +1,142 @@
+"""Conformance: what the tests for every kind of plugin have in common."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine, Mapping
+from typing import Any, ClassVar, TypeVar
+
+import pytest
+from pydantic import ValidationError
+
+from despatch.plugins import Kind, Plugin, Plugins, Status
+from despatch.plugins.describing import describe
+from despatch.testing.secrecy import secrets_shown, unprotected, with_secrets
+
+__all__ = ["Conformance", "applies_if"]
+
+_T = TypeVar("_T")
+_Test = TypeVar("_Test", bound=Callable[..., Any])
+
+
+def applies_if(*flags: str) -> Callable[[_Test], _Test]:
+    """A test of a suite applies only to plugins whose class of tests has all these flags set."""
+
+    def mark(test: _Test) -> _Test:
+        marked: _Test = pytest.mark.despatch_applies_if(*flags)(test)
+        return marked
+
+    return mark
+
+
+class Conformance:
+    """The tests that a plugin of any kind passes. Subclasses are for one kind each.
+
+    Attributes:
+        kind: The kind of plugin; the class for the kind sets it.
+        plugin: The name of the plugin's entry point, as a settings file says it.
+        waivers: Name of a test to the reason why the plugin is not expected to pass it. The test
+            runs all the same, and its reason is shown; once it passes, the waiver has to go.
+    """
+
+    kind: ClassVar[Kind]
+    plugin: ClassVar[str]
+    waivers: ClassVar[Mapping[str, str]] = {}
+
+    __despatch_conformance__: ClassVar[bool] = True
+
+    @pytest.fixture
+    def settings(self) -> Mapping[str, Any]:
+        """The plugin's own settings, as a settings file says them; overridden by the author."""
+        raise NotImplementedError(f"{type(self).__name__} has no fixture `settings`")
+
+    @pytest.fixture
+    def secret_settings(self, plugin_class: Any, settings: Mapping[str, Any]) -> Mapping[str, Any]:
+        """The settings, with a secret in each that may hold one.
+
+        Overridden by the author where it takes more than a text, such as a URL with a password,
+        or a user beside it.
+        """
+        return with_secrets(plugin_class.Settings, settings)
+
+    @pytest.fixture
+    def installed(self) -> Plugin:
+        """What the metadata of the plugin's distribution says."""
+        return Plugins().find(self.kind, self.plugin)
+
+    @pytest.fixture
+    def plugin_class(self, installed: Plugin) -> Any:
+        """The plugin's class, found and loaded as a run finds and loads it."""
+        return Plugins().load(self.kind, self.plugin)
+
+    def wait_for(self, work: Coroutine[Any, Any, _T]) -> _T:
+        """Run a coroutine on a loop of its own to its end."""
+        return asyncio.run(work)
+
+    def test_is_installed_and_ready(self, installed: Plugin) -> None:
+        """A run finds the plugin by its name, and nothing in its metadata speaks against it.
+
+        If it fails: the message says what is wrong. Look at the entry points in
+        ``pyproject.toml``; after changing them, install the distribution again.
+        """
+        assert installed.status is Status.READY, installed.explanation
+
+    def test_says_which_despatch_it_works_with(self, installed: Plugin) -> None:
+        """The distribution requires a range of despatch, so that it is never loaded by another.
+
+        If it fails: add ``despatch>=X.Y,<X.Z`` to ``dependencies`` in ``pyproject.toml``.
+        """
+        assert not installed.warning, installed.warning
+
+    def test_is_documented(self, installed: Plugin, plugin_class: Any) -> None:
+        """The class and every setting say what they are; ``plugins describe`` shows it.
+
+        If it fails: give the class a docstring, and say of each setting what it is: under
+        ``Attributes:`` in the model's docstring, or in a ``Field(description=...)``.
+        """
+        missing = describe(installed, plugin_class).undocumented
+        assert not missing, "\n".join(missing)
+
+    def test_settings_are_accepted(self, plugin_class: Any, settings: Mapping[str, Any]) -> None:
+        """The settings that the tests use are such as the plugin takes.
+
+        If it fails: the fixture ``settings`` and the settings model disagree.
+        """
+        plugin_class.Settings.model_validate(settings)
+
+    def test_an_unknown_setting_is_refused(
+        self, plugin_class: Any, settings: Mapping[str, Any]
+    ) -> None:
+        """A setting that is misspelt is found before a run, not passed over.
+
+        If it fails: set ``model_config = ConfigDict(extra="forbid")`` in the settings model.
+        """
+        with pytest.raises(ValidationError):
+            plugin_class.Settings.model_validate({**settings, "no_such_setting_at_all": 1})
+
+    def test_settings_come_back_from_their_own_form(
+        self, plugin_class: Any, settings: Mapping[str, Any]
+    ) -> None:
+        """What settings say of themselves makes the same settings again.
+
+        If it fails: a validator takes something else than what it gives. Let it pass what is in
+        the right form already.
+        """
+        made = plugin_class.Settings.model_validate(settings)
+        said = made.model_dump(by_alias=True, exclude_unset=True)
+        assert plugin_class.Settings.model_validate(said) == made
+
+    def test_secrets_are_not_shown(
+        self, plugin_class: Any, secret_settings: Mapping[str, Any]
+    ) -> None:
+        """Who prints or dumps the settings sees no secret.
+
+        If it fails: a setting that is a password, a token or the like is a `SecretStr`, and so
+        is a URL that may hold one. Take its value out where you hand it to your client library.
+        """
+        model = plugin_class.Settings
+        bare = unprotected(model)
+        assert not bare, f"secrets by their names, and not by their types: {', '.join(bare)}"
+        made = model.model_validate(secret_settings)
+        for shown in (repr(made), str(made), repr(made.model_dump()), made.model_dump_json()):
+            assert not secrets_shown(made, shown)

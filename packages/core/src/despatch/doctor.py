@@ -7,22 +7,27 @@ what one of them raises is its finding.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal, TypeAlias
 
 from despatch.concealment import Concealer
 from despatch.courier.assembly import Assembly
 from despatch.courier.backoff import describe
+from despatch.courier.tasks import LEAVE_S, within
+from despatch.courier.watchdog import Watchdog
 from despatch.interfaces import EgressConnector, Health
 from despatch.records import Event, Record, Telemetry
 from despatch.selection import Selection
 from despatch.settings import EgressSettings, IngressSettings, Settings
 
-__all__ = ["Examination", "Role", "examine"]
+__all__ = ["Examination", "Role", "examine", "longest_s"]
 
 SOURCE_TIMEOUT_S = 30.0
 """How long a source may take to answer, in wall seconds: as long as at the start of a run."""
+
+SPARE_S = 5.0
+"""How long all else may take that an examination does, in wall seconds."""
 
 Role: TypeAlias = Literal["source", "sink"]
 
@@ -38,6 +43,7 @@ class Examination:
         findings: What is in order, a sentence each.
         warnings: What works and is yet doubtful.
         fault: Why it cannot be used as it is; empty where it can.
+        has_answered: Whether it answered in time. One that has not may be at work still.
     """
 
     role: Role
@@ -46,6 +52,7 @@ class Examination:
     findings: Sequence[str] = ()
     warnings: Sequence[str] = ()
     fault: str = ""
+    has_answered: bool = True
 
     @property
     def is_in_order(self) -> bool:
@@ -60,10 +67,25 @@ async def examine(settings: Settings) -> Sequence[Examination]:
         settings: The settings, secrets included.
     """
     assembly = Assembly(settings)
-    sources = [_examine_source(assembly, source) for source in settings.ingress]
-    sinks = [_examine_sink(assembly, settings.name, sink) for sink in settings.egress]
-    found = await asyncio.gather(*sources, *sinks)
+    loop = asyncio.get_running_loop()
+    examining = [
+        loop.create_task(_examine_source(assembly, source), name=f"ingress {source.name}")
+        for source in settings.ingress
+    ]
+    examining += [
+        loop.create_task(_examine_sink(assembly, settings.name, sink), name=f"sink {sink.name}")
+        for sink in settings.egress
+    ]
+    with Watchdog(assembly.identities):
+        found = await asyncio.gather(*examining)
     return [_concealed(each, assembly.conceal) for each in found]
+
+
+def longest_s(settings: Settings) -> float:
+    """How long an examination may take, in wall seconds, where no plugin blocks all others."""
+    limits = [SOURCE_TIMEOUT_S for _ in settings.ingress]
+    limits += [sink.timeout.total_seconds() for sink in settings.egress]
+    return max(limits, default=0.0) + LEAVE_S + SPARE_S
 
 
 async def _examine_source(assembly: Assembly, source: IngressSettings) -> Examination:
@@ -79,7 +101,8 @@ async def _examine_source(assembly: Assembly, source: IngressSettings) -> Examin
 
     serializer = None if source.serializer is None else source.serializer.name
     plugin = _plugin(source.connector, serializer)
-    return await _examined("source", source.name, plugin, check, SOURCE_TIMEOUT_S)
+    identity = assembly.identities[f"ingress {source.name}"]
+    return await _examined("source", source.name, plugin, identity, check, SOURCE_TIMEOUT_S)
 
 
 async def _examine_sink(assembly: Assembly, simulation: str, sink: EgressSettings) -> Examination:
@@ -95,22 +118,26 @@ async def _examine_sink(assembly: Assembly, simulation: str, sink: EgressSetting
         return found
 
     plugin = _plugin(sink.connector, sink.serializer.name)
-    return await _examined("sink", sink.name, plugin, check, sink.timeout.total_seconds())
+    identity = assembly.identities[f"sink {sink.name}"]
+    timeout_s = sink.timeout.total_seconds()
+    return await _examined("sink", sink.name, plugin, identity, check, timeout_s)
 
 
 async def _examined(
     role: Role,
     name: str,
     plugin: str,
-    check: Callable[[], Awaitable[list[Health]]],
+    identity: str,
+    check: Callable[[], Coroutine[None, None, list[Health]]],
     timeout_s: float,
 ) -> Examination:
+    late = f"{identity} gave no answer within {timeout_s:g} s: see whether its server answers"
     try:
-        async with asyncio.timeout(timeout_s):
-            found = await check()
+        found = await within(timeout_s, check(), late)
     except TimeoutError as error:
-        fault = describe(error) if str(error) else f"no answer within {timeout_s:g} s"
-        return Examination(role, name, plugin, fault=fault)
+        has_answered = str(error) != late
+        fault = describe(error) if has_answered else late
+        return Examination(role, name, plugin, fault=fault, has_answered=has_answered)
     except Exception as error:
         # The boundary to the plugin: whatever it raises is what was to be found out.
         return Examination(role, name, plugin, fault=describe(error))

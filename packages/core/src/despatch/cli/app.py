@@ -5,7 +5,6 @@ Help comes from the table below; a command's module is imported when the command
 
 from __future__ import annotations
 
-from functools import cached_property
 from typing import Annotated, Any, Final
 
 import typer
@@ -14,7 +13,7 @@ from typer.core import TyperGroup
 import despatch
 from despatch.cli.announced import Added, Announced
 from despatch.names import is_name
-from despatch.plugins import Kind, Plugin, Plugins
+from despatch.plugins import Kind, Plugins
 
 __all__ = ["app", "main"]
 
@@ -75,27 +74,22 @@ class _Commands(TyperGroup):
             self.add_command(command)
 
     def list_commands(self, ctx: Any) -> list[str]:
-        return [*super().list_commands(ctx), *self._added]
-
-    def get_command(self, ctx: Any, cmd_name: str) -> Any:
-        return super().get_command(ctx, cmd_name) or self._added.get(cmd_name)
+        self._add_those_of_plugins()
+        return super().list_commands(ctx)
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        if args and args[0] not in self.commands:
+            self._add_those_of_plugins()
         name, command, rest = super().resolve_command(ctx, args)
         return name, command.load() if isinstance(command, Announced | Added) else command, rest
 
-    @cached_property
-    def _added(self) -> dict[str, Added]:
+    def _add_those_of_plugins(self) -> None:
         plugins = Plugins()
-        # Of several with one name, the one that `Plugins` would load.
-        named = {each.name for each in plugins.list() if _is_shown(each)}
-        found = (plugins.find(Kind.COMMANDS, name) for name in sorted(named))
-        return {each.name: Added(each, plugins) for each in found}
-
-
-def _is_shown(plugin: Plugin) -> bool:
-    is_command = plugin.kind is Kind.COMMANDS and is_name(plugin.name)
-    return is_command and plugin.name not in Kind.COMMANDS.reserved
+        names = {each.name for each in plugins.list() if each.kind is Kind.COMMANDS}
+        for name in sorted(names - Kind.COMMANDS.reserved):
+            if is_name(name):
+                # Of several with one name, the one that is ready.
+                self.add_command(Added(plugins.find(Kind.COMMANDS, name), plugins))
 
 
 app = typer.Typer(

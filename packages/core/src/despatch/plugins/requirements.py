@@ -13,7 +13,7 @@ from importlib import metadata
 
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
-from packaging.version import InvalidVersion
+from packaging.version import InvalidVersion, Version
 
 from despatch.plugins.metadata import CORE, header
 
@@ -70,10 +70,11 @@ def unmet(requirements: Iterable[Requirement]) -> Iterator[Unmet]:
 
 def _is_met(requirement: Requirement, version: str) -> bool:
     try:
-        return requirement.specifier.contains(version, prereleases=True)
+        found = Version(version)
     except InvalidVersion:
         # What is no version, or not known, cannot be held against anything.
         return True
+    return requirement.specifier.contains(found, prereleases=True)
 
 
 def _for_extras(

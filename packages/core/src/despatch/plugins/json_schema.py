@@ -53,6 +53,7 @@ class _SettingsSchema(GenerateJsonSchema):
         self, schema: core_schema.CoreSchema, mode: JsonSchemaMode = "validation"
     ) -> JsonSchemaValue:
         made = super().generate(schema, mode)
+        _mend_bounds(made)
         _allow_references(made)
         return made
 
@@ -100,11 +101,17 @@ def subschemas(schema: dict[str, Any]) -> Iterator[dict[str, Any]]:
     yield from (each for each in found if isinstance(each, dict))
 
 
-def _allow_references(schema: dict[str, Any]) -> None:
-    """Let a reference stand where a schema asks for anything but free text; in place."""
+def _mend_bounds(schema: dict[str, Any]) -> None:
+    """Say bounds as JSON Schema does; in place."""
     for name, keyword in _BOUNDS.items():
         if name in schema:
             schema[keyword] = schema.pop(name)
+    for each in subschemas(schema):
+        _mend_bounds(each)
+
+
+def _allow_references(schema: dict[str, Any]) -> None:
+    """Let a reference stand where a schema asks for anything but free text; in place."""
     alternatives = schema.get("anyOf")
     if alternatives is not None:
         if any(map(_is_limited, alternatives)):

@@ -172,9 +172,7 @@ def _value(attribute: griffe.Object | griffe.Alias) -> str:
         return ""  # a version is another one each time
     value = str(attribute.value or "")
     # What an instance has is made of what it was given; what is private says nothing to others.
-    is_of_instance = "instance-attribute" in attribute.labels and not (
-        "class-attribute" in attribute.labels
-    )
+    is_of_instance = "instance-attribute" in attribute.labels and "class-attribute" not in attribute.labels
     return "" if not value or value.startswith("_") or is_of_instance else f" = {value}"
 
 

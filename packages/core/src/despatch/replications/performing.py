@@ -72,7 +72,7 @@ async def perform_all(executor: Executor, called: str, tasks: Sequence[Task]) ->
 async def _opened(executor: Executor, called: str) -> int:
     try:
         await executor.open()
-        workers = executor.workers
+        workers: object = executor.workers
     except Exception as error:
         # The boundary to the plugin: whatever it raises is the reason.
         raise PluginError(f"{called} cannot be opened: {describe(error)}") from error

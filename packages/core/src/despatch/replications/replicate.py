@@ -177,8 +177,8 @@ def seed_of(seed: int, number: int) -> int:
     # numpy takes a tenth of a second to import: only those who replicate pay for it.
     from numpy.random import SeedSequence
 
-    low, high = SeedSequence(seed, spawn_key=(number,)).generate_state(2).tolist()
-    return (high << 32 | low) >> 1
+    words = SeedSequence(seed, spawn_key=(number,)).generate_state(2)
+    return (int(words[1]) << 32 | int(words[0])) >> 1
 
 
 def _performed(settings: Settings, orders: Sequence[Order]) -> list[Replication]:

@@ -1,4 +1,4 @@
-"""The doctor: asks every source and sink of some settings whether it is there.
+"""The doctor: asks every plugin that some settings name whether what it talks to is there.
 
 Nothing is run and no record is written. All are asked at once, each under its own time limit, and
 what one of them raises is its finding.
@@ -19,7 +19,13 @@ from despatch.courier.watchdog import Watchdog
 from despatch.interfaces import EgressConnector, Health
 from despatch.records import Event, Record, Telemetry
 from despatch.selection import Selection
-from despatch.settings import EgressSettings, IngressSettings, Settings
+from despatch.settings import (
+    EgressSettings,
+    ExecutorSettings,
+    IngressSettings,
+    Settings,
+    StateSettings,
+)
 
 __all__ = ["Examination", "Role", "examine", "longest_s"]
 
@@ -29,17 +35,20 @@ SOURCE_TIMEOUT_S = 30.0
 SPARE_S = 5.0
 """How long all else may take that an examination does, in wall seconds."""
 
-Role: TypeAlias = Literal["source", "sink"]
+EXECUTOR_TIMEOUT_S = 60.0
+"""How long an executor may take to start its workers and to end them, in wall seconds."""
+
+Role: TypeAlias = Literal["state", "source", "sink", "executor"]
 
 
 @dataclass(frozen=True, slots=True)
 class Examination:
-    """What was found of one source or sink.
+    """What was found of one plugin in its place.
 
     Attributes:
-        role: Which of the two it is.
+        role: What it is to the run.
         name: Its name in the settings.
-        plugin: The connector's name, and the serializer's where it has one.
+        plugin: The plugin's name, and the serializer's where it has one.
         findings: What is in order, a sentence each.
         warnings: What works and is yet doubtful.
         fault: Why it cannot be used as it is; empty where it can.
@@ -61,21 +70,25 @@ class Examination:
 
 
 async def examine(settings: Settings) -> Sequence[Examination]:
-    """Ask every source and sink, in the order of the settings.
+    """Ask the state source, every source and sink in the order of the settings, and the executor.
+
+    The executor is asked where the settings name one.
 
     Args:
         settings: The settings, secrets included.
     """
     assembly = Assembly(settings)
+    checks: dict[str, Coroutine[None, None, Examination]] = {}
+    if settings.state is not None:
+        checks["state"] = _examine_state(assembly, settings.state)
+    for source in settings.ingress:
+        checks[f"ingress {source.name}"] = _examine_source(assembly, source)
+    for sink in settings.egress:
+        checks[f"sink {sink.name}"] = _examine_sink(assembly, settings.name, sink)
+    if _names_executor(settings):
+        checks["executor"] = _examine_executor(assembly, settings.executor)
     loop = asyncio.get_running_loop()
-    examining = [
-        loop.create_task(_examine_source(assembly, source), name=f"ingress {source.name}")
-        for source in settings.ingress
-    ]
-    examining += [
-        loop.create_task(_examine_sink(assembly, settings.name, sink), name=f"sink {sink.name}")
-        for sink in settings.egress
-    ]
+    examining = [loop.create_task(check, name=name) for name, check in checks.items()]
     with Watchdog(assembly.identities):
         found = await asyncio.gather(*examining)
     return [_concealed(each, assembly.conceal) for each in found]
@@ -85,7 +98,32 @@ def longest_s(settings: Settings) -> float:
     """How long an examination may take, in wall seconds, where no plugin blocks all others."""
     limits = [SOURCE_TIMEOUT_S for _ in settings.ingress]
     limits += [sink.timeout.total_seconds() for sink in settings.egress]
+    if settings.state is not None:
+        limits.append(settings.state.timeout.total_seconds())
+    if _names_executor(settings):
+        limits.append(EXECUTOR_TIMEOUT_S)
     return max(limits, default=0.0) + LEAVE_S + SPARE_S
+
+
+def _names_executor(settings: Settings) -> bool:
+    return "executor" in settings.model_fields_set
+
+
+async def _examine_state(assembly: Assembly, state: StateSettings) -> Examination:
+    async def check() -> list[Health]:
+        return [await assembly.state(state).check()]
+
+    identity = assembly.identities["state"]
+    timeout_s = state.timeout.total_seconds()
+    return await _examined("state", state.source, state.source, identity, check, timeout_s)
+
+
+async def _examine_executor(assembly: Assembly, chosen: ExecutorSettings) -> Examination:
+    async def check() -> list[Health]:
+        return [await assembly.executor(chosen).check()]
+
+    identity, timeout_s = assembly.identities["executor"], EXECUTOR_TIMEOUT_S
+    return await _examined("executor", chosen.name, chosen.name, identity, check, timeout_s)
 
 
 async def _examine_source(assembly: Assembly, source: IngressSettings) -> Examination:

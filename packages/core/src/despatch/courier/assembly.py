@@ -1,14 +1,27 @@
-"""Assembly: the connectors and serializers that settings name, made from their plugins."""
+"""Assembly: the plugins that settings name, made with their own settings."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from despatch.concealment import Concealer
-from despatch.interfaces import EgressConnector, IngressConnector, Serializer
+from despatch.interfaces import (
+    EgressConnector,
+    Executor,
+    IngressConnector,
+    Serializer,
+    StateSource,
+)
 from despatch.plugins import Kind, Plugins
 from despatch.plugins.making import make
-from despatch.settings import EgressSettings, IngressSettings, SerializerSettings, Settings
+from despatch.settings import (
+    EgressSettings,
+    ExecutorSettings,
+    IngressSettings,
+    SerializerSettings,
+    Settings,
+    StateSettings,
+)
 from despatch.settings.entries import PluginPart
 
 __all__ = ["Assembly"]
@@ -24,15 +37,19 @@ class Assembly:
     Attributes:
         plugins: Where plugins are found, as far as the settings allow them.
         conceal: Knows the secrets of the plugins that were made.
-        identities: What the connector of a sink or source is, by ``sink NAME`` or ``ingress NAME``:
-            its kind, name, distribution and version.
+        identities: The plugins that are named, each with its kind, name, distribution and version,
+            by ``sink NAME``, ``ingress NAME``, ``state`` or ``executor``.
     """
 
     def __init__(self, settings: Settings, conceal: Concealer | None = None) -> None:
         self._simulation = settings.name
         self.conceal = conceal or Concealer()
         self.plugins = Plugins(allowed=settings.plugins)
-        self.identities: dict[str, str] = {}
+        executor = self.plugins.find(Kind.EXECUTORS, settings.executor.name)
+        self.identities = {"executor": executor.identity}
+        if settings.state is not None:
+            state = self.plugins.find(Kind.STATES, settings.state.source)
+            self.identities["state"] = state.identity
         for source in settings.ingress:
             self.identities[f"ingress {source.name}"] = self._identity(source)
         for sink in settings.egress:
@@ -69,6 +86,25 @@ class Assembly:
         if not connector.uses_serializer:
             return connector, None
         return connector, self._serializer(sink.serializer)
+
+    def state(self, chosen: StateSettings) -> StateSource:
+        """The state source.
+
+        Raises:
+            PluginError: The plugin is not there, or its class raises.
+        """
+        simulation = self._simulation
+        made: StateSource = self._made(Kind.STATES, chosen.source, chosen, simulation=simulation)
+        return made
+
+    def executor(self, chosen: ExecutorSettings) -> Executor:
+        """The executor.
+
+        Raises:
+            PluginError: The plugin is not there, or its class raises.
+        """
+        made: Executor = self._made(Kind.EXECUTORS, chosen.name, chosen)
+        return made
 
     def _serializer(self, chosen: SerializerSettings) -> Serializer:
         made: Serializer = self._made(Kind.SERIALIZERS, chosen.name, chosen)

@@ -13,6 +13,7 @@ from pydantic import BaseModel
 
 from despatch.errors import TaskError
 from despatch.interfaces.health import Health
+from despatch.renderings import excerpt
 
 __all__ = ["Executor", "Task"]
 
@@ -43,7 +44,7 @@ class Task:
             module, _, name = self.function.partition(":")
             function: Callable[[bytes], bytes] = getattr(importlib.import_module(module), name)
             return _DONE + function(self.payload)
-        except Exception:
+        except (Exception, SystemExit):
             # The boundary to the function: what it raised is the answer.
             return _FAILED + traceback.format_exc().encode()
 
@@ -53,10 +54,13 @@ class Task:
 
         Raises:
             TaskError: The function raised; with its traceback.
+            ValueError: This is nothing that `perform` gave.
         """
         if answer[:1] == _DONE:
             return answer[1:]
-        raise TaskError(answer[1:].decode())
+        if answer[:1] == _FAILED:
+            raise TaskError(answer[1:].decode())
+        raise ValueError(f"expected what Task.perform gave, not {excerpt(answer)}")
 
 
 class Executor(ABC):

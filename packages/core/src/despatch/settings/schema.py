@@ -15,12 +15,20 @@ from despatch.errors import PluginError
 from despatch.plugins import Kind, Plugins
 from despatch.plugins.describing import describe
 from despatch.plugins.json_schema import DIALECT, REFERENCE, schema_of
-from despatch.settings import EgressSettings, IngressSettings, SerializerSettings, Settings
+from despatch.settings import (
+    EgressSettings,
+    ExecutorSettings,
+    IngressSettings,
+    SerializerSettings,
+    Settings,
+    StateSettings,
+)
 from despatch.settings.entries import PluginPart
 
 __all__ = ["PLUGIN_PARTS", "schema_of_settings"]
 
 
+_ABOUT: Final = ("description", "default")
 _DEFINITIONS: Final = "#/$defs/"
 
 
@@ -30,21 +38,19 @@ class _Part:
 
     Attributes:
         kind: What kind of plugin.
-        key: The key with its name.
-        default: Which plugin it is where the key is left out; empty where it may not be.
         is_brief: Whether the name alone may stand in place of the mapping.
     """
 
     kind: Kind
-    key: str
-    default: str = ""
     is_brief: bool = False
 
 
 PLUGIN_PARTS: Final[Mapping[type[PluginPart], _Part]] = {
-    IngressSettings: _Part(Kind.INGRESS, "connector"),
-    EgressSettings: _Part(Kind.EGRESS, "connector"),
-    SerializerSettings: _Part(Kind.SERIALIZERS, "name", default="json", is_brief=True),
+    IngressSettings: _Part(Kind.INGRESS),
+    EgressSettings: _Part(Kind.EGRESS),
+    SerializerSettings: _Part(Kind.SERIALIZERS, is_brief=True),
+    StateSettings: _Part(Kind.STATES),
+    ExecutorSettings: _Part(Kind.EXECUTORS, is_brief=True),
 }
 
 
@@ -87,23 +93,28 @@ def _with_plugins(
     properties = own["properties"]
     del properties["plugin_settings"], own["additionalProperties"]
     names = {"anyOf": [{"enum": sorted(parts)}, dict(REFERENCE)]}
-    properties[part.key] = {**properties[part.key], **names}
-    properties[part.key].pop("type", None)
-    own["allOf"] = [
+    key = model.plugin_key
+    about = {word: told for word, told in properties[key].items() if word in _ABOUT}
+    properties[key] = {**about, **names}
+    alternatives = [
         {
-            "if": _is_of(name, part),
+            "if": _is_of(name, model),
             "then": _closed(_moved(each, f"{part.kind}.{name}", definitions), model),
         }
         for name, each in sorted(parts.items())
     ]
+    if alternatives:
+        own["allOf"] = alternatives
     if not part.is_brief:
         return own
     return {"anyOf": [names, own]}
 
 
-def _is_of(name: str, part: _Part) -> dict[str, Any]:
-    is_named: dict[str, Any] = {"properties": {part.key: {"const": name}}}
-    return is_named if name == part.default else {**is_named, "required": [part.key]}
+def _is_of(name: str, model: type[PluginPart]) -> dict[str, Any]:
+    key = model.plugin_key
+    is_named: dict[str, Any] = {"properties": {key: {"const": name}}}
+    is_default = name == model.model_fields[key].default
+    return is_named if is_default else {**is_named, "required": [key]}
 
 
 def _closed(schema: dict[str, Any], model: type[PluginPart]) -> dict[str, Any]:

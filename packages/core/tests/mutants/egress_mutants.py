@@ -298,12 +298,6 @@ class OpensLater(Correct):
         return await super().deliver(batch)
 
 
-class WaitsForEver(Correct):
-    """Has no time limit."""
-
-    patience_s = 3600.0
-
-
 class WritesWhenAsked(Correct):
     """Tries whether it can write, by writing."""
 

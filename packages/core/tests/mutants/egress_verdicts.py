@@ -20,7 +20,7 @@ LOOP = "test_the_loop_goes_on_meanwhile"
 GIVEN_UP = "test_a_delivery_can_be_given_up"
 ASKING = "test_asking_writes_nothing"
 NO_SECRET = "test_no_secret_is_in_an_error_or_a_log"
-OUT_OF_REACH = "test_a_sink_that_is_out_of_reach_is_an_error_when_it_is_opened"
+OUT_OF_REACH = "test_a_sink_that_is_out_of_reach_is_an_error"
 TOO_EARLY = "test_nothing_is_confirmed_that_the_sink_has_not_got"
 NO_ANSWER = "test_answers_that_never_come_are_an_error"
 FORGOTTEN = "test_a_connection_that_the_server_has_forgotten_is_noticed"
@@ -32,7 +32,36 @@ DOCUMENTED = "test_is_documented"
 UNKNOWN = "test_an_unknown_setting_is_refused"
 SECRETS = "test_secrets_are_not_shown"
 
-SLOW = frozenset({LOOP, UNDER_FAULTS, IN_A_RUN, TOO_EARLY})
+SLOW = frozenset({LOOP, UNDER_FAULTS, IN_A_RUN, TOO_EARLY, NO_ANSWER, FORGOTTEN, RESETS})
 """They take seconds, and are run for the mutants that they find."""
 
-VERDICTS: dict[str, Verdict] = {"Correct": Verdict(also_run=SLOW)}
+VERDICTS = {
+    "Correct": Verdict(also_run=SLOW),
+    "ForgetsAFuture": Verdict({AT_ONCE, TOO_EARLY}, perhaps={CLOSED, ORDER, GIVEN_UP, SLOW_SINK}),
+    "ConfirmsTooEarly": Verdict({TOO_EARLY, NO_ANSWER, FORGOTTEN}, only=True),
+    "SwallowsAnError": Verdict({TOO_EARLY, NO_ANSWER, FORGOTTEN, UNDER_FAULTS}),
+    "Reorders": Verdict({ORDER, AT_ONCE}, only=True),
+    "DropsTheLastBatch": Verdict({AT_ONCE, AS_PUBLISHED, IN_A_RUN}, only=True),
+    "CutsLargePayloads": Verdict({LARGE}),
+    "TakesTextForAscii": Verdict({AS_PUBLISHED, ANY_BYTES}),
+    "WritesLines": Verdict({ANY_BYTES}),
+    "RejectsTheWholeBatch": Verdict({BAD}),
+    "RaisesForABadRecord": Verdict({BAD}),
+    "SaysEffectivelyOnce": Verdict({AGAIN, NO_ANSWER, RESETS}, perhaps={GIVEN_UP}),
+    "RemembersWhatIsNotConfirmed": Verdict({TOO_EARLY, RESETS, GIVEN_UP}),
+    "PassesOverLateBatches": Verdict({LATE}),
+    "ChangesTheBatch": Verdict({UNCHANGED}),
+    "TargetsDisagree": Verdict({TARGETS}),
+    "BlocksTheLoop": Verdict({LOOP}, only=True),
+    "SwallowsCancellation": Verdict({GIVEN_UP}),
+    "LeavesATask": Verdict({AFTER_CLOSE}),
+    "HangsAtClose": Verdict({CLOSED}, only=True),
+    "ClosesOnce": Verdict({CLOSED}, only=True),
+    "OpensLater": Verdict({OUT_OF_REACH}),
+    "WritesWhenAsked": Verdict({ASKING}),
+    "ShowsThePassword": Verdict({NO_SECRET}),
+    "KeepsThePasswordAsText": Verdict({SECRETS}),
+    "TakesAnySetting": Verdict({UNKNOWN}),
+    "SaysNothingOfItsSettings": Verdict({DOCUMENTED}),
+    "SharesItsBuffer": Verdict({UNDER_FAULTS}),
+}

@@ -48,7 +48,7 @@ VERDICTS = {
     "RejectsTheWholeBatch": Verdict({BAD}),
     "RaisesForABadRecord": Verdict({BAD}),
     "SaysEffectivelyOnce": Verdict({AGAIN, NO_ANSWER, RESETS}, perhaps={GIVEN_UP}),
-    "RemembersWhatIsNotConfirmed": Verdict({TOO_EARLY, RESETS, GIVEN_UP}),
+    "RemembersWhatIsNotConfirmed": Verdict({TOO_EARLY, RESETS}, perhaps={GIVEN_UP}),
     "PassesOverLateBatches": Verdict({LATE}),
     "ChangesTheBatch": Verdict({UNCHANGED}),
     "TargetsDisagree": Verdict({TARGETS}),

@@ -1,9 +1,9 @@
 """A shelf over TCP: it keeps the payloads that it is given, in order, and confirms each.
 
-    PUT 12              the length
-    hello, world        the payload
-    OK                  it is kept; or
-    BAD too sour        it never will be
+PUT 12              the length
+hello, world        the payload
+OK                  it is kept; or
+BAD too sour        it never will be
 """
 
 from __future__ import annotations

@@ -94,7 +94,7 @@ class FaultTests(EgressSuite):
         batches: Batches,
         guarantee: Guarantee,
     ) -> None:
-        """The server has a batch and its answer is lost: nothing is confirmed; the batch comes again.
+        """The server has a batch and its answer is lost: nothing is confirmed, it comes again.
 
         If it fails: where it returned, it did not wait for the answer. Where records are there
         too often, the sink did not recognise the second attempt, and the connector says that it

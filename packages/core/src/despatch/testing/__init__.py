@@ -18,6 +18,7 @@ from despatch.testing.egress import Arrival, EgressConformance, EgressSink
 from despatch.testing.ingress import CommandSource, IngressConformance
 from despatch.testing.proxy import Proxy
 from despatch.testing.serializer import SerializerConformance
+from despatch.testing.state import RealSystem, StateConformance
 
 __all__ = [
     "Arrival",
@@ -27,6 +28,8 @@ __all__ = [
     "EgressSink",
     "IngressConformance",
     "Proxy",
+    "RealSystem",
     "SerializerConformance",
+    "StateConformance",
     "applies_if",
 ]

@@ -61,7 +61,7 @@ class AcknowledgingTests(IngressSuite):
 
         If it fails: `acknowledge` is given the very object that `commands` gave; keep in its
         `handle` what the source needs to know which it is. What is told a little later has to
-        be told in `close` at the latest.
+        be told, and heard, when `close` returns.
         """
 
         async def work() -> list[list[Command]]:

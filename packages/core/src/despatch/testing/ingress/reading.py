@@ -83,6 +83,16 @@ class Reading:
             found.append(await self.command())
         return found
 
+    async def until_end(self, is_last: Callable[[Command], bool]) -> list[Command]:
+        """The same, or the commands up to where the connector raises."""
+        found: list[Command] = []
+        while not isinstance(item := await self._next("a command"), _End):
+            if isinstance(item, Command):
+                found.append(item)
+                if is_last(item):
+                    break
+        return found
+
     async def backlog(self) -> list[Command]:
         """The commands before `CAUGHT_UP`, or before the end."""
         found: list[Command] = []

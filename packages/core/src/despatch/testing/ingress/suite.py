@@ -123,6 +123,11 @@ class IngressSuite(Conformance):
         for message in messages:
             await asyncio.to_thread(source.send, message)
 
+    async def in_time(self, work: Coroutine[Any, Any, _T]) -> _T:
+        """Await what may hang."""
+        async with asyncio.timeout(self.patience_s):
+            return await work
+
     async def introduce(self, ingress: IngressConnector) -> None:
         """Open a connector and close it, so that the source knows for whom to keep messages."""
         async with self.reading(ingress):

@@ -15,6 +15,7 @@ talks to; pytest finds the tests by inheritance:
 
 from despatch.testing.conformance import Conformance, applies_if
 from despatch.testing.egress import Arrival, EgressConformance, EgressSink
+from despatch.testing.executor import ExecutorConformance
 from despatch.testing.ingress import CommandSource, IngressConformance
 from despatch.testing.proxy import Proxy
 from despatch.testing.serializer import SerializerConformance
@@ -26,6 +27,7 @@ __all__ = [
     "Conformance",
     "EgressConformance",
     "EgressSink",
+    "ExecutorConformance",
     "IngressConformance",
     "Proxy",
     "RealSystem",

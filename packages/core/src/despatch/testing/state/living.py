@@ -129,8 +129,8 @@ class LivingTests(StateSuite):
                     await watch.looked()
                 # One with a short time limit of its own has given up by now.
                 (found,) = await asyncio.gather(reading, return_exceptions=True)
-                is_read = isinstance(found, Snapshot)
-                return watch.held_up_by, found.parameters if is_read else None
+                values = found.parameters if isinstance(found, Snapshot) else None
+                return watch.held_up_by, values
 
         held_up_by, found = self.wait_for(work())
         assert not held_up_by, f"the loop was held up here:\n{held_up_by}"

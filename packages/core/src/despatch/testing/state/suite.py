@@ -98,9 +98,7 @@ class StateSuite(Conformance):
         port = proxy.port if self.is_networked else system.port
         return self.maker(plugin_class, system, port, simulation)
 
-    def maker(
-        self, plugin_class: Any, system: RealSystem, port: int, simulation: str
-    ) -> MakeState:
+    def maker(self, plugin_class: Any, system: RealSystem, port: int, simulation: str) -> MakeState:
         """Makes state sources that reach the system at a port."""
 
         def make() -> StateSource:
@@ -142,9 +140,7 @@ class StateSuite(Conformance):
         """The values of a reading."""
         return self.wait_for(self.read_once(state)).parameters
 
-    def out_of_reach(
-        self, system: RealSystem, proxy: Proxy
-    ) -> AbstractContextManager[object]:
+    def out_of_reach(self, system: RealSystem, proxy: Proxy) -> AbstractContextManager[object]:
         """The system is out of reach for a while."""
         return proxy.refusing() if self.is_networked else system.away()
 

@@ -1,4 +1,4 @@
-"""The doctor: asks every source and sink of some settings whether it is there.
+"""The doctor: asks every plugin that some settings name whether what it talks to is there.
 
 Nothing is run and no record is written. All are asked at once, each under its own time limit, and
 what one of them raises is its finding.
@@ -17,24 +17,33 @@ from despatch.courier.backoff import describe
 from despatch.interfaces import EgressConnector, Health
 from despatch.records import Event, Record, Telemetry
 from despatch.selection import Selection
-from despatch.settings import EgressSettings, IngressSettings, Settings
+from despatch.settings import (
+    EgressSettings,
+    ExecutorSettings,
+    IngressSettings,
+    Settings,
+    StateSettings,
+)
 
 __all__ = ["Examination", "Role", "examine"]
 
 SOURCE_TIMEOUT_S = 30.0
 """How long a source may take to answer, in wall seconds: as long as at the start of a run."""
 
-Role: TypeAlias = Literal["source", "sink"]
+EXECUTOR_TIMEOUT_S = 60.0
+"""How long an executor may take to start its workers and to end them, in wall seconds."""
+
+Role: TypeAlias = Literal["state", "source", "sink", "executor"]
 
 
 @dataclass(frozen=True, slots=True)
 class Examination:
-    """What was found of one source or sink.
+    """What was found of one plugin in its place.
 
     Attributes:
-        role: Which of the two it is.
+        role: What it is to the run.
         name: Its name in the settings.
-        plugin: The connector's name, and the serializer's where it has one.
+        plugin: The plugin's name, and the serializer's where it has one.
         findings: What is in order, a sentence each.
         warnings: What works and is yet doubtful.
         fault: Why it cannot be used as it is; empty where it can.
@@ -54,16 +63,36 @@ class Examination:
 
 
 async def examine(settings: Settings) -> Sequence[Examination]:
-    """Ask every source and sink, in the order of the settings.
+    """Ask the state source, every source and sink in the order of the settings, and the executor.
+
+    The executor is asked where the settings name one.
 
     Args:
         settings: The settings, secrets included.
     """
     assembly = Assembly(settings)
+    states = [] if settings.state is None else [_examine_state(assembly, settings.state)]
     sources = [_examine_source(assembly, source) for source in settings.ingress]
     sinks = [_examine_sink(assembly, settings.name, sink) for sink in settings.egress]
-    found = await asyncio.gather(*sources, *sinks)
+    is_named = "executor" in settings.model_fields_set
+    executors = [_examine_executor(assembly, settings.executor)] if is_named else []
+    found = await asyncio.gather(*states, *sources, *sinks, *executors)
     return [_concealed(each, assembly.conceal) for each in found]
+
+
+async def _examine_state(assembly: Assembly, state: StateSettings) -> Examination:
+    async def check() -> list[Health]:
+        return [await assembly.state(state).check()]
+
+    timeout_s = state.timeout.total_seconds()
+    return await _examined("state", state.source, state.source, check, timeout_s)
+
+
+async def _examine_executor(assembly: Assembly, chosen: ExecutorSettings) -> Examination:
+    async def check() -> list[Health]:
+        return [await assembly.executor(chosen).check()]
+
+    return await _examined("executor", chosen.name, chosen.name, check, EXECUTOR_TIMEOUT_S)
 
 
 async def _examine_source(assembly: Assembly, source: IngressSettings) -> Examination:

@@ -1,4 +1,4 @@
-"""``despatch doctor``: is every source and sink reachable, authorised, writable."""
+"""``despatch doctor``: is all that the settings name reachable, authorised, writable."""
 
 from __future__ import annotations
 

@@ -1,13 +1,26 @@
-"""Assembly: the connectors and serializers that settings name, made from their plugins."""
+"""Assembly: the plugins that settings name, made with their own settings."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from despatch.concealment import Concealer
-from despatch.interfaces import EgressConnector, IngressConnector, Serializer
+from despatch.interfaces import (
+    EgressConnector,
+    Executor,
+    IngressConnector,
+    Serializer,
+    StateSource,
+)
 from despatch.plugins import Kind, Plugins
-from despatch.settings import EgressSettings, IngressSettings, SerializerSettings, Settings
+from despatch.settings import (
+    EgressSettings,
+    ExecutorSettings,
+    IngressSettings,
+    SerializerSettings,
+    Settings,
+    StateSettings,
+)
 from despatch.settings.entries import PluginPart
 
 __all__ = ["Assembly"]
@@ -61,6 +74,24 @@ class Assembly:
         if not connector.uses_serializer:
             return connector, None
         return connector, self._serializer(sink.serializer)
+
+    def state(self, chosen: StateSettings) -> StateSource:
+        """The state source.
+
+        Raises:
+            Exception: The plugin is not there, or its class raises.
+        """
+        cls: type[StateSource] = self.plugins.load(Kind.STATES, chosen.source)
+        return cls(self._settings(cls, chosen), simulation=self._simulation)
+
+    def executor(self, chosen: ExecutorSettings) -> Executor:
+        """The executor.
+
+        Raises:
+            Exception: The plugin is not there, or its class raises.
+        """
+        cls: type[Executor] = self.plugins.load(Kind.EXECUTORS, chosen.name)
+        return cls(self._settings(cls, chosen))
 
     def _serializer(self, chosen: SerializerSettings) -> Serializer:
         cls: type[Serializer] = self.plugins.load(Kind.SERIALIZERS, chosen.name)

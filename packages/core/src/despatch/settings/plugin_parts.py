@@ -12,9 +12,12 @@ from despatch.plugins import Kind, Plugins
 from despatch.settings import Settings
 from despatch.settings.entries import (
     EgressSettings,
+    ExecutorSettings,
     IngressSettings,
     PluginPart,
     SerializerSettings,
+    StateSettings,
+    by_name,
     doubles,
     named,
 )
@@ -49,6 +52,8 @@ class PluginParts:
         self._is_process = host == "process"
         self._each(data, "ingress", self._check_ingress)
         self._each(data, "egress", self._check_egress)
+        self._one(("state",), data.get("state"), Kind.STATES, StateSettings)
+        self._one(("executor",), data.get("executor"), Kind.EXECUTORS, ExecutorSettings)
 
     def show_in(self, settings: Settings) -> None:
         """Tell the settings made of the same data which of the plugins' values may be shown."""
@@ -60,6 +65,9 @@ class PluginParts:
             sink.show(self._shown.get(("egress", i), {}))
             serializer: Location = ("egress", i, "serializer")
             sink.serializer.show(self._shown.get(serializer, {}))
+        if settings.state is not None:
+            settings.state.show(self._shown.get(("state",), {}))
+        settings.executor.show(self._shown.get(("executor",), {}))
 
     def _each(
         self,
@@ -79,6 +87,13 @@ class PluginParts:
             if isinstance(entry, Mapping):
                 check((key, i), entry)
 
+    def _one(self, where: Location, given: Any, kind: Kind, model: type[PluginPart]) -> None:
+        """Check a part of which the plugin's name alone may be given."""
+        part = by_name(given)
+        if isinstance(part, Mapping):
+            place = where if isinstance(given, str) else (*where, model.plugin_key)
+            self._check_part(where, place, part, kind, model)
+
     def _check_ingress(self, where: Location, entry: Mapping[str, Any]) -> None:
         connector = self._check_connector(where, entry, Kind.INGRESS, IngressSettings)
         self._check_serializer(where, entry, connector)
@@ -94,12 +109,9 @@ class PluginParts:
         if given is None:
             return
         where = (*where, "serializer")
-        serializer = {"name": given} if isinstance(given, str) else given
         if connector is None or connector.uses_serializer:
-            if isinstance(serializer, Mapping):
-                name = where if isinstance(given, str) else (*where, "name")
-                self._check_part(where, name, serializer, Kind.SERIALIZERS, SerializerSettings)
-        elif serializer != _DEFAULT_SERIALIZER:
+            self._one(where, given, Kind.SERIALIZERS, SerializerSettings)
+        elif by_name(given) != _DEFAULT_SERIALIZER:
             self.problems.append((where, "expected none: this connector uses no serializer"))
 
     def _check_connector(
@@ -138,8 +150,7 @@ class PluginParts:
             kind: The kind of plugin.
             model: Which keys are the core's.
         """
-        key = "name" if kind is Kind.SERIALIZERS else "connector"
-        name = part.get(key, _DEFAULT_SERIALIZER.get(key))
+        name = part.get(model.plugin_key, model.model_fields[model.plugin_key].default)
         if not isinstance(name, str) or not name:
             return None
         try:

@@ -8,6 +8,7 @@ imports nothing. ``tests/surface/*.txt`` record it; ``docs/policy.md`` says what
 from __future__ import annotations
 
 import argparse
+import ast
 import difflib
 import sys
 from collections.abc import Iterator
@@ -33,7 +34,9 @@ PUBLIC: dict[str, tuple[str, ...] | None] = {
     "despatch.records": None,
     "despatch.renderings": ("excerpt",),
     "despatch.serializers.json": None,
+    "despatch.snapshots": None,
     "despatch.templates": None,
+    "despatch.testing": None,
     "despatch.value_types": None,
     "despatch.values": ("pack", "unpack"),
 }
@@ -177,10 +180,21 @@ def _value(attribute: griffe.Attribute) -> str:
         return "" if "writable" in attribute.labels else " (read only)"
     if attribute.name.startswith("__"):
         return ""  # a version is another one each time
-    value = str(attribute.value or "")
+    value = _wordless(str(attribute.value or ""))
     # What an instance has is made of what it was given; what is private says nothing to others.
     is_of_instance = attribute.labels & {"class-attribute", "instance-attribute"} == _OF_INSTANCE
     return "" if not value or is_of_instance or value.startswith("_") else f" = {value}"
+
+
+def _wordless(value: str) -> str:
+    """A value without the help that stands in it, as in ``Field(1, description="…")``."""
+    if "description=" not in value:
+        return value
+    tree = ast.parse(value, mode="eval")
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call):
+            node.keywords = [each for each in node.keywords if each.arg != "description"]
+    return ast.unparse(tree)
 
 
 def _is_told(name: str, member: griffe.Object | griffe.Alias) -> bool:

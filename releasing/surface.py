@@ -1,8 +1,9 @@
-"""The public surface of a package: every name that others may use, with its signature, a line each.
+"""The public surface of a package: all that others may name, a line each, with what it takes.
 
 What is public is a name in the `__all__` of a module that `PUBLIC` lists, and what a class of these
-has, but for names that begin with an underscore. It is read from the sources by griffe, which
-imports nothing. ``tests/surface/*.txt`` record it; ``docs/policy.md`` says what that means.
+has, but for names that begin with an underscore; these are read from the sources by griffe. The
+keys of a settings file and the commands are public too. ``tests/surface/*.txt`` record all of it,
+and ``docs/policy.md`` says what that means.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from pathlib import Path
 
 import griffe
 
+import written
 from workspace import PACKAGES, ROOT, Package
 
 __all__ = ["PUBLIC", "breakages", "difference", "modules", "record", "recorded", "surface"]
@@ -78,7 +80,7 @@ def surface(package: Package) -> list[str]:
         else:
             told[home] = path
             lines.extend(_lines(path, _itself(thing), homes))
-    return lines
+    return [*lines, *written.settings(package), *written.commands(package)]
 
 
 def recorded(package: Package) -> list[str]:

@@ -142,6 +142,7 @@ def main() -> int:
         f"{package.name} {package.version} is committed and tagged, and nothing is published yet:"
     )
     print(f"  git push origin HEAD {package.tag}\n  .venv/bin/hatch publish {files}")
+    print("the environments here still have the version before: make clean")
     return 0
 
 

@@ -34,7 +34,12 @@ QUICK = {
         "test_parquet_settings.py",
     ],
     "connector-redis": ["test_redis_settings.py"],
-    "serializer-avro": ["test_avro_conformance.py", "test_avro_s*.py"],
+    "serializer-avro": [
+        "test_avro_conformance.py",
+        "test_avro_encoder.py",
+        "test_avro_schemas.py",
+        "test_avro_settings.py",
+    ],
 }
 PYTHON = "{}.{}".format(*sys.version_info)
 

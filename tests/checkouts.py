@@ -66,20 +66,20 @@ class Checkout:
         fragment.write_text(f"{text}\n", encoding="utf-8")
         self.commit(f"Tell: {text}")
 
-    def release(self, package, part):
-        program = [sys.executable, "releasing/release.py", package, part, "--without-trials"]
-        options = ["--day", DAY, "--dist", str(self.folder / "dist")]
+    def release(self, package, part, *options):
+        program = [sys.executable, "releasing/release.py", package, part]
+        options = [*options, "--day", DAY, "--dist", str(self.folder / "dist")]
         return subprocess.run([*program, *options], cwd=self.folder, capture_output=True, text=True)
 
     def released(self, package, part):
-        ran = self.release(package, part)
+        ran = self.release(package, part, "--without-trials")
         assert ran.returncode == 0, ran.stderr
         return ran.stdout
 
-    def refused(self, package, part):
+    def refused(self, package, part, *options):
         """Why a release is refused, which leaves everything as it was."""
         before = self.git("rev-parse", "HEAD"), self.git("tag"), self.git("status", "--porcelain")
-        ran = self.release(package, part)
+        ran = self.release(package, part, *options)
         assert ran.returncode == 2, ran.stdout + ran.stderr
         after = self.git("rev-parse", "HEAD"), self.git("tag"), self.git("status", "--porcelain")
         assert after == before

@@ -85,6 +85,14 @@ def test_a_release_is_refused_whose_surface_is_not_recorded(checkout):
     assert "RedisEgress.aim(" in checkout.refused("connector-redis", "minor")
 
 
+def test_a_release_is_refused_where_no_trial_can_be_made(checkout, monkeypatch):
+    checkout.tell("core")
+    monkeypatch.setenv("HATCH_UV", "/bin/false")
+    # By then the plugins have followed, which is taken back.
+    assert "not released: uv python list" in checkout.refused("core", "minor")
+    assert not list(checkout.folder.glob("packages/*/changes/+despatch.changed.md"))
+
+
 def test_what_breaks_takes_a_minor(checkout):
     checkout.tell("connector-redis")
     checkout.released("connector-redis", "release")

@@ -1,0 +1,314 @@
+"""Connection: one connection to a broker, whose end is an exception and never a hang.
+
+aiomqtt connects, and reads and writes on the asyncio loop. It hides three things that a guarantee
+needs: the reason code in a PUBACK, what the broker says of itself when it accepts a connection, and
+acknowledging by hand. The paho client within it has all three in its public API. So this module
+takes that client, in one place (`_listen`), and everything else is public.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import socket
+import ssl
+from collections.abc import AsyncIterator, Coroutine, Iterable
+from dataclasses import dataclass
+from typing import Any, Final, TypeVar
+
+import aiomqtt
+from paho.mqtt.client import Client, ConnectFlags, DisconnectFlags, MQTTMessage
+from paho.mqtt.properties import Properties
+from paho.mqtt.reasoncodes import ReasonCode
+from paho.mqtt.subscribeoptions import SubscribeOptions
+
+from despatch_connector_mqtt.publishing import Message, Publisher, RefusedError, reason_text
+from despatch_connector_mqtt.settings import BrokerSettings
+
+__all__ = ["Connection", "Limits"]
+
+_T = TypeVar("_T")
+
+_CLOSING_S: Final = 1.0
+_PROTOCOL_ERROR: Final = 0x82
+_SESSION_TAKEN_OVER: Final = 0x8E
+
+# What the client libraries log as errors is also raised.
+_LOGGER = logging.getLogger("despatch_connector_mqtt.client")
+_LOGGER.setLevel(logging.CRITICAL)
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What a broker said of itself when it accepted the connection.
+
+    Attributes:
+        receive_maximum: How many messages it takes before it has confirmed the first of them.
+        packet_bytes: How large a packet may be; None where it names no limit.
+        maximum_qos: The highest quality of service that it gives.
+        retains: Whether it keeps retained messages.
+        has_session: Whether it remembers a session of this client.
+    """
+
+    receive_maximum: int = 65535
+    packet_bytes: int | None = None
+    maximum_qos: int = 2
+    retains: bool = True
+    has_session: bool = False
+
+    @classmethod
+    def read(cls, flags: ConnectFlags, properties: Properties | None) -> Limits:
+        """Read them from a CONNACK; what is not said has the standard's default."""
+        return cls(
+            receive_maximum=getattr(properties, "ReceiveMaximum", 65535),
+            packet_bytes=getattr(properties, "MaximumPacketSize", None),
+            maximum_qos=getattr(properties, "MaximumQoS", 2),
+            retains=bool(getattr(properties, "RetainAvailable", 1)),
+            has_session=flags.session_present,
+        )
+
+
+class Connection:
+    """A connection to an MQTT 5 broker; opened once.
+
+    Args:
+        broker: Where it is, and who asks.
+        client_id: The client's name; empty for one of the broker's choice.
+        clean_start: Whether the broker forgets an earlier session of this client.
+        properties: Those of the CONNECT.
+
+    Attributes:
+        limits: What the broker said, once the connection is open.
+    """
+
+    def __init__(
+        self,
+        broker: BrokerSettings,
+        *,
+        client_id: str = "",
+        clean_start: bool = True,
+        properties: Properties | None = None,
+    ) -> None:
+        self._broker = broker
+        self._client_id = client_id
+        self._clean_start = clean_start
+        self._properties = properties
+        self.limits = Limits()
+        self._client: aiomqtt.Client | None = None
+        self._incoming: asyncio.Queue[MQTTMessage] = asyncio.Queue()
+        self._ended: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+        self._entering: asyncio.Future[Any] | None = None
+        self._watching: asyncio.Future[None] | None = None
+
+    async def open(self) -> None:
+        """Connect, and wait for the broker's word.
+
+        Raises:
+            ConnectionError: It cannot be reached, does not speak MQTT 5, or does not answer.
+            RefusedError: It answers, and refuses or cannot do what is needed.
+        """
+        self._client = client = await self._make_client()
+        self._listen(client)
+        # paho connects in a thread, which cannot be cancelled. So it is left to end by itself, and
+        # what it has opened by then is cut.
+        self._entering = entering = asyncio.ensure_future(client.__aenter__())
+        try:
+            await asyncio.wait({entering, self._ended}, return_when=asyncio.FIRST_COMPLETED)
+        except asyncio.CancelledError:
+            entering.add_done_callback(self._abandon)
+            raise
+        if not entering.done():
+            entering.cancel()
+            raise self._error(f"the broker did not accept the connection: {self._ended.result()}")
+        try:
+            entering.result()
+        except aiomqtt.MqttError as error:
+            self._cut()
+            reason = getattr(error, "rc", None)
+            if isinstance(reason, ReasonCode):
+                raise RefusedError(
+                    f"{self._broker.url}: connection refused: {reason_text(reason, None)}"
+                ) from error
+            raise self._error(str(error)) from error
+        self._watching = asyncio.ensure_future(self._watch(client))
+        if self.limits.maximum_qos < 1:
+            raise RefusedError(
+                f"{self._broker.url}: QoS 1 is needed, and the broker has QoS 0 only"
+            )
+
+    async def close(self) -> None:
+        """Say goodbye where the connection still stands, and let go; may be called again."""
+        if self._entering is None or not self._entering.done():
+            return
+        if not self._ended.done():
+            self._paho.disconnect()
+            await asyncio.wait({self._ended}, timeout=_CLOSING_S)
+        self._cut()
+        if self._watching is not None:
+            await asyncio.wait({self._watching}, timeout=_CLOSING_S)
+
+    async def publish(self, messages: Iterable[Message]) -> dict[int, str]:
+        """Publish with QoS 1, as many at once as the broker takes; see `Publisher.publish`."""
+        return await self._publisher.publish(messages, self.limits.receive_maximum)
+
+    async def subscribe(self, topic_filter: str, options: SubscribeOptions) -> None:
+        """Subscribe with QoS 1.
+
+        Raises:
+            ConnectionError: The connection is lost, or the broker does not answer.
+            RefusedError: The broker refused it, or gives QoS 0 only.
+        """
+        assert self._client is not None, "subscribed before it was open"
+        try:
+            (reason,) = await self._or_end(
+                self._client.subscribe(topic_filter, qos=options.QoS, options=options)
+            )
+        except aiomqtt.MqttError as error:
+            raise self._error(str(error)) from error
+        if isinstance(reason, ReasonCode) and reason.value != 1:
+            said = "QoS 0 only" if reason.value == 0 else reason_text(reason, None)
+            raise RefusedError(f"{self._broker.url}: subscribing to {topic_filter!r}: {said}")
+
+    async def messages(self) -> AsyncIterator[MQTTMessage]:
+        """What comes in, until the connection ends.
+
+        Raises:
+            ConnectionError: The connection has ended.
+        """
+        while True:
+            self._check()
+            yield await self._or_end(self._incoming.get())
+
+    def acknowledge(self, message: MQTTMessage) -> None:
+        """Send the PUBACK of a message that came with QoS 1.
+
+        Raises:
+            ConnectionError: The connection has ended; the message comes again in the next one.
+        """
+        self._check()
+        self._paho.ack(message.mid, message.qos)
+
+    async def _make_client(self) -> aiomqtt.Client:
+        password = self._broker.password
+        return aiomqtt.Client(
+            self._broker.host,
+            self._broker.port,
+            username=self._broker.username,
+            password=None if password is None else password.get_secret_value(),
+            identifier=self._client_id,
+            protocol=aiomqtt.ProtocolVersion.V5,
+            clean_start=self._clean_start,
+            properties=self._properties,
+            keepalive=int(self._broker.keepalive.total_seconds()),
+            timeout=self._broker.connect_timeout.total_seconds(),
+            max_inflight_messages=0,  # no limit: the publisher has the broker's own
+            # Reads files.
+            tls_context=await asyncio.to_thread(_tls_context, self._broker),
+            logger=_LOGGER,
+        )
+
+    def _listen(self, client: aiomqtt.Client) -> None:
+        """Hear what aiomqtt hears, and what it passes over."""
+        self._paho = paho = client._client
+        paho.connect_timeout = self._broker.connect_timeout.total_seconds()
+        paho.manual_ack_set(True)
+        paho.on_message = lambda client, userdata, message: self._incoming.put_nowait(message)
+        self._publisher = Publisher(paho, self._check)
+        connected: Any = paho.on_connect
+        disconnected: Any = paho.on_disconnect
+
+        def on_connect(
+            client: Client,
+            userdata: Any,
+            flags: ConnectFlags,
+            reason: ReasonCode,
+            properties: Properties | None,
+        ) -> None:
+            self.limits = Limits.read(flags, properties)
+            connected(client, userdata, flags, reason, properties)
+
+        def on_disconnect(
+            client: Client,
+            userdata: Any,
+            flags: DisconnectFlags,
+            reason: ReasonCode,
+            properties: Properties | None,
+        ) -> None:
+            disconnected(client, userdata, flags, reason, properties)
+            self._end(_why_it_ended(flags, reason, properties))
+
+        paho.on_connect = on_connect
+        paho.on_disconnect = on_disconnect
+
+    async def _watch(self, client: aiomqtt.Client) -> None:
+        """Notice an end that paho does not speak of: what it raises while it reads or writes."""
+        try:
+            async for _ in client.messages:
+                pass
+        except aiomqtt.MqttError as error:
+            self._end(f"the connection is lost: {error.__cause__ or error}")
+
+    def _end(self, why: str) -> None:
+        if not self._ended.done():
+            self._ended.set_result(why)
+        self._publisher.wake()
+
+    def _check(self) -> None:
+        if self._ended.done():
+            raise self._error(self._ended.result())
+
+    async def _or_end(self, work: Coroutine[Any, Any, _T]) -> _T:
+        """Wait for something, but not beyond the end of the connection."""
+        task = asyncio.ensure_future(work)
+        try:
+            await asyncio.wait({task, self._ended}, return_when=asyncio.FIRST_COMPLETED)
+            if not task.done():
+                self._check()
+            return task.result()
+        finally:
+            task.cancel()
+
+    def _abandon(self, entering: asyncio.Future[Any]) -> None:
+        self._cut()
+        if not entering.cancelled():
+            entering.exception()  # nobody waits for it any more
+
+    def _cut(self) -> None:
+        """End the connection whatever the broker does; paho then closes the socket."""
+        if (sock := self._paho.socket()) is not None:
+            with contextlib.suppress(OSError):
+                sock.shutdown(socket.SHUT_RDWR)
+
+    def _error(self, what: str) -> ConnectionError:
+        return ConnectionError(f"{self._broker.url}: {what}")
+
+
+def _why_it_ended(flags: DisconnectFlags, reason: ReasonCode, properties: Properties | None) -> str:
+    if flags.is_disconnect_packet_from_server:
+        said = f"the broker ended the connection: {reason_text(reason, properties)}"
+        if reason.value == _SESSION_TAKEN_OVER:
+            return f"{said}; another client has the same client_id"
+        return said
+    if reason.value == 0:
+        return "the connection was closed"
+    if reason.value == _PROTOCOL_ERROR:
+        return (
+            "the connection is lost: the broker sent what is no MQTT 5. Mosquitto does so to a "
+            "message larger than its message_size_limit, which it tells nobody: replace it by "
+            "max_packet_size there, or set max_packet_bytes here"
+        )
+    return f"the connection is lost: {reason}"
+
+
+def _tls_context(broker: BrokerSettings) -> ssl.SSLContext | None:
+    if not broker.is_encrypted:
+        return None
+    tls = broker.tls
+    context = ssl.create_default_context(cafile=tls.ca)
+    if tls.certificate is not None:
+        password = tls.key_password
+        context.load_cert_chain(
+            tls.certificate, tls.key, None if password is None else password.get_secret_value()
+        )
+    return context

@@ -114,7 +114,7 @@ class Connection:
         # what it has opened by then is cut.
         self._entering = entering = asyncio.ensure_future(client.__aenter__())
         try:
-            await asyncio.wait({entering, self._ended}, return_when=asyncio.FIRST_COMPLETED)
+            await self._wait_for(entering)
         except asyncio.CancelledError:
             entering.add_done_callback(self._abandon)
             raise
@@ -133,9 +133,7 @@ class Connection:
             raise self._error(str(error)) from error
         self._watching = asyncio.ensure_future(self._watch(client))
         if self.limits.maximum_qos < 1:
-            raise RefusedError(
-                f"{self._broker.url}: QoS 1 is needed, and the broker has QoS 0 only"
-            )
+            raise RefusedError(f"{self._broker.url}: the broker has QoS 0 only, and 1 is needed")
 
     async def close(self) -> None:
         """Say goodbye where the connection still stands, and let go; may be called again."""
@@ -258,11 +256,16 @@ class Connection:
         if self._ended.done():
             raise self._error(self._ended.result())
 
+    async def _wait_for(self, task: asyncio.Future[Any]) -> None:
+        """Wait until something is done, or the connection has ended."""
+        first: tuple[asyncio.Future[Any], ...] = (task, self._ended)
+        await asyncio.wait(first, return_when=asyncio.FIRST_COMPLETED)
+
     async def _or_end(self, work: Coroutine[Any, Any, _T]) -> _T:
         """Wait for something, but not beyond the end of the connection."""
         task = asyncio.ensure_future(work)
         try:
-            await asyncio.wait({task, self._ended}, return_when=asyncio.FIRST_COMPLETED)
+            await self._wait_for(task)
             if not task.done():
                 self._check()
             return task.result()
@@ -276,7 +279,7 @@ class Connection:
 
     def _cut(self) -> None:
         """End the connection whatever the broker does; paho then closes the socket."""
-        if (sock := self._paho.socket()) is not None:
+        if isinstance(sock := self._paho.socket(), socket.socket):
             with contextlib.suppress(OSError):
                 sock.shutdown(socket.SHUT_RDWR)
 

@@ -91,7 +91,7 @@ class MqttIngress(IngressConnector):
             handle = _Handle(message, connection)
             if message.qos == 1:
                 self._waiting.append(handle)
-            yield await self.parse(message.payload, id=self._id_of(message), handle=handle)
+            yield await self.parse(bytes(message.payload), id=self._id_of(message), handle=handle)
 
     async def acknowledge(self, command: Command, outcome: Outcome) -> None:
         """Publish the outcome where the message asks for it, and acknowledge the message."""
@@ -135,9 +135,10 @@ class MqttIngress(IngressConnector):
 
     def _id_of(self, message: MQTTMessage) -> str:
         """A name for a message: a new one, unless the broker sends again what it sent before."""
-        payload, name = self._ids.pop(message.mid, (b"", ""))
-        if not (message.dup and name and payload == message.payload):
-            payload, name = message.payload, f"mqtt-{uuid.uuid4().hex}"
+        known, name = self._ids.pop(message.mid, (b"", ""))
+        payload = bytes(message.payload)
+        if not (message.dup and name and known == payload):
+            name = f"mqtt-{uuid.uuid4().hex}"
         if message.qos == 1:
             self._ids[message.mid] = (payload, name)
             # What is older was confirmed: acknowledgements go out in order.

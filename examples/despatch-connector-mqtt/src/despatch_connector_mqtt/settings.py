@@ -148,7 +148,7 @@ class MqttEgressSettings(BrokerSettings):
     )
     client_id: str = Field(
         default="",
-        description="the client's name at the broker, which chooses one if there is none",
+        description="the client's name at the broker; one of the broker's choice",
     )
     retain: bool = Field(
         default=False, description="whether the broker keeps the last message of each topic"

@@ -32,7 +32,7 @@ _T = TypeVar("_T")
 
 _CLOSING_S: Final = 1.0
 _PROTOCOL_ERROR: Final = 0x82
-_SESSION_TAKEN_OVER: Final = 0x8E
+_KEEPALIVE_TIMEOUT: Final = 0x8D
 
 # What the client libraries log as errors is also raised.
 _LOGGER = logging.getLogger("despatch_connector_mqtt.client")
@@ -110,6 +110,7 @@ class Connection:
         """
         self._client = client = await self._make_client()
         self._listen(client)
+        self._watching = asyncio.ensure_future(self._watch(client))
         # paho connects in a thread, which cannot be cancelled. So it is left to end by itself, and
         # what it has opened by then is cut.
         self._entering = entering = asyncio.ensure_future(client.__aenter__())
@@ -120,10 +121,12 @@ class Connection:
             raise
         if not entering.done():
             entering.cancel()
+            self._watching.cancel()
             raise self._error(f"the broker did not accept the connection: {self._ended.result()}")
         try:
             entering.result()
         except aiomqtt.MqttError as error:
+            self._watching.cancel()
             self._cut()
             reason = getattr(error, "rc", None)
             if isinstance(reason, ReasonCode):
@@ -131,7 +134,6 @@ class Connection:
                     f"{self._broker.url}: connection refused: {reason_text(reason, None)}"
                 ) from error
             raise self._error(str(error)) from error
-        self._watching = asyncio.ensure_future(self._watch(client))
         if self.limits.maximum_qos < 1:
             raise RefusedError(f"{self._broker.url}: the broker has QoS 0 only, and 1 is needed")
 
@@ -159,9 +161,7 @@ class Connection:
         """
         assert self._client is not None, "subscribed before it was open"
         try:
-            (reason,) = await self._or_end(
-                self._client.subscribe(topic_filter, qos=options.QoS, options=options)
-            )
+            (reason,) = await self._or_end(self._client.subscribe(topic_filter, options=options))
         except aiomqtt.MqttError as error:
             raise self._error(str(error)) from error
         if isinstance(reason, ReasonCode) and reason.value != 1:
@@ -234,7 +234,7 @@ class Connection:
             properties: Properties | None,
         ) -> None:
             disconnected(client, userdata, flags, reason, properties)
-            self._end(_why_it_ended(flags, reason, properties))
+            self._end(_why_it_ended(flags, reason, properties, self._client_id))
 
         paho.on_connect = on_connect
         paho.on_disconnect = on_disconnect
@@ -274,8 +274,9 @@ class Connection:
 
     def _abandon(self, entering: asyncio.Future[Any]) -> None:
         self._cut()
-        if not entering.cancelled():
-            entering.exception()  # nobody waits for it any more
+        if entering.cancelled() or entering.exception() is not None:
+            assert self._watching is not None
+            self._watching.cancel()
 
     def _cut(self) -> None:
         """End the connection whatever the broker does; paho then closes the socket."""
@@ -287,12 +288,11 @@ class Connection:
         return ConnectionError(f"{self._broker.url}: {what}")
 
 
-def _why_it_ended(flags: DisconnectFlags, reason: ReasonCode, properties: Properties | None) -> str:
+def _why_it_ended(
+    flags: DisconnectFlags, reason: ReasonCode, properties: Properties | None, client_id: str
+) -> str:
     if flags.is_disconnect_packet_from_server:
-        said = f"the broker ended the connection: {reason_text(reason, properties)}"
-        if reason.value == _SESSION_TAKEN_OVER:
-            return f"{said}; another client has the same client_id"
-        return said
+        return f"the broker ended the connection: {reason_text(reason, properties)}"
     if reason.value == 0:
         return "the connection was closed"
     if reason.value == _PROTOCOL_ERROR:
@@ -301,7 +301,11 @@ def _why_it_ended(flags: DisconnectFlags, reason: ReasonCode, properties: Proper
             "message larger than its message_size_limit, which it tells nobody: replace it by "
             "max_packet_size there, or set max_packet_bytes here"
         )
-    return f"the connection is lost: {reason}"
+    if reason.value == _KEEPALIVE_TIMEOUT:
+        return "the connection is lost: the broker says nothing any more"
+    # Mosquitto says no word to a client whose session is taken over.
+    hint = f"; if it always is, another client may have the client_id {client_id!r}"
+    return f"the connection is lost{hint if client_id else ''}"
 
 
 def _tls_context(broker: BrokerSettings) -> ssl.SSLContext | None:

@@ -129,6 +129,7 @@ class Publisher:
             properties=message.properties,
         )
         if info.rc != MQTT_ERR_SUCCESS:
+            self._check()
             raise ConnectionError(f"a message could not be sent: {info.rc.name}")
         flight.unconfirmed[info.mid] = index
 

@@ -1,0 +1,76 @@
+"""A broker that says what Mosquitto never says: packets by hand, as MQTT 5.0 lays them out."""
+
+from __future__ import annotations
+
+import socket
+import threading
+
+__all__ = ["ScriptedBroker"]
+
+CONNECT, CONNACK, PUBLISH, PUBACK, DISCONNECT = 0x10, 0x20, 0x30, 0x40, 0xE0
+
+
+class ScriptedBroker:
+    """Accepts one client, and answers its messages with reason codes.
+
+    Args:
+        connack: The properties of the CONNACK.
+        answers: The reason codes of the PUBACKs, in order; a text is a reason string beside it.
+        goodbye: The reason code of a DISCONNECT that follows them.
+    """
+
+    def __init__(self, *, connack=b"", answers=(), goodbye=None):
+        self._connack = connack
+        self._answers = answers
+        self._goodbye = goodbye
+        self.published = []
+
+    @property
+    def url(self):
+        return f"mqtt://127.0.0.1:{self._listener.getsockname()[1]}"
+
+    def __enter__(self):
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self._thread = threading.Thread(target=self._serve)
+        self._thread.start()
+        return self
+
+    def __exit__(self, *exc_info):
+        self._thread.join()
+        self._listener.close()
+
+    def _serve(self):
+        connection, _ = self._listener.accept()
+        with connection, connection.makefile("rb") as stream:
+            assert read_packet(stream)[0] == CONNECT
+            connection.sendall(packet(CONNACK, bytes([0, 0, len(self._connack)]) + self._connack))
+            for answer in self._answers:
+                kind, body = read_packet(stream)
+                assert kind & 0xF0 == PUBLISH
+                code, text = answer if isinstance(answer, tuple) else (answer, "")
+                length = int.from_bytes(body[:2], "big")
+                self.published.append(body[2 : 2 + length].decode())
+                mid = body[2 + length : 4 + length]
+                said = b"\x1f" + len(text).to_bytes(2, "big") + text.encode() if text else b""
+                connection.sendall(packet(PUBACK, mid + bytes([code, len(said)]) + said))
+            if self._goodbye is not None:
+                connection.sendall(packet(DISCONNECT, bytes([self._goodbye, 0])))
+            # Until the client has closed.
+            while stream.read(1):
+                pass
+
+
+def packet(kind, body):
+    assert len(body) < 128
+    return bytes([kind, len(body)]) + body
+
+
+def read_packet(stream):
+    kind = stream.read(1)[0]
+    length, shift = 0, 0
+    while True:
+        byte = stream.read(1)[0]
+        length |= (byte & 0x7F) << shift
+        shift += 7
+        if byte < 0x80:
+            return kind, stream.read(length)

@@ -2,221 +2,206 @@
 
 from __future__ import annotations
 
-import enum
 import re
-from collections.abc import Mapping, Sequence
-from datetime import timedelta
-from pathlib import Path
-from typing import Annotated, Any, Literal
+from dataclasses import replace
 
 import pytest
 from mkdocs.config import load_config
 from mkdocs.exceptions import PluginError
 from mkdocs.structure.files import Files
-from pydantic import BaseModel, ByteSize, Field, SecretStr, create_model
+from pydantic import BaseModel
 
-from despatch.durations import Duration
-from despatch.templates import Template
+import plugin_pages
+from despatch.interfaces import Batch, EgressConnector, Guarantee, Receipt
+from despatch.plugins import Kind, Plugin
+from despatch.plugins.describing import describe
 from pages import ROOT
-from plugin_pages import on_files, page
-from settings_table import Setting, UndocumentedError, settings_of
+from plugin_pages import Distribution, distribution_page, index, on_config, plugin_page
 from workspace import CORE, PACKAGES
 
-
-class Colour(enum.Enum):
-    RED = "red"
-    BLUE = "blue"
+ACME = Distribution("acme-sinks", "plugins/sinks.md", "# Sinks of Acme\n\nMany.\n")
 
 
-class Point(BaseModel):
-    """A point.
+class Settings(BaseModel):
+    """The settings.
 
     Attributes:
-        x: Across.
+        place: Where to.
     """
 
-    x: float = 0.0
+    place: str = "hall"
 
 
-def rows(annotation, *default):
-    """The rows of a model that has one field of this type."""
-    field = (annotation, Field(*default, description="What it is.", validate_default=False))
-    return list(settings_of(create_model("Model", it=field)))
+class Silent(EgressConnector):
+    Settings = Settings
+    guarantee = Guarantee.AT_LEAST_ONCE
+
+    async def open(self) -> None: ...
+    async def deliver(self, batch: Batch) -> Receipt: ...
+    async def close(self) -> None: ...
 
 
-@pytest.mark.parametrize(
-    ("annotation", "words"),
-    [
-        (str, "text"),
-        (int, "whole number"),
-        (float | None, "number"),
-        (bool, "true or false"),
-        (int | str, "whole number or text"),
-        (SecretStr | None, "secret text"),
-        (Duration, "duration"),
-        (Duration | None, "duration"),
-        (ByteSize, "bytes"),
-        (Template, "template"),
-        (Path, "path"),
-        (Any, "anything"),
-        (Literal["a", 1], "`a` or `1`"),
-        (Colour, "`red` or `blue`"),
-        (list[str], "list (text)"),
-        (tuple[Duration, ...], "list (duration)"),
-        (Sequence[Literal["a"]] | None, "list (`a`)"),
-        (list, "list"),
-        (dict[str, int], "mapping"),
-        (Mapping[str, Any], "mapping"),
-        (Annotated[int, Field(ge=1, lt=9)], "whole number, at least 1, less than 9"),
-        (Annotated[int, Field(le=67_108_864)], "whole number, at most 67108864"),
-        (Annotated[str, Field(min_length=1, max_length=9)], "text, at most 9 long"),
-        (complex, "complex"),
-    ],
-)
-def test_a_type_is_said_in_words(annotation, words):
-    (row,) = rows(annotation)
-    assert row == Setting("it", words, "", "What it is.")
+class Sink(Silent):
+    """Hangs records up.
+
+    They stay there.
+    """
 
 
-@pytest.mark.parametrize(
-    ("annotation", "default", "shown"),
-    [
-        (str | None, None, "none"),
-        (str, "earliest", "`earliest`"),
-        (str, "", '`""`'),
-        (bool, True, "`true`"),
-        (int, 5000, "`5000`"),
-        (Duration, timedelta(minutes=1.5), "`1m30s`"),
-        (ByteSize, ByteSize(4 * 1024 * 1024), "`4.0 MiB`"),
-        (Template, Template("{sim}.{key}"), "`{sim}.{key}`"),
-        (SecretStr, SecretStr("hunter2"), "not shown"),
-        (Colour, Colour.BLUE, "`blue`"),
-        (tuple[str, ...], ("a", "b"), '`["a", "b"]`'),
-        (Path, Path("lake"), "`lake`"),
-    ],
-)
-def test_a_default_is_said_as_a_settings_file_has_it(annotation, default, shown):
-    assert [row.default for row in rows(annotation, default)] == [shown]
+def described(cls):
+    plugin = Plugin(Kind.EGRESS, "sink", "acme-sinks", "1.0", f"{__name__}:{cls.__qualname__}")
+    return describe(plugin, cls)
 
 
-def test_the_default_of_a_factory_is_what_it_makes():
-    field = (list[int], Field(default_factory=lambda: [1], description="Numbers."))
-    model = create_model("Model", it=field)
-    assert next(settings_of(model)).default == "`[1]`"
-
-
-def test_the_settings_of_a_mapping_follow_it():
-    assert [(row.key, row.type, row.default) for row in rows(Point, Point())] == [
-        ("it", "mapping", "as below"),
-        ("it.x", "number", "`0.0`"),
-    ]
-    assert [row.key for row in rows(list[Point] | None, None)] == ["it", "it[].x"]
-
-
-def test_a_key_is_what_a_settings_file_says():
-    model = create_model("Model", it=(str, Field("x", alias="schema", description="A schema.")))
-    assert next(settings_of(model)).key == "schema"
-
-
-def test_help_comes_from_the_docstrings_of_all_that_a_model_inherits_from():
-    class Server(BaseModel):
-        """A server.
-
-        Attributes:
-            url: Where it is,
-                in two lines.
-            timeout: How long it may take.
-        """
-
-        url: str
-        timeout: int
-
-    class Sink(Server):
-        """A sink.
-
-        Attributes:
-            timeout: How long delivering may take.
-        """
-
-        topic: str = Field(description="Where to.")
-        timeout: int
-
-    assert {row.key: row.help for row in settings_of(Sink)} == {
-        "url": "Where it is, in two lines.",
-        "timeout": "How long delivering may take.",
-        "topic": "Where to.",
-    }
-
-
-def test_a_setting_without_a_word_is_refused():
-    class Silent(BaseModel):
-        """Says nothing."""
-
-        url: str
-
-    with pytest.raises(UndocumentedError, match=r"Silent\.url is not documented"):
-        list(settings_of(Silent))
-
-    class Outer(BaseModel):
-        inner: Silent = Field(description="Inside.")
-
-    with pytest.raises(UndocumentedError, match=r"Silent\.url"):
-        list(settings_of(Outer))
-
-
-@pytest.mark.parametrize("package", PACKAGES, ids=lambda package: package.name)
-def test_the_page_of_a_package_has_all_of_its_plugins(package):
-    text = page(package.name, "# The title\n")
-    assert text.startswith("# The title\n\n## ")
-    headings = re.findall(r"^## `(\w+)`, (.+)$", text, re.MULTILINE)
-    nouns = {"ingress": "ingress connector", "egress": "egress connector"}
-    assert sorted(headings) == sorted(
-        (name, nouns.get(kind, "serializer")) for kind, name in package.plugins
-    )
-    assert f"- distribution: `{package.name}` {package.version}" in text
-
-
-def test_a_page_says_what_a_plugin_declares():
-    text = page("despatch-connector-redis", "")
-    assert "- guarantee: effectively-once\n" in text
-    assert "`connector: redis` under `ingress`" in text
-    assert "| `connect_timeout` | duration | `5s` | How long connecting may take. |" in text
-    assert "| `url` | secret text | (has to be given) |" in text
-    assert "`redis[hiredis]>=" in text
-    built_in = page("despatch", "")
-    assert "- needs: `courier: {host: thread}`\n" in built_in
-    assert "- content type: `application/json`\n" in built_in
-
-
-def test_a_distribution_that_is_not_installed_has_no_page():
-    with pytest.raises(PluginError, match="despatch-connector-none has no plugins here"):
-        page("despatch-connector-none", "")
-
-
-@pytest.fixture(scope="module")
+@pytest.fixture
 def config():
     return load_config(str(ROOT / "mkdocs.yml"))
 
 
-def test_each_package_has_a_page_with_its_readme(config):
+@pytest.fixture(scope="module")
+def made():
+    """Each page by its path, as the build has it."""
+    config = load_config(str(ROOT / "mkdocs.yml"))
     files = config.plugins.on_files(Files([]), config=config)
-    titles = {
-        file.src_uri: file.content_string.partition("\n")[0]
-        for file in files
-        if file.src_uri.startswith("plugins/")
-    }
-    assert titles.pop("plugins/built-in.md") == "# Built in"
-    assert titles == {
-        f"plugins/{package.folder.name.partition('-')[2]}.md": f"# {package.name}"
-        for package in PACKAGES
-        if package is not CORE
-    }
+    return {file.src_uri: file.content_string for file in files}
 
 
-def test_an_undocumented_setting_fails_the_build(config, monkeypatch):
-    def settings_of_silent(model):
-        raise UndocumentedError("Silent.url is not documented")
+def test_a_page_says_what_a_plugin_is_declares_and_takes():
+    text = plugin_page(described(Sink), ACME)
+    assert text.startswith("# `sink`, egress connector\n\nHangs records up.\n\nThey stay there.\n")
+    assert "- in a settings file: `connector: sink` under `egress`\n" in text
+    assert "- comes with: [Sinks of Acme](sinks.md) 1.0\n" in text
+    assert "| `guarantee` | **at-least-once** | Every record is there; after a fault" in text
+    assert "| `uses_serializer` | `true` | Whether `deliver` wants `batch.payloads`. |" in text
+    assert "| `place` | text | `hall` | Where to. |" in text
 
-    monkeypatch.setattr("plugin_pages.settings_of", settings_of_silent)
-    with pytest.raises(PluginError, match=r"Silent\.url is not documented"):
-        on_files(Files([]), config)
+
+def test_a_plugin_without_settings_says_so():
+    class NoSettings(BaseModel):
+        """No settings."""
+
+    class Bare(Sink):
+        """Is bare."""
+
+        Settings = NoSettings
+
+    assert "It has no settings of its own." in plugin_page(described(Bare), ACME)
+
+
+def test_a_plugin_class_without_a_docstring_fails():
+    with pytest.raises(PluginError, match="Silent has no docstring"):
+        plugin_page(described(Silent), ACME)
+
+
+def test_a_setting_without_a_word_fails():
+    class SilentSettings(Settings):
+        url: str
+
+    class Mute(Sink):
+        """Says nothing of its url."""
+
+        Settings = SilentSettings
+
+    with pytest.raises(PluginError, match=r"SilentSettings\.url is not documented"):
+        plugin_page(described(Mute), ACME)
+
+
+def test_a_flag_that_its_interface_does_not_document_fails():
+    complete = described(Sink)
+    silent = [replace(each, help="") for each in complete.capabilities]
+    with pytest.raises(PluginError, match=r"EgressConnector\.uses_serializer is not documented"):
+        plugin_page(replace(complete, capabilities=tuple(silent)), ACME)
+
+
+def test_every_flag_of_every_interface_is_on_the_pages(made):
+    for kind in Kind:
+        for name in kind.declarations:
+            pages = [text for path, text in made.items() if path.startswith(f"plugins/{kind}-")]
+            assert name == "Settings" or all(f"\n| `{name}` | " in page for page in pages), name
+
+
+def test_a_distribution_that_is_not_installed_fails():
+    with pytest.raises(PluginError, match="acme-sinks has no plugins here"):
+        distribution_page(ACME)
+
+
+def test_a_plugin_that_cannot_be_loaded_fails(monkeypatch):
+    monkeypatch.setattr(plugin_pages, "describe", lambda plugin, loaded: 1 / 0)
+    with pytest.raises(PluginError, match="no page for despatch: division by zero"):
+        distribution_page(replace(ACME, name="despatch"))
+
+
+def test_each_plugin_has_a_page(made):
+    titles = {path: text.partition("\n")[0] for path, text in made.items()}
+    for package in PACKAGES:
+        for kind, name in package.plugins:
+            noun = Kind(kind).noun
+            path = f"plugins/{noun.partition(' ')[0]}-{name}.md"
+            assert titles[path] == f"# `{name}`, {noun}"
+            assert f"]({path.removeprefix('plugins/')})" in made["plugins/index.md"]
+
+
+def test_each_package_has_a_page_with_its_readme_and_its_plugins(made):
+    for package in PACKAGES:
+        name = "built-in" if package is CORE else package.folder.name.partition("-")[2]
+        text = made[f"plugins/{name}.md"]
+        title = "Built in" if package is CORE else package.name
+        assert text.startswith(f"# {title}\n")
+        assert f"- distribution: `{package.name}` {package.version}" in text
+        rows = re.findall(r"^\| \[`(\w+)`\]\((\w+)-\w+\.md\) \|", text, re.MULTILINE)
+        assert len(rows) == len(package.plugins)
+    assert "`redis[hiredis]>=" in made["plugins/redis.md"]
+
+
+def test_pages_say_what_the_plugins_declare(made):
+    redis = made["plugins/egress-redis.md"]
+    assert "| `guarantee` | **effectively-once** | " in redis
+    assert "| `connect_timeout` | duration | `5s` | How long connecting may take. |" in redis
+    assert "| `url` | secret text | (has to be given) |" in redis
+    assert "| `brings_backlog` | `true` | " in made["plugins/ingress-redis.md"]
+    assert "| `needs_thread` | `true` | " in made["plugins/egress-memory.md"]
+    assert "| `content_type` | `application/json` | " in made["plugins/serializer-json.md"]
+
+
+def test_the_index_has_the_guarantee_of_sinks():
+    sinks = index([with_descriptions(ACME, described(Sink))])
+    assert "## Egress connectors\n" in sinks
+    cells = ["[`sink`](egress-sink.md)", "Hangs records up.", "at-least-once"]
+    assert f"| {' | '.join(cells)} | [Sinks of Acme](sinks.md) |\n" in sinks
+
+
+def with_descriptions(distribution, *descriptions):
+    distribution.__dict__["descriptions"] = descriptions
+    return distribution
+
+
+def test_an_undocumented_plugin_fails_the_build(config, monkeypatch):
+    def silent(plugin, loaded):
+        return replace(describe(plugin, loaded), summary="")
+
+    monkeypatch.setattr(plugin_pages, "describe", silent)
+    with pytest.raises(PluginError, match="has no docstring"):
+        plugin_pages.on_files(Files([]), config)
+
+
+def test_all_pages_are_in_the_navigation(config, made):
+    (section,) = [entry["Plugins"] for entry in on_config(config).nav if "Plugins" in entry]
+    found = set()
+    for entry in section:
+        for pages in entry.values():
+            nested = pages if isinstance(pages, list) else [entry]
+            found |= {path for each in nested for path in each.values()}
+    assert {path for path in made if path.startswith("plugins/")} <= found
+
+
+def test_a_navigation_without_a_place_for_them_fails(config):
+    config.nav = [{"Home": "index.md"}]
+    with pytest.raises(PluginError, match="expected a section 'Plugins'"):
+        on_config(config)
+
+
+def test_no_two_pages_are_in_one_place(made):
+    plugins = [name for package in PACKAGES for name in package.plugins]
+    assert len([path for path in made if path.startswith("plugins/")]) == (
+        len(plugins) + len(PACKAGES) + 1
+    )

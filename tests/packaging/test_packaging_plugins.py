@@ -106,16 +106,19 @@ def source_tree(package, folder, *, version=None, requirement=None):
     """A copy of a package's source tree, with another version or another range of despatch."""
     copy = folder / package.folder.name
     shutil.copytree(package.folder, copy, ignore=shutil.ignore_patterns("tests", "__pycache__"))
-    project = copy / "pyproject.toml"
-    text = project.read_text(encoding="utf-8")
     if version is not None:
-        text, count = re.subn(r'(?m)^version = ".*"$', f'version = "{version}"', text)
-        assert count == 1
+        about = copy / "src" / package.import_name / "__about__.py"
+        substitute(about, r'(?m)^__version__ = ".*"$', f'__version__ = "{version}"')
     if requirement is not None:
-        text, count = re.subn(r'(?m)^  "despatch>=.*",$', f'  "{requirement}",', text)
-        assert count == 1
-    project.write_text(text, encoding="utf-8")
+        project = copy / "pyproject.toml"
+        substitute(project, r'(?m)^  "despatch>=.*",$', f'  "{requirement}",')
     return copy
+
+
+def substitute(path, pattern, replacement):
+    text, count = re.subn(pattern, replacement, path.read_text(encoding="utf-8"))
+    assert count == 1
+    path.write_text(text, encoding="utf-8")
 
 
 @pytest.fixture(scope="module")

@@ -11,6 +11,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
+    from despatch.__about__ import __version__
     from despatch.commands import Change, Command, DryRun, Outcome, Refusal, Scheduled, Update
     from despatch.distributions import (
         Constant,
@@ -66,8 +67,6 @@ if TYPE_CHECKING:
     from despatch.run import Run
     from despatch.settings import Settings
     from despatch.value_types import ValueType
-
-    __version__: str
 
 __all__ = [
     "AccountError",
@@ -132,6 +131,7 @@ __all__ = [
 ]
 
 _NAMES: Final = {
+    "despatch.__about__": ("__version__",),
     "despatch.commands": (
         "Change",
         "Command",
@@ -203,12 +203,9 @@ _HOMES: Final = {name: module for module, names in _NAMES.items() for name in na
 if not TYPE_CHECKING:  # a type checker would take a name that is not there for one that is
 
     def __getattr__(name: str) -> Any:
-        if name == "__version__":
-            value = import_module("importlib.metadata").version("despatch")
-        elif name in _HOMES:
-            value = getattr(import_module(_HOMES[name]), name)
-        else:
+        if name not in _HOMES:
             raise AttributeError(f"module 'despatch' has no attribute {name!r}")
+        value = getattr(import_module(_HOMES[name]), name)
         globals()[name] = value
         return value
 

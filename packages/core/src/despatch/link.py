@@ -116,9 +116,14 @@ class IngressState(msgspec.Struct, tag=True, array_like=True):
 
 
 class SinkState(msgspec.Struct, tag=True, array_like=True):
-    """How a sink fares, with the reason where it does not.
+    """How a sink fares.
 
-    `since_ns` is when it came into this state, wall time in nanoseconds since 1970, UTC.
+    Attributes:
+        name: The sink's name.
+        state: `connecting` until it is open for the first time, `healthy` while it takes what it
+            is brought, `retrying` while it does not, `stopped` where it is tried no more.
+        reason: Why it is not well; empty where it is.
+        since_ns: When it came into this state, wall time in nanoseconds since 1970, UTC.
     """
 
     name: str

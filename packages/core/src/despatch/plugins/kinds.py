@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import enum
-from typing import Any
+from typing import Any, ClassVar, get_origin, get_type_hints
 
 from despatch.interfaces import (
     EgressConnector,
@@ -41,6 +41,17 @@ class Kind(enum.StrEnum):
     def interface(self) -> type[Any]:
         """The class that a plugin of this kind is a subclass of; hooks are any `object`."""
         return _INTERFACES[self]
+
+    @property
+    def has_settings(self) -> bool:
+        """Whether a plugin of this kind has a part of the settings file."""
+        return self.interface is not object
+
+    @property
+    def declarations(self) -> tuple[str, ...]:
+        """The class attributes by which a plugin of this kind says what it is."""
+        hints = {} if self.interface is object else get_type_hints(self.interface)
+        return tuple(name for name, hint in hints.items() if get_origin(hint) is ClassVar)
 
 
 _NOUNS = {

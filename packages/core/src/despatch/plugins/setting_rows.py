@@ -1,4 +1,4 @@
-"""A plugin's settings as rows of a table: what its pydantic model and their docstrings say.
+"""Setting rows: what a plugin's pydantic model says of each of its settings, in words.
 
 The help of a setting is its ``Field(description=...)``, or its entry under ``Attributes:`` in the
 docstring of the model or of one that it inherits from.
@@ -7,7 +7,6 @@ docstring of the model or of one that it inherits from.
 from __future__ import annotations
 
 import enum
-import inspect
 import json
 import types
 from collections.abc import Iterator, Mapping, Sequence
@@ -15,19 +14,19 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated, Any, Literal, Union, get_args, get_origin
+from typing import Annotated, Any, Final, Literal, Union, get_args, get_origin
 
-import griffe
-from pydantic import BaseModel, ByteSize, SecretBytes, SecretStr, TypeAdapter
+from pydantic import BaseModel, ByteSize, Secret, SecretBytes, SecretStr, TypeAdapter
 from pydantic.fields import FieldInfo
 from pydantic_core import to_jsonable_python
 
 from despatch.durations import format_duration
+from despatch.plugins.docstrings import read_docstring
 from despatch.templates import Template
 
-__all__ = ["Setting", "UndocumentedError", "settings_of"]
+__all__ = ["Setting", "documented_in", "key_of", "settings_of"]
 
-_WORDS = {
+_WORDS: dict[Any, str] = {
     Any: "anything",
     ByteSize: "bytes",
     Path: "path",
@@ -43,66 +42,79 @@ _WORDS = {
 }
 _BOUNDS = {"ge": "at least", "gt": "more than", "le": "at most", "lt": "less than"}
 _LENGTHS = {"min_length": "at least", "max_length": "at most"}
+_SECRETS: Final = (Secret, SecretStr, SecretBytes)
+_NONE: Final = type(None)
 
 
-class UndocumentedError(Exception):
-    """A setting without a word of help."""
-
-
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Setting:
-    """One setting.
+    """One setting of a plugin.
 
     Attributes:
         key: How a settings file calls it; dotted inside a mapping, with ``[]`` inside a list.
-        type: What it may be, in words.
-        default: What it is where it isn't given; empty where it has to be.
-        help: What it is for.
+        type: What it may be, in words; values as a settings file has them stand in backquotes.
+        default: What it is where it isn't given, likewise; empty where it has to be.
+        help: What it is for; empty where its authors do not say.
+        is_secret: Whether its value is never shown.
+        place: Where it is declared, as ``module.Class.field``.
     """
 
     key: str
     type: str
-    default: str
-    help: str
+    default: str = ""
+    help: str = ""
+    is_secret: bool = False
+    place: str = ""
+
+    @property
+    def is_required(self) -> bool:
+        """Whether it has to be given."""
+        return not self.default
 
 
-def settings_of(model: type[BaseModel], prefix: str = "") -> Iterator[Setting]:
-    """A model's settings, each followed by those of the mapping that it is.
+def settings_of(model: type[BaseModel]) -> Iterator[Setting]:
+    """A model's settings, each followed by those of the mapping that it is."""
+    yield from _settings(model, "", ())
 
-    Raises:
-        UndocumentedError: Neither a description nor a docstring says what a setting is for.
-    """
-    documented = _documented(model)
+
+def _settings(
+    model: type[BaseModel], prefix: str, around: tuple[type[BaseModel], ...]
+) -> Iterator[Setting]:
+    documented = documented_in(model)
     for name, field in model.model_fields.items():
-        key = f"{prefix}{_key(name, field)}"
-        told = field.description or documented.get(name)
-        if not told:
-            raise UndocumentedError(
-                f"{model.__module__}.{model.__qualname__}.{name} is not documented: expected it "
-                "under `Attributes:` in the docstring, or a `Field(description=...)`"
-            )
-        type_ = ", ".join([_type(field.annotation), *_limits(field)])
-        yield Setting(key, type_, _default(field), " ".join(told.split()))
+        key = f"{prefix}{key_of(name, field)}"
+        yield Setting(
+            key,
+            ", ".join([_type(field.annotation), *_limits(field)]),
+            _default(field),
+            " ".join((field.description or documented.get(name, "")).split()),
+            _is_secret(field.annotation),
+            f"{model.__module__}.{model.__qualname__}.{name}",
+        )
         for inner, is_many in _models(field.annotation):
-            yield from settings_of(inner, f"{key}[]." if is_many else f"{key}.")
+            # A model may have itself inside, and the rows would never end.
+            if inner not in (model, *around):
+                inside = f"{key}[]." if is_many else f"{key}."
+                yield from _settings(inner, inside, (model, *around))
 
 
-def _documented(model: type[BaseModel]) -> dict[str, str]:
+def documented_in(model: type[BaseModel]) -> dict[str, str]:
+    """The help of a model's fields that stands in docstrings, by the field's name."""
     found: dict[str, str] = {}
     for cls in reversed(model.__mro__):
-        docstring = griffe.Docstring(inspect.cleandoc(cls.__doc__ or ""))
-        for section in docstring.parse("google"):
-            if isinstance(section, griffe.DocstringSectionAttributes):
-                found |= {each.name: each.description for each in section.value}
+        found |= read_docstring(cls.__doc__).sections.get("Attributes", {})
     return found
 
 
-def _key(name: str, field: FieldInfo) -> str:
+def key_of(name: str, field: FieldInfo) -> str:
+    """What a settings file calls a field."""
     alias = field.validation_alias or field.alias
     return alias if isinstance(alias, str) else name
 
 
 def _type(annotation: Any) -> str:
+    if hasattr(annotation, "__value__"):
+        return _type(annotation.__value__)
     origin, arguments = get_origin(annotation), get_args(annotation)
     if origin is Annotated:
         return _type(arguments[0])
@@ -111,6 +123,8 @@ def _type(annotation: Any) -> str:
     if origin in (Union, types.UnionType):
         # That it may be left out is what the default says.
         return " or ".join(dict.fromkeys(_type(each) for each in arguments if each is not _NONE))
+    if origin is Secret:
+        return f"secret {_type(arguments[0])}"
     if annotation in _WORDS:
         return _WORDS[annotation]
     cls = origin or annotation
@@ -124,9 +138,6 @@ def _type(annotation: Any) -> str:
         inner = [each for each in arguments if each is not Ellipsis]
         return f"list ({_type(inner[0])})" if inner else "list"
     return cls.__name__
-
-
-_NONE = type(None)
 
 
 def _one_of(values: Any) -> str:
@@ -147,17 +158,26 @@ def _limits(field: FieldInfo) -> Iterator[str]:
 def _default(field: FieldInfo) -> str:
     if field.is_required():
         return ""
-    default = field.get_default(call_default_factory=True, validated_data={})
+    if field.default_factory_takes_validated_data:
+        return "as others are"
+    default = field.get_default(call_default_factory=True)
     if default is None:
         return "none"
     if isinstance(default, BaseModel):
         return "as below"
-    if isinstance(default, SecretStr | SecretBytes):
+    if _is_secret(field.annotation):
         return "not shown"
     if isinstance(default, timedelta | ByteSize):
         return f"`{_shown(default)}`"
     annotation: Any = field.annotation
-    return f"`{_shown(TypeAdapter(annotation).dump_python(default, mode='json'))}`"
+    adapter = TypeAdapter(annotation)
+    # A default need not be of the field's type, as `interval: Duration = "90s"` is not.
+    plain = adapter.dump_python(default, mode="json", warnings=False, fallback=_type_name)
+    return f"`{_shown(plain)}`"
+
+
+def _type_name(value: object) -> str:
+    return type(value).__name__
 
 
 def _shown(value: Any) -> str:
@@ -167,6 +187,14 @@ def _shown(value: Any) -> str:
         return value.human_readable(separator=" ")
     plain = to_jsonable_python(value)
     return plain if isinstance(plain, str) and plain else json.dumps(plain)
+
+
+def _is_secret(annotation: Any) -> bool:
+    """Whether a value of this type is a secret, or has one in it that is no row of its own."""
+    cls = get_origin(annotation) or annotation
+    if isinstance(cls, type) and issubclass(cls, _SECRETS):
+        return True
+    return any(_is_secret(each) for each in get_args(annotation))
 
 
 def _models(annotation: Any, is_many: bool = False) -> Iterator[tuple[type[BaseModel], bool]]:

@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-__all__ = ["Mosquitto", "free_port", "place_of", "shared_broker"]
+__all__ = ["Mosquitto", "free_port", "place_of", "shared_broker", "unavailable"]
 
 IMAGE = "eclipse-mosquitto:2"
 MISSING = (

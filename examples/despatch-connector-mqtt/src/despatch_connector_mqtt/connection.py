@@ -121,12 +121,12 @@ class Connection:
             raise
         if not entering.done():
             entering.cancel()
-            self._watching.cancel()
+            self._forget()
             raise self._error(f"the broker did not accept the connection: {self._ended.result()}")
         try:
             entering.result()
         except aiomqtt.MqttError as error:
-            self._watching.cancel()
+            self._forget()
             self._cut()
             reason = getattr(error, "rc", None)
             if isinstance(reason, ReasonCode):
@@ -139,14 +139,13 @@ class Connection:
 
     async def close(self) -> None:
         """Say goodbye where the connection still stands, and let go; may be called again."""
-        if self._entering is None or not self._entering.done():
+        if self._watching is None or self._entering is None or not self._entering.done():
             return
         if not self._ended.done():
             self._paho.disconnect()
             await asyncio.wait({self._ended}, timeout=_CLOSING_S)
         self._cut()
-        if self._watching is not None:
-            await asyncio.wait({self._watching}, timeout=_CLOSING_S)
+        await asyncio.wait({self._watching}, timeout=_CLOSING_S)
 
     async def publish(self, messages: Iterable[Message]) -> dict[int, str]:
         """Publish with QoS 1, as many at once as the broker takes; see `Publisher.publish`."""
@@ -275,8 +274,13 @@ class Connection:
     def _abandon(self, entering: asyncio.Future[Any]) -> None:
         self._cut()
         if entering.cancelled() or entering.exception() is not None:
-            assert self._watching is not None
+            self._forget()
+
+    def _forget(self) -> None:
+        """There is no connection to watch, or to say goodbye to."""
+        if self._watching is not None:
             self._watching.cancel()
+            self._watching = None
 
     def _cut(self) -> None:
         """End the connection whatever the broker does; paho then closes the socket."""

@@ -3,6 +3,7 @@ from __future__ import annotations
 import uuid
 
 import pytest
+
 from brokers import Mosquitto, shared_broker
 from listeners import Stranger
 

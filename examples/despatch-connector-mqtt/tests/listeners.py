@@ -6,11 +6,12 @@ import queue
 import time
 import uuid
 
-from brokers import place_of
 from paho.mqtt.client import CallbackAPIVersion, Client, MQTTv5
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.subscribeoptions import SubscribeOptions
+
+from brokers import place_of
 
 __all__ = ["Stranger", "user_properties"]
 

@@ -5,13 +5,13 @@ import socket
 import threading
 
 import pytest
+
 from batches import batch_of, event
 from brokers import Mosquitto, free_port
-from listeners import Stranger, user_properties
-from scripted import ScriptedBroker
-
 from despatch_connector_mqtt import MqttEgress, MqttEgressSettings
 from despatch_connector_mqtt.publishing import RefusedError
+from listeners import Stranger, user_properties
+from scripted import ScriptedBroker
 
 
 def egress_to(url, **settings):

@@ -6,12 +6,12 @@ import logging
 from pathlib import Path
 
 import pytest
-from brokers import Mosquitto
 from despatch.commands import Change, Refusal, Update
-from listeners import Stranger
 
+from brokers import Mosquitto
 from despatch_connector_mqtt import MqttIngress, MqttIngressSettings
 from despatch_connector_mqtt.publishing import RefusedError
+from listeners import Stranger
 
 CHANGE = Change(updates=(Update("lathe.capacity", 1, 3),), sim_time=2.5, source="mqtt", id="c-1")
 
@@ -173,6 +173,32 @@ def test_acknowledgements_go_out_in_the_order_of_the_messages(ingress, stranger,
     in_session(ingress, first)
     # The first was not acknowledged, so none of those behind it may be.
     assert values_of(in_session(ingress, lambda commands: taken(commands, 3))) == [0, 1, 2]
+
+
+def test_closing_waits_until_the_broker_has_read_all_acknowledgements(broker):
+    async def close_and_open(ingress):
+        await ingress.close()
+        await ingress.open()
+
+    async def work(stranger):
+        ingress = ingress_from(broker.url, "t")
+        commands = await opened(ingress)
+        await publish(stranger, *(("t", command(n)) for n in range(20)))
+        brought = await taken(commands, 20)
+        # A broker that is slow finds a new connection before it has read all of the old one.
+        broker.pause()
+        for each in brought:
+            await ingress.acknowledge(each, CHANGE)
+        reopening = asyncio.ensure_future(close_and_open(ingress))
+        await asyncio.sleep(0.1)
+        broker.resume()
+        await reopening
+        await publish(stranger, ("t", command(99)))
+        assert values_of(await taken(ingress.commands(), 1)) == [99]
+        await ingress.close()
+
+    with Stranger(broker.url) as stranger:
+        asyncio.run(work(stranger))
 
 
 def test_no_more_wait_for_their_outcome_than_was_said(broker_url, stranger, topic, client_id):

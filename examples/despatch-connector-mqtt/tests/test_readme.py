@@ -12,6 +12,7 @@ import sys
 from pathlib import Path
 
 import pytest
+
 from brokers import Mosquitto, unavailable
 
 README = Path(__file__).parents[1] / "README.md"

@@ -31,6 +31,7 @@ __all__ = ["Connection", "Limits"]
 _T = TypeVar("_T")
 
 _CLOSING_S: Final = 1.0
+_NOBODYS_FILTER: Final = "despatch/nobody-subscribes-to-this"
 _PROTOCOL_ERROR: Final = 0x82
 _KEEPALIVE_TIMEOUT: Final = 0x8D
 
@@ -99,6 +100,7 @@ class Connection:
         self._incoming: asyncio.Queue[MQTTMessage] = asyncio.Queue()
         self._ended: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         self._entering: asyncio.Future[Any] | None = None
+        self._has_acknowledged = False
         self._watching: asyncio.Future[None] | None = None
 
     async def open(self) -> None:
@@ -139,11 +141,14 @@ class Connection:
 
     async def close(self) -> None:
         """Say goodbye where the connection still stands, and let go; may be called again."""
-        if self._watching is None or self._entering is None or not self._entering.done():
+        if self._client is None or self._watching is None or not self._is_entered():
             return
         if not self._ended.done():
-            self._paho.disconnect()
-            await asyncio.wait({self._ended}, timeout=_CLOSING_S)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(_CLOSING_S):
+                    await self._settle(self._client)
+                    self._paho.disconnect()
+                    await asyncio.wait({self._ended})
         self._cut()
         await asyncio.wait({self._watching}, timeout=_CLOSING_S)
 
@@ -177,6 +182,16 @@ class Connection:
             self._check()
             yield await self._or_end(self._incoming.get())
 
+    async def _settle(self, client: aiomqtt.Client) -> None:
+        """Wait until the broker has read what was acknowledged.
+
+        It reads packet by packet, and from a new connection first where it likes: what it has not
+        read of the old one by then is brought again. What it has answered came after those.
+        """
+        if self._has_acknowledged:
+            with contextlib.suppress(aiomqtt.MqttError, ConnectionError):
+                await self._or_end(client.unsubscribe(_NOBODYS_FILTER))
+
     def acknowledge(self, message: MQTTMessage) -> None:
         """Send the PUBACK of a message that came with QoS 1.
 
@@ -184,6 +199,7 @@ class Connection:
             ConnectionError: The connection has ended; the message comes again in the next one.
         """
         self._check()
+        self._has_acknowledged = True
         self._paho.ack(message.mid, message.qos)
 
     async def _make_client(self) -> aiomqtt.Client:
@@ -275,6 +291,9 @@ class Connection:
         self._cut()
         if entering.cancelled() or entering.exception() is not None:
             self._forget()
+
+    def _is_entered(self) -> bool:
+        return self._entering is not None and self._entering.done()
 
     def _forget(self) -> None:
         """There is no connection to watch, or to say goodbye to."""

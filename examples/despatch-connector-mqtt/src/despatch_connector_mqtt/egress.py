@@ -36,6 +36,7 @@ class MqttEgress(EgressConnector):
 
     async def open(self) -> None:
         """Connect to the broker."""
+        await self.close()
         self._connection = Connection(self.settings, client_id=self.settings.client_id)
         await self._connection.open()
         if self.settings.retain and not self._connection.limits.retains:

@@ -65,6 +65,7 @@ class MqttIngress(IngressConnector):
 
     async def open(self) -> None:
         """Connect to the session, or begin one, and subscribe."""
+        await self.close()
         properties = Properties(PacketTypes.CONNECT)
         properties.SessionExpiryInterval = int(self.settings.session_expiry.total_seconds())
         properties.ReceiveMaximum = self.settings.receive_maximum

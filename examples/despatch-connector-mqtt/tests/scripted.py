@@ -51,13 +51,19 @@ class ScriptedBroker:
                 length = int.from_bytes(body[:2], "big")
                 self.published.append(body[2 : 2 + length].decode())
                 mid = body[2 + length : 4 + length]
-                said = b"\x1f" + len(text).to_bytes(2, "big") + text.encode() if text else b""
-                connection.sendall(packet(PUBACK, mid + bytes([code, len(said)]) + said))
+                connection.sendall(packet(PUBACK, mid + bytes([code]) + reason_string(text)))
             if self._goodbye is not None:
-                connection.sendall(packet(DISCONNECT, bytes([self._goodbye, 0])))
+                said = bytes([self._goodbye]) + reason_string("by hand")
+                connection.sendall(packet(DISCONNECT, said))
             # Until the client has closed.
             while stream.read(1):
                 pass
+
+
+def reason_string(text):
+    """The properties of a packet: a reason string, or none."""
+    said = b"\x1f" + len(text).to_bytes(2, "big") + text.encode() if text else b""
+    return bytes([len(said)]) + said
 
 
 def packet(kind, body):

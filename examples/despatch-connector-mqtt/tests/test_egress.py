@@ -148,7 +148,10 @@ def test_a_refusal_that_may_pass_raises_and_no_more_is_sent(code):
 def test_what_a_broker_says_when_it_ends_the_connection_is_told():
     with ScriptedBroker(goodbye=0x8E) as broker:
         egress = egress_to(broker.url, topic="t")
-        with pytest.raises(ConnectionError, match=r"ended the connection: Session taken over"):
+        with pytest.raises(
+            ConnectionError,
+            match=r"ended the connection: Session taken over \(reason code 0x8e\): by hand",
+        ):
             deliver(egress, batch_of(egress, [event(0)]))
 
 

@@ -40,3 +40,9 @@ class TestRedisIngress(IngressConformance):
         assert port is not None
         with redis.Redis.from_url(redis_url) as client:
             yield Stream(client, port)
+
+    @pytest.fixture
+    def secret_settings(self, source: CommandSource) -> Mapping[str, Any]:
+        """The server has no password, and says so to who gives one."""
+        url = f"redis://someone:a-password@127.0.0.1:{source.port}/0"
+        return {**source.settings(source.port), "url": url}

@@ -4,8 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
+import traceback
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
 
 from despatch.commands import Command
+from despatch.interfaces import IngressConnector
 from despatch.testing.conformance import applies_if
 from despatch.testing.ingress.messages import (
     levels,
@@ -15,6 +22,7 @@ from despatch.testing.ingress.reading import DONE
 from despatch.testing.ingress.source import CommandSource
 from despatch.testing.ingress.suite import IngressSuite, MakeIngress
 from despatch.testing.loops import LoopWatch
+from despatch.testing.secrecy import secrets_shown
 
 __all__ = ["LivingTests"]
 
@@ -144,3 +152,66 @@ class LivingTests(IngressSuite):
 
         found = self.wait_for(work())
         assert self.in_order(levels(found)) == [1, 2, 3] * self.keeps_messages
+
+    def test_no_secret_is_in_an_error_or_a_log(
+        self,
+        plugin_class: Any,
+        secret_settings: Mapping[str, Any],
+        simulation: str,
+        caplog: pytest.LogCaptureFixture,
+        capfd: pytest.CaptureFixture[str],
+    ) -> None:
+        """What goes wrong is told without the secrets that it went wrong with.
+
+        If it fails: the message shows what was said, with asterisks for the secret. Do not put
+        settings, URLs or whole requests into errors; and look at what your client library logs.
+        """
+        settings = plugin_class.Settings.model_validate(secret_settings)
+        ingress: IngressConnector = plugin_class(settings, simulation=simulation)
+        said = [repr(ingress), str(ingress)]
+
+        async def work() -> None:
+            try:
+                async with asyncio.timeout(self.patience_s):
+                    await ingress.open()
+            except Exception as error:
+                said.append("".join(traceback.format_exception(error)))
+            await ingress.close()
+
+        with caplog.at_level(logging.DEBUG):
+            self.wait_for(work())
+        shown = secrets_shown(settings, "\n".join([*said, caplog.text, *capfd.readouterr()]))
+        assert not shown, shown
+
+    @applies_if("is_networked")
+    def test_a_source_that_is_out_of_reach_is_an_error_when_it_is_opened(
+        self,
+        plugin_class: Any,
+        source: CommandSource,
+        port_of_nobody: int,
+        simulation: str,
+    ) -> None:
+        """`open` raises where nobody listens; the core shows the reason, and tries again.
+
+        If it fails: connect in `open`, and wait until the server has answered. A client library
+        that connects by itself in the background has to be asked whether it has.
+        """
+        settings = plugin_class.Settings.model_validate(source.settings(port_of_nobody))
+        ingress: IngressConnector = plugin_class(settings, simulation=simulation)
+
+        async def work() -> list[str]:
+            said = []
+            for method in (ingress.open, ingress.check):
+                limit = asyncio.timeout(self.patience_s)
+                try:
+                    async with limit:
+                        await method()
+                except Exception as error:
+                    assert not limit.expired(), f"no error within {self.patience_s:g} s"
+                    said.append(str(error))
+                await ingress.close()
+            return said
+
+        said = self.wait_for(work())
+        assert len(said) == 2, "no error from `open`, or from `check`"
+        assert all(said), "an error without words"

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import uuid
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
 from typing import Any, ClassVar, TypeAlias, TypeVar
 
 import pytest
@@ -16,6 +17,7 @@ from despatch.testing.declared import Declared
 from despatch.testing.ingress.reading import Reading
 from despatch.testing.ingress.source import CommandSource
 from despatch.testing.loops import run_to_end
+from despatch.testing.secrecy import with_secrets
 
 __all__ = ["IngressSuite", "MakeIngress"]
 
@@ -46,6 +48,8 @@ class IngressSuite(Conformance):
         acknowledges: What was acknowledged does not come again.
         notices_silence: A connection over which nothing comes any more, without a word, is
             noticed in the end, such as by a heartbeat.
+        brings_backlog: As the connector's class says; not set by the author.
+        uses_serializer: Likewise.
         patience_s: How long the tests wait for what has to come, in wall seconds.
     """
 
@@ -73,6 +77,20 @@ class IngressSuite(Conformance):
     def settings(self, source: CommandSource) -> Mapping[str, Any]:
         """What the author's source says."""
         return source.settings(source.port)
+
+    @pytest.fixture
+    def port_of_nobody(self) -> Iterator[int]:
+        """A port of the loopback interface at which nobody listens."""
+        with socket.socket() as holder:
+            holder.bind(("127.0.0.1", 0))
+            yield holder.getsockname()[1]
+
+    @pytest.fixture
+    def secret_settings(
+        self, plugin_class: Any, source: CommandSource, port_of_nobody: int
+    ) -> Mapping[str, Any]:
+        """Settings with secrets, by which no source is reached."""
+        return with_secrets(plugin_class.Settings, source.settings(port_of_nobody))
 
     @pytest.fixture
     def simulation(self) -> str:

@@ -149,7 +149,7 @@ class BringingTests(IngressSuite):
                 if self.brings_backlog:
                     found = await reading.backlog()
                 else:
-                    found = await reading.take(len(sent))
+                    found = await reading.take_and_acknowledge(len(sent))
                 if self.is_live:
                     await self.send(source, setting(301))
                     found += await reading.until(has_level(301))

@@ -262,11 +262,40 @@ def test_opening_can_be_cancelled_and_leaves_nothing_behind(broker):
         with pytest.raises(TimeoutError):
             await asyncio.wait_for(egress.open(), 0.2)
         await egress.close()
+        assert asyncio.all_tasks() == {asyncio.current_task()}
         broker.resume()
         await egress.open()
         await egress.close()
 
     asyncio.run(work())
+
+
+def test_opening_can_be_cancelled_while_a_thread_still_connects(monkeypatch, broker_url):
+    connecting, going_on = threading.Event(), threading.Event()
+    connect = socket.create_connection
+
+    def slow(*arguments, **more):
+        connecting.set()
+        assert going_on.wait(30)
+        opened.append(connect(*arguments, **more))
+        return opened[0]
+
+    async def work():
+        egress = egress_to(broker_url, topic="t")
+        opening = asyncio.ensure_future(egress.open())
+        await asyncio.to_thread(connecting.wait, 30)
+        opening.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await opening
+        await egress.close()
+        assert asyncio.all_tasks() == {asyncio.current_task()}
+        going_on.set()
+
+    opened = []
+    monkeypatch.setattr(socket, "create_connection", slow)
+    # Waits for the thread.
+    asyncio.run(work())
+    assert opened[0].fileno() == -1
 
 
 def test_a_broker_that_does_not_answer_is_given_up(broker):
@@ -284,7 +313,7 @@ def test_a_broker_that_is_not_there_is_named():
 
 
 def test_a_broker_that_closes_without_a_word_is_not_waited_for(rude_server):
-    with pytest.raises(ConnectionError, match="did not accept the connection"):
+    with pytest.raises(ConnectionError, match="accepts no connection"):
         deliver(egress_to(rude_server, connect_timeout="1h"))
 
 

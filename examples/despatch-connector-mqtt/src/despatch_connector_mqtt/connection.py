@@ -99,9 +99,10 @@ class Connection:
         self._client: aiomqtt.Client | None = None
         self._incoming: asyncio.Queue[MQTTMessage] = asyncio.Queue()
         self._ended: asyncio.Future[str] = asyncio.get_running_loop().create_future()
-        self._entering: asyncio.Future[Any] | None = None
+        self._tasks: set[asyncio.Future[Any]] = set()
+        self._is_open = False
+        self._is_given_up = False
         self._has_acknowledged = False
-        self._watching: asyncio.Future[None] | None = None
 
     async def open(self) -> None:
         """Connect, and wait for the broker's word.
@@ -112,45 +113,41 @@ class Connection:
         """
         self._client = client = await self._make_client()
         self._listen(client)
-        self._watching = asyncio.ensure_future(self._watch(client))
-        # paho connects in a thread, which cannot be cancelled. So it is left to end by itself, and
-        # what it has opened by then is cut.
-        self._entering = entering = asyncio.ensure_future(client.__aenter__())
+        entering = asyncio.ensure_future(client.__aenter__())
+        self._tasks = {entering, asyncio.ensure_future(self._watch(client))}
         try:
             await self._wait_for(entering)
-        except asyncio.CancelledError:
-            entering.add_done_callback(self._abandon)
-            raise
-        if not entering.done():
-            entering.cancel()
-            self._forget()
-            raise self._error(f"the broker did not accept the connection: {self._ended.result()}")
-        try:
+            if not entering.done():
+                raise self._error(f"the broker accepts no connection: {self._ended.result()}")
             entering.result()
+            self._is_open = True
         except aiomqtt.MqttError as error:
-            self._forget()
-            self._cut()
             reason = getattr(error, "rc", None)
             if isinstance(reason, ReasonCode):
                 raise RefusedError(
                     f"{self._broker.url}: connection refused: {reason_text(reason, None)}"
                 ) from error
             raise self._error(str(error)) from error
+        finally:
+            if not self._is_open:
+                self._give_up()
         if self.limits.maximum_qos < 1:
             raise RefusedError(f"{self._broker.url}: the broker has QoS 0 only, and 1 is needed")
 
     async def close(self) -> None:
         """Say goodbye where the connection still stands, and let go; may be called again."""
-        if self._client is None or self._watching is None or not self._is_entered():
+        if self._client is None:
             return
-        if not self._ended.done():
+        if self._is_open and not self._ended.done():
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(_CLOSING_S):
                     await self._settle(self._client)
                     self._paho.disconnect()
                     await asyncio.wait({self._ended})
-        self._cut()
-        await asyncio.wait({self._watching}, timeout=_CLOSING_S)
+        self._give_up()
+        if self._paho.socket() is not None:
+            await asyncio.wait({self._ended}, timeout=_CLOSING_S)
+        await asyncio.wait(self._tasks, timeout=_CLOSING_S)
 
     async def publish(self, messages: Iterable[Message]) -> dict[int, str]:
         """Publish with QoS 1, as many at once as the broker takes; see `Publisher.publish`."""
@@ -228,8 +225,16 @@ class Connection:
         paho.manual_ack_set(True)
         paho.on_message = lambda client, userdata, message: self._incoming.put_nowait(message)
         self._publisher = Publisher(paho, self._check)
+        opened: Any = paho.on_socket_open
         connected: Any = paho.on_connect
         disconnected: Any = paho.on_disconnect
+
+        def on_socket_open(client: Client, userdata: Any, sock: Any) -> None:
+            # paho connects in a thread, which nobody can cancel.
+            if self._is_given_up:
+                sock.close()
+                raise ConnectionAbortedError("given up before it was connected")
+            opened(client, userdata, sock)
 
         def on_connect(
             client: Client,
@@ -251,6 +256,7 @@ class Connection:
             disconnected(client, userdata, flags, reason, properties)
             self._end(_why_it_ended(flags, reason, properties, self._client_id))
 
+        paho.on_socket_open = on_socket_open
         paho.on_connect = on_connect
         paho.on_disconnect = on_disconnect
 
@@ -287,22 +293,12 @@ class Connection:
         finally:
             task.cancel()
 
-    def _abandon(self, entering: asyncio.Future[Any]) -> None:
-        self._cut()
-        if entering.cancelled() or entering.exception() is not None:
-            self._forget()
-
-    def _is_entered(self) -> bool:
-        return self._entering is not None and self._entering.done()
-
-    def _forget(self) -> None:
-        """There is no connection to watch, or to say goodbye to."""
-        if self._watching is not None:
-            self._watching.cancel()
-            self._watching = None
-
-    def _cut(self) -> None:
-        """End the connection whatever the broker does; paho then closes the socket."""
+    def _give_up(self) -> None:
+        """End what there is of the connection, whatever the broker does."""
+        self._is_given_up = True
+        for task in self._tasks if not self._is_open else ():
+            task.cancel()
+        # paho finds the end of the stream, and closes the socket.
         if isinstance(sock := self._paho.socket(), socket.socket):
             with contextlib.suppress(OSError):
                 sock.shutdown(socket.SHUT_RDWR)

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import queue
-import time
-import uuid
+import threading
 
 from paho.mqtt.client import CallbackAPIVersion, Client, MQTTv5
 from paho.mqtt.packettypes import PacketTypes
@@ -19,17 +18,29 @@ WITHIN_S = 30.0
 
 
 class Stranger:
-    """A client that is connected, and hears what it has subscribed to."""
+    """A client that is connected, and hears what it has subscribed to.
 
-    def __init__(self, url, *, username=None, password=None):
+    With a `session` it hears also what came since another one of this session was there.
+    """
+
+    def __init__(self, url, *, username=None, password=None, session=None):
         self._heard = queue.Queue()
         self._subscribed = queue.Queue()
-        self._client = Client(CallbackAPIVersion.VERSION2, protocol=MQTTv5)
+        self._gone = threading.Event()
+        self._client = Client(
+            CallbackAPIVersion.VERSION2,
+            protocol=MQTTv5,
+            client_id=session,
+            reconnect_on_failure=False,
+        )
+        self._client.on_disconnect = lambda *args: self._gone.set()
         self._client.max_inflight_messages_set(0)
         self._client.username_pw_set(username, password)
         self._client.on_message = lambda client, userdata, message: self._heard.put(message)
         self._client.on_subscribe = lambda *args: self._subscribed.put(args)
-        self._client.connect(*place_of(url), clean_start=True)
+        properties = Properties(PacketTypes.CONNECT)
+        properties.SessionExpiryInterval = 3600 if session else 0
+        self._client.connect(*place_of(url), clean_start=session is None, properties=properties)
         self._client.loop_start()
 
     def listen(self, topic_filter):
@@ -51,22 +62,14 @@ class Stranger:
         """The next messages, once there are so many."""
         return [self._heard.get(timeout=WITHIN_S) for _ in range(count)]
 
-    def heard_so_far(self, topic_filter_of_mine="#"):
-        """All that was published until now: a mark of one's own comes after it."""
-        mark = uuid.uuid4().hex
-        self.publish(self.mark_topic, mark)
-        messages = []
-        deadline = time.monotonic() + WITHIN_S
-        while True:
-            message = self._heard.get(timeout=max(0.0, deadline - time.monotonic()))
-            if message.payload == mark.encode():
-                return messages
-            messages.append(message)
-
-    mark_topic = ""
+    def rest(self):
+        """What was heard before it was closed, and not asked for."""
+        return [self._heard.get() for _ in range(self._heard.qsize())]
 
     def close(self):
         self._client.disconnect()
+        # Its thread may otherwise end before it has closed the socket.
+        self._gone.wait(WITHIN_S)
         self._client.loop_stop()
 
     def __enter__(self):

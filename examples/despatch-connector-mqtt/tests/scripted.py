@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import select
 import socket
 import threading
 
@@ -12,6 +13,10 @@ CONNECT, CONNACK, PUBLISH, PUBACK, DISCONNECT = 0x10, 0x20, 0x30, 0x40, 0xE0
 
 class ScriptedBroker:
     """Accepts one client, and answers its messages with reason codes.
+
+    Attributes:
+        published: The topics of the messages that it has answered.
+        was_overrun: Whether another message came before it had answered one.
 
     Args:
         connack: The properties of the CONNACK.
@@ -24,6 +29,7 @@ class ScriptedBroker:
         self._answers = answers
         self._goodbye = goodbye
         self.published = []
+        self.was_overrun = False
 
     @property
     def url(self):
@@ -41,12 +47,13 @@ class ScriptedBroker:
 
     def _serve(self):
         connection, _ = self._listener.accept()
-        with connection, connection.makefile("rb") as stream:
+        with connection, connection.makefile("rb", buffering=0) as stream:
             assert read_packet(stream)[0] == CONNECT
             connection.sendall(packet(CONNACK, bytes([0, 0, len(self._connack)]) + self._connack))
             for answer in self._answers:
                 kind, body = read_packet(stream)
                 assert kind & 0xF0 == PUBLISH
+                self.was_overrun |= bool(select.select([connection], [], [], 0.05)[0])
                 code, text = answer if isinstance(answer, tuple) else (answer, "")
                 length = int.from_bytes(body[:2], "big")
                 self.published.append(body[2 : 2 + length].decode())
@@ -79,4 +86,8 @@ def read_packet(stream):
         length |= (byte & 0x7F) << shift
         shift += 7
         if byte < 0x80:
-            return kind, stream.read(length)
+            break
+    body = b""
+    while len(body) < length:
+        body += stream.read(length - len(body))
+    return kind, body

@@ -113,13 +113,13 @@ def test_a_limit_that_the_broker_does_not_tell_is_a_setting():
         assert [each.payload for each in stranger.heard(2)] == [b"a", b"a"]
 
 
-def test_no_more_are_on_their_way_than_the_broker_takes():
-    # A broker ends the connection of a client that sends more.
-    with Mosquitto("max_inflight_messages 3") as broker, Stranger(broker.url) as stranger:
-        stranger.listen("topic")
-        egress = egress_to(broker.url, topic="topic")
-        deliver(egress, batch_of(egress, [event(seq) for seq in range(200)]))
-        assert len(stranger.heard(200)) == 200
+@pytest.mark.parametrize(("maximum", "is_overrun"), [(1, False), (2, True)])
+def test_no_more_are_on_their_way_than_the_broker_takes(maximum, is_overrun):
+    with ScriptedBroker(connack=b"\x21\x00" + bytes([maximum]), answers=[0x00] * 5) as broker:
+        egress = egress_to(broker.url, topic="{key}")
+        deliver(egress, batch_of(egress, [event(seq, f"k{seq}") for seq in range(5)]))
+    assert broker.published == ["k0", "k1", "k2", "k3", "k4"]
+    assert broker.was_overrun == is_overrun
 
 
 def test_what_another_attempt_would_be_told_again_is_rejected_alone():

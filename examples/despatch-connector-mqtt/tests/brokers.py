@@ -66,7 +66,7 @@ class Mosquitto:
                 start_new_session=True,
             )
         deadline = time.monotonic() + READY_WITHIN_S
-        while not answers(self.port):
+        while not listens(self.port):
             if self._process.poll() is not None or time.monotonic() > deadline:
                 raise AssertionError(f"mosquitto did not come up: {log.read_text()[-2000:]}")
             time.sleep(0.02)
@@ -87,10 +87,17 @@ class Mosquitto:
         self._process.send_signal(signal.SIGCONT)
 
     def __enter__(self):
-        self.start()
+        try:
+            self.start()
+        except BaseException:
+            self.close()
+            raise
         return self
 
     def __exit__(self, *exc_info: object) -> None:
+        self.close()
+
+    def close(self) -> None:
         if self._process is not None:
             self.kill()
         self._folder.cleanup()
@@ -120,7 +127,9 @@ def container():
     port = free_port()
     options = "\n".join(["listener 1883", "allow_anonymous true", *UNLIMITED])
     run = ["docker", "run", "--rm", "--detach", "--publish", f"127.0.0.1:{port}:1883"]
-    script = f"echo '{options}' > /tmp/m.conf && exec mosquitto -c /tmp/m.conf"
+    script = (
+        f"echo '{options}' > /mosquitto/despatch.conf && exec mosquitto -c /mosquitto/despatch.conf"
+    )
     started = subprocess.run(
         [*run, IMAGE, "sh", "-c", script], check=True, capture_output=True, text=True
     )
@@ -145,6 +154,15 @@ def unavailable(reason: str):
     if os.environ.get("DESPATCH_REQUIRE_SERVICES") == "1":
         pytest.fail(reason, pytrace=False)
     pytest.skip(reason)
+
+
+def listens(port: int) -> bool:
+    """Whether a process listens, with TLS or without."""
+    try:
+        socket.create_connection(("127.0.0.1", port), timeout=1.0).close()
+    except OSError:
+        return False
+    return True
 
 
 def answers(port: int) -> bool:

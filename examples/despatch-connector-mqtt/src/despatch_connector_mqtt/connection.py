@@ -12,9 +12,7 @@ import asyncio
 import contextlib
 import logging
 import socket
-import ssl
 from collections.abc import AsyncIterator, Coroutine, Iterable
-from dataclasses import dataclass
 from typing import Any, Final, TypeVar
 
 import aiomqtt
@@ -23,10 +21,11 @@ from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
+from despatch_connector_mqtt.limits import Limits
 from despatch_connector_mqtt.publishing import Message, Publisher, RefusedError, reason_text
 from despatch_connector_mqtt.settings import BrokerSettings
 
-__all__ = ["Connection", "Limits"]
+__all__ = ["Connection"]
 
 _T = TypeVar("_T")
 
@@ -38,36 +37,6 @@ _KEEPALIVE_TIMEOUT: Final = 0x8D
 # What the client libraries log as errors is also raised.
 _LOGGER = logging.getLogger("despatch_connector_mqtt.client")
 _LOGGER.setLevel(logging.CRITICAL)
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """What a broker said of itself when it accepted the connection.
-
-    Attributes:
-        receive_maximum: How many messages it takes before it has confirmed the first of them.
-        packet_bytes: How large a packet may be; None where it names no limit.
-        maximum_qos: The highest quality of service that it gives.
-        retains: Whether it keeps retained messages.
-        has_session: Whether it remembers a session of this client.
-    """
-
-    receive_maximum: int = 65535
-    packet_bytes: int | None = None
-    maximum_qos: int = 2
-    retains: bool = True
-    has_session: bool = False
-
-    @classmethod
-    def read(cls, flags: ConnectFlags, properties: Properties | None) -> Limits:
-        """Read them from a CONNACK; what is not said has the standard's default."""
-        return cls(
-            receive_maximum=getattr(properties, "ReceiveMaximum", 65535),
-            packet_bytes=getattr(properties, "MaximumPacketSize", None),
-            maximum_qos=getattr(properties, "MaximumQoS", 2),
-            retains=bool(getattr(properties, "RetainAvailable", 1)),
-            has_session=flags.session_present,
-        )
 
 
 class Connection:
@@ -214,7 +183,7 @@ class Connection:
             timeout=self._broker.connect_timeout.total_seconds(),
             max_inflight_messages=0,  # no limit: the publisher has the broker's own
             # Reads files.
-            tls_context=await asyncio.to_thread(_tls_context, self._broker),
+            tls_context=await asyncio.to_thread(self._broker.tls_context),
             logger=_LOGGER,
         )
 
@@ -325,16 +294,3 @@ def _why_it_ended(
     # Mosquitto says no word to a client whose session is taken over.
     hint = f"; if it always is, another client may have the client_id {client_id!r}"
     return f"the connection is lost{hint if client_id else ''}"
-
-
-def _tls_context(broker: BrokerSettings) -> ssl.SSLContext | None:
-    if not broker.is_encrypted:
-        return None
-    tls = broker.tls
-    context = ssl.create_default_context(cafile=tls.ca)
-    if tls.certificate is not None:
-        password = tls.key_password
-        context.load_cert_chain(
-            tls.certificate, tls.key, None if password is None else password.get_secret_value()
-        )
-    return context

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated
@@ -137,6 +138,20 @@ class BrokerSettings(BaseModel):
     def port(self) -> int:
         """The broker's port."""
         return urlsplit(self.url).port or (8883 if self.is_encrypted else 1883)
+
+    def tls_context(self) -> ssl.SSLContext | None:
+        """What TLS is made with; None where it is not spoken. It reads files."""
+        if not self.is_encrypted:
+            return None
+        context = ssl.create_default_context(cafile=self.tls.ca)
+        if self.tls.certificate is not None:
+            password = self.tls.key_password
+            context.load_cert_chain(
+                self.tls.certificate,
+                self.tls.key,
+                None if password is None else password.get_secret_value(),
+            )
+        return context
 
 
 class MqttEgressSettings(BrokerSettings):

@@ -46,6 +46,8 @@ _UNTOLD = frozenset(
     | {"__init_subclass__", "__slots__", "__str__", "model_config"}
     | {"__get_pydantic_core_schema__", "__get_pydantic_json_schema__"}
 )
+_KINDS = ("async", "classmethod", "staticmethod")
+_OF_INSTANCE = {"instance-attribute"}
 
 
 def modules(package: Package) -> dict[str, tuple[str, ...] | None]:
@@ -72,7 +74,7 @@ def surface(package: Package) -> list[str]:
             lines.append(f"{path} is {told[home]}")
         else:
             told[home] = path
-            lines.extend(_lines(path, thing, homes))
+            lines.extend(_lines(path, _itself(thing), homes))
     return lines
 
 
@@ -97,14 +99,14 @@ def difference(package: Package) -> str:
     advice = f"`make surface` records it anew, and packages/{package.folder.name}/changes/ says it"
     if gone:
         advice = (
-            "what is removed or changed may break who uses it: docs/policy.md says what that takes; "
-            f"if it is to be, {advice}"
+            "what is removed or changed may break who uses it, and docs/policy.md says what that "
+            f"takes; if it is to be, {advice}"
         )
     return "\n".join([f"the surface of {package.name} is not as recorded:", *changes, advice])
 
 
 def breakages(package: Package, ref: str) -> list[str]:
-    """What of a package's surface at a git reference is not there any more, or not alike, in words."""
+    """What of a package's surface at a git reference is gone, or is no longer alike, in words."""
     source = str(package.source.parent.relative_to(ROOT))
     old = griffe.load_git(
         package.import_name, ref=ref, repo=ROOT, search_paths=[source], allow_inspection=False
@@ -145,37 +147,40 @@ def _public(
                 continue  # it was not there then
             raise
         for name in sorted(chosen or map(str, module.exports or ())):
-            member = module[name]
-            found.members[f"{path}.{name}"] = member.final_target if member.is_alias else member
+            found.members[f"{path}.{name}"] = _itself(module[name])
     return found
 
 
-def _lines(path: str, thing: griffe.Object | griffe.Alias, public: set[str]) -> Iterator[str]:
-    if thing.is_class:
-        yield f"{path}{_bases(thing, public)}"
-        for name, member in sorted(thing.all_members.items()):
-            if _is_told(name, member):
-                target = member.final_target if member.is_alias else member
-                yield from _lines(f"{path}.{name}", target, public)
-    elif thing.is_function:
-        kinds = [each for each in ("async", "classmethod", "staticmethod") if each in thing.labels]
-        yield " ".join([*kinds, f"{path}{_plain(thing.signature(name='_')[1:])}"])
-    else:
-        annotation = f": {thing.annotation}" if thing.annotation else ""
-        yield _plain(f"{path}{annotation}{_value(thing)}")
+def _itself(member: griffe.Object | griffe.Alias) -> griffe.Object:
+    return member.final_target if isinstance(member, griffe.Alias) else member
 
 
-def _value(attribute: griffe.Object | griffe.Alias) -> str:
+def _lines(path: str, thing: griffe.Object, public: set[str]) -> Iterator[str]:
+    match thing:
+        case griffe.Class():
+            yield f"{path}{_bases(thing, public)}"
+            for name, member in sorted(thing.all_members.items()):
+                if _is_told(name, member):
+                    yield from _lines(f"{path}.{name}", _itself(member), public)
+        case griffe.Function():
+            kinds = [each for each in _KINDS if each in thing.labels]
+            yield " ".join([*kinds, path]) + _plain(thing.signature(name="_")[1:])
+        case griffe.Attribute():
+            annotation = f": {thing.annotation}" if thing.annotation else ""
+            yield _plain(f"{path}{annotation}{_value(thing)}")
+        case _:
+            raise TypeError(f"{path} is a {thing.kind.value}, which is nothing to make public")
+
+
+def _value(attribute: griffe.Attribute) -> str:
     if "property" in attribute.labels:
         return "" if "writable" in attribute.labels else " (read only)"
     if attribute.name.startswith("__"):
         return ""  # a version is another one each time
     value = str(attribute.value or "")
     # What an instance has is made of what it was given; what is private says nothing to others.
-    is_of_instance = "instance-attribute" in attribute.labels and not (
-        "class-attribute" in attribute.labels
-    )
-    return "" if not value or value.startswith("_") or is_of_instance else f" = {value}"
+    is_of_instance = attribute.labels & {"class-attribute", "instance-attribute"} == _OF_INSTANCE
+    return "" if not value or is_of_instance or value.startswith("_") else f" = {value}"
 
 
 def _is_told(name: str, member: griffe.Object | griffe.Alias) -> bool:
@@ -184,7 +189,7 @@ def _is_told(name: str, member: griffe.Object | griffe.Alias) -> bool:
     return not name.startswith("_") and name not in _UNTOLD
 
 
-def _bases(cls: griffe.Object | griffe.Alias, public: set[str]) -> str:
+def _bases(cls: griffe.Class, public: set[str]) -> str:
     """The bases that others may know: a stranger's, and public ones."""
     private = {
         base.name

@@ -1,4 +1,4 @@
-"""A trial: one package's suite in an environment of its own, with the lowest or the newest libraries.
+"""A trial: one package's suite in an environment of its own, with other libraries.
 
 The environment holds what a user gets who installs that package, and what its tests need, which is
 what the root's pyproject.toml says of the hatch environment of that name. "Lowest" is the oldest
@@ -114,7 +114,10 @@ class Trial:
         return python
 
     def run(
-        self, python: Path, arguments: Sequence[str] = (), variables: Mapping[str, str] | None = None
+        self,
+        python: Path,
+        arguments: Sequence[str] = (),
+        variables: Mapping[str, str] | None = None,
     ) -> Outcome:
         """Run the suite, or what of it `arguments` to pytest say; its output is printed.
 
@@ -140,25 +143,29 @@ class Trial:
         return _outcome(report, ran.returncode)
 
     def libraries(self, python: Path) -> dict[str, str]:
-        """What the package requires, but for despatch itself, by name: the version that is there."""
+        """What the package requires, but for despatch itself: the version there is, by name."""
         listed = json.loads(_uv("pip", "list", "--python", str(python), "--format", "json"))
+        found: dict[str, str] = {
+            canonicalize_name(each["name"]): each["version"] for each in listed
+        }
         required = self.package.requirements - {CORE.name}
-        found = {canonicalize_name(each["name"]): each["version"] for each in listed}
         return {name: found[name] for name in sorted(required)}
-
 
     def _see_that_they_are_lowest(self, python: Path) -> None:
         installed = self.libraries(python)
         for requirement in map(Requirement, self.package.project["dependencies"]):
-            name = canonicalize_name(requirement.name)
-            for bound in requirement.specifier:
-                if bound.operator == ">=" and name in installed:
-                    if Version(installed[name]) != Version(bound.version):
-                        raise TrialError(
-                            f"{self.package.name} says that it works with {requirement}, and "
-                            f"{name} {installed[name]} was installed: there is no {bound.version}, or "
-                            "another requirement, perhaps one of the tests, excludes it"
-                        )
+            if requirement.marker and not requirement.marker.evaluate(
+                {"python_version": self.python}
+            ):
+                continue
+            bounds = [each.version for each in requirement.specifier if each.operator == ">="]
+            there = installed.get(canonicalize_name(requirement.name))
+            if there and bounds and Version(there) != Version(bounds[0]):
+                raise TrialError(
+                    f"{self.package.name} says that it works with {requirement}, and {there} was "
+                    f"installed: there is no {bounds[0]}, or another requirement, perhaps one of "
+                    "the tests, excludes it"
+                )
 
 
 def supported_pythons() -> list[str]:
@@ -172,7 +179,9 @@ def pythons() -> list[str]:
     options = ["--only-installed", "--no-python-downloads", "--output-format", "json"]
     listed = json.loads(_uv("python", "list", *options))
     usable = [each for each in listed if each["path"] and each["implementation"] == "cpython"]
-    there = {f"{each['version_parts']['major']}.{each['version_parts']['minor']}" for each in usable}
+    there = {
+        f"{each['version_parts']['major']}.{each['version_parts']['minor']}" for each in usable
+    }
     return [each for each in supported_pythons() if each in there]
 
 
@@ -189,7 +198,9 @@ def _outcome(report: Path, status: int) -> Outcome:
     cases = list(ElementTree.parse(report).iter("testcase"))
     # pytest reports what was expected to fail among the skipped.
     skipped = sum(case.find("skipped[@type='pytest.skip']") is not None for case in cases)
-    failed = sum(case.find("failure") is not None or case.find("error") is not None for case in cases)
+    failed = sum(
+        case.find("failure") is not None or case.find("error") is not None for case in cases
+    )
     return Outcome(len(cases) - failed - skipped, failed, skipped, status)
 
 

@@ -44,7 +44,7 @@ class Package:
     def version(self) -> str:
         """The version that stands in its sources now."""
         found = _VERSION.search((self.source / "__about__.py").read_text(encoding="utf-8"))
-        assert found, f"{self.source}/__about__.py: expected a line __version__ = \"…\""
+        assert found, f'{self.source}/__about__.py: expected a line __version__ = "…"'
         return found[1]
 
     @property

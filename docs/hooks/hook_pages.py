@@ -34,7 +34,7 @@ arguments that it needs.
 def on_config(config: MkDocsConfig) -> MkDocsConfig:
     """Put the pages into the navigation, below the entry `Hooks`."""
     pages = [{"All hooks": "hooks/index.md"}]
-    pages += [{hook.name: _path(hook)} for hook in all_hooks()]
+    pages += [{hook.name.removeprefix("despatch_"): _path(hook)} for hook in all_hooks()]
     for entry in config.nav or ():
         if isinstance(entry, dict) and _SECTION in entry:
             entry[_SECTION] = pages

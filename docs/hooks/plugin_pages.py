@@ -271,7 +271,7 @@ def _plural(kind: Kind) -> str:
 def _origin(distribution: str) -> str:
     found = metadata.metadata(distribution)
     requirements = [Requirement(each) for each in metadata.requires(distribution) or ()]
-    always = sorted(str(each) for each in requirements if each.marker is None)
+    always = sorted(str(each) for each in requirements if "extra ==" not in str(each.marker))
     facts = [
         ("distribution", f"`{distribution}` {found['Version']}"),
         ("requires", ", ".join(f"`{each}`" for each in always)),

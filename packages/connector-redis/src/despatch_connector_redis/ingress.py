@@ -161,6 +161,7 @@ class RedisIngress(IngressConnector):
         reply: Any = await self._connected.xreadgroup(
             self._group, self._consumer, {self._stream: after}, count=_PAGE, block=block_ms
         )
+        _end_if_cancelled()
         return list(reply[0][1]) if reply else []
 
     async def _claimed(self) -> AsyncIterator[list[Command]]:
@@ -174,6 +175,7 @@ class RedisIngress(IngressConnector):
                 start_id=start,
                 count=_PAGE,
             )
+            _end_if_cancelled()
             yield await self._parsed(entries)
 
     async def _parsed(self, entries: Iterable[_Entry]) -> list[Command]:
@@ -202,6 +204,17 @@ class RedisIngress(IngressConnector):
             return Command.parse(_flat(fields), id=name, handle=entry_id)
         except ValueError as error:
             return Command(id=name, handle=entry_id, fault=f"entry {name}: {error}")
+
+
+def _end_if_cancelled() -> None:
+    """End the present task if somebody has asked for that.
+
+    redis-py sends by `asyncio.wait_for`, which before Python 3.12 passes over a cancellation that
+    comes at the moment when the request is sent (https://github.com/python/cpython/issues/86296).
+    """
+    task = asyncio.current_task()
+    if task is not None and task.cancelling():
+        raise asyncio.CancelledError
 
 
 def _flat(fields: _Fields) -> dict[str, Any]:

@@ -14,5 +14,13 @@ talks to; pytest finds the tests by inheritance:
 """
 
 from despatch.testing.conformance import Conformance, applies_if
+from despatch.testing.ingress import CommandSource, IngressConformance
+from despatch.testing.serializer import SerializerConformance
 
-__all__ = ["Conformance", "applies_if"]
+__all__ = [
+    "CommandSource",
+    "Conformance",
+    "IngressConformance",
+    "SerializerConformance",
+    "applies_if",
+]

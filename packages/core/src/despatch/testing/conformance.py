@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import inspect
 from collections.abc import Callable, Coroutine, Mapping
 from typing import Any, ClassVar, TypeVar
 
 import pytest
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
 
 from despatch.plugins import Kind, Plugin, Plugins, Status
+from despatch.plugins.describing import describe
+from despatch.testing.secrecy import secrets_shown, unprotected, with_secrets
 
 __all__ = ["Conformance", "applies_if"]
 
@@ -50,6 +51,15 @@ class Conformance:
         raise NotImplementedError(f"{type(self).__name__} has no fixture `settings`")
 
     @pytest.fixture
+    def secret_settings(self, plugin_class: Any, settings: Mapping[str, Any]) -> Mapping[str, Any]:
+        """The settings, with a secret in each that may hold one.
+
+        Overridden by the author where it takes more than a text, such as a URL with a password,
+        or a user beside it.
+        """
+        return with_secrets(plugin_class.Settings, settings)
+
+    @pytest.fixture
     def installed(self) -> Plugin:
         """What the metadata of the plugin's distribution says."""
         return Plugins().find(self.kind, self.plugin)
@@ -78,16 +88,14 @@ class Conformance:
         """
         assert not installed.warning, installed.warning
 
-    def test_is_documented(self, plugin_class: Any) -> None:
+    def test_is_documented(self, installed: Plugin, plugin_class: Any) -> None:
         """The class and every setting say what they are; ``plugins describe`` shows it.
 
-        If it fails: give the class a docstring, and the setting that is named a
-        ``Field(description=...)``.
+        If it fails: give the class a docstring, and say of each setting what it is: under
+        ``Attributes:`` in the model's docstring, or in a ``Field(description=...)``.
         """
-        assert inspect.getdoc(plugin_class), f"{plugin_class.__qualname__} has no docstring"
-        model: type[BaseModel] = plugin_class.Settings
-        bare = [name for name, field in model.model_fields.items() if not field.description]
-        assert not bare, f"settings without a description: {', '.join(bare)}"
+        missing = describe(installed, plugin_class).undocumented
+        assert not missing, "\n".join(missing)
 
     def test_settings_are_accepted(self, plugin_class: Any, settings: Mapping[str, Any]) -> None:
         """The settings that the tests use are such as the plugin takes.
@@ -105,3 +113,30 @@ class Conformance:
         """
         with pytest.raises(ValidationError):
             plugin_class.Settings.model_validate({**settings, "no_such_setting_at_all": 1})
+
+    def test_settings_come_back_from_their_own_form(
+        self, plugin_class: Any, settings: Mapping[str, Any]
+    ) -> None:
+        """What settings say of themselves makes the same settings again.
+
+        If it fails: a validator takes something else than what it gives. Let it pass what is in
+        the right form already.
+        """
+        made = plugin_class.Settings.model_validate(settings)
+        said = made.model_dump(by_alias=True, exclude_unset=True)
+        assert plugin_class.Settings.model_validate(said) == made
+
+    def test_secrets_are_not_shown(
+        self, plugin_class: Any, secret_settings: Mapping[str, Any]
+    ) -> None:
+        """Who prints or dumps the settings sees no secret.
+
+        If it fails: a setting that is a password, a token or the like is a `SecretStr`, and so
+        is a URL that may hold one. Take its value out where you hand it to your client library.
+        """
+        model = plugin_class.Settings
+        bare = unprotected(model)
+        assert not bare, f"secrets by their names, and not by their types: {', '.join(bare)}"
+        made = model.model_validate(secret_settings)
+        for shown in (repr(made), str(made), repr(made.model_dump()), made.model_dump_json()):
+            assert not secrets_shown(made, shown)

@@ -5,6 +5,7 @@ Everything comes from the installed distribution: there is no network, no git an
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import date
 from pathlib import Path
 from typing import Final
@@ -13,11 +14,19 @@ from copier import run_copy
 
 import despatch
 from despatch.errors import ScaffoldError
+from despatch.plugins import Kind
 from despatch.scaffold.project import Project, requirement_on
 
 __all__ = ["make"]
 
 _TEMPLATES: Final = Path(__file__).with_name("templates")
+_SUMMARIES: Final[Mapping[Kind, str]] = {
+    Kind.EGRESS: "records out",
+    Kind.INGRESS: "commands in",
+    Kind.SERIALIZERS: "records as bytes, and bytes as commands",
+    Kind.STATES: "the state of a real system",
+    Kind.EXECUTORS: "where replications are run",
+}
 
 
 def make(project: Project, folder: Path) -> None:
@@ -62,9 +71,14 @@ def _data(project: Project) -> dict[str, object]:
         "module": project.module,
         "name": project.name,
         "parts": {
-            part.role: {"class": part.class_name, "group": part.kind.group}
+            part.role: {
+                "class": part.class_name,
+                "group": part.kind.group,
+                "noun": part.kind.noun,
+            }
             for part in project.parts
         },
         "requirement": requirement_on(despatch.__version__),
+        "summary": " and ".join(_SUMMARIES[kind] for kind in reversed(project.plugins)),
         "year": date.today().year,
     }

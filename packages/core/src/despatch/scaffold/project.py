@@ -21,7 +21,7 @@ from despatch.plugins.metadata import CORE
 __all__ = ["Part", "Project", "ProjectKind"]
 
 _NAME: Final = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
-_LONGEST: Final = 40
+_LONGEST: Final = 30
 
 
 class ProjectKind(enum.StrEnum):
@@ -140,8 +140,8 @@ class Project:
             found = Plugins().find(kind, self.name)
             if found.status is not Status.NOT_INSTALLED:
                 raise ScaffoldError(
-                    f"there is an {kind.noun} {self.name!r} already, "
-                    f"from {found.distribution} {found.version}; choose another name"
+                    f"{kind.noun} {self.name!r} is there already, from "
+                    f"{found.distribution} {found.version}; choose another name"
                 )
         try:
             version = metadata.version(self.distribution)

@@ -20,6 +20,13 @@ from despatch.scaffold.project import Project, requirement_on
 __all__ = ["make"]
 
 _TEMPLATES: Final = Path(__file__).with_name("templates")
+_FILES: Final[Mapping[Kind, tuple[str, ...]]] = {
+    Kind.EGRESS: ("src/*/egress.py", "tests/test_egress.py"),
+    Kind.INGRESS: ("src/*/ingress.py", "tests/test_ingress.py"),
+    Kind.SERIALIZERS: ("src/*/serializer.py", "tests/test_serializer.py"),
+    Kind.STATES: ("src/*/state.py", "tests/test_state.py"),
+    Kind.EXECUTORS: ("src/*/executor.py", "src/*/worker.py", "tests/test_executor.py"),
+}
 _SUMMARIES: Final[Mapping[Kind, str]] = {
     Kind.EGRESS: "records out",
     Kind.INGRESS: "commands in",
@@ -50,11 +57,7 @@ def make(project: Project, folder: Path) -> None:
             str(_TEMPLATES),
             folder,
             _data(project),
-            exclude=[
-                pattern
-                for role in project.other_roles
-                for pattern in (f"src/*/{role}.py", f"tests/test_{role}.py")
-            ],
+            exclude=[pattern for kind in project.other_plugins for pattern in _FILES[kind]],
             defaults=True,
             quiet=True,
         )

@@ -127,9 +127,9 @@ class Project:
         return [Part(kind, role, f"{prefix}{role.capitalize()}") for kind, role in roles]
 
     @property
-    def other_roles(self) -> Sequence[str]:
-        """The modules that the other kinds of plugin would be in."""
-        return [role for kind, role in _ROLES.items() if kind not in self.plugins]
+    def other_plugins(self) -> Sequence[Kind]:
+        """The kinds of plugin that could be made, and are not in it."""
+        return [kind for kind in _ROLES if kind not in self.plugins]
 
     def _see_that_free(self) -> None:
         if self.distribution in _published_with_core():

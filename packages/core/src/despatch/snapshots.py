@@ -31,7 +31,7 @@ class Snapshot(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    version: Literal[1] = Field(SNAPSHOT_VERSION, description="The version of the document's form.")
+    version: Literal[1] = Field(default=SNAPSHOT_VERSION, description="The version of the document's form.")
     taken_at: AwareDatetime = Field(description="When the state was read, with an offset from UTC.")
     parameters: dict[str, Any] = Field(
         default_factory=dict,

@@ -25,7 +25,7 @@ _FILES: Final[Mapping[Kind, tuple[str, ...]]] = {
     Kind.INGRESS: ("src/*/ingress.py", "tests/test_ingress.py"),
     Kind.SERIALIZERS: ("src/*/serializer.py", "tests/test_serializer.py"),
     Kind.STATES: ("src/*/state.py", "tests/test_state.py"),
-    Kind.EXECUTORS: ("src/*/executor.py", "src/*/worker.py", "tests/test_executor.py"),
+    Kind.EXECUTORS: ("src/*/executor.py", "tests/test_executor.py"),
 }
 _SUMMARIES: Final[Mapping[Kind, str]] = {
     Kind.EGRESS: "records out",

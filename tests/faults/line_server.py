@@ -16,7 +16,7 @@ import random
 from collections.abc import Callable
 from typing import Any, Self, TypeAlias
 
-from faults.loop_thread import LoopThread
+from despatch.testing.loop_thread import LoopThread
 
 Reject: TypeAlias = Callable[[dict[str, Any]], str | None]
 

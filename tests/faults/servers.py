@@ -9,8 +9,8 @@ from typing import NamedTuple
 
 import pytest
 
+from despatch.testing.proxy import Proxy
 from faults.line_server import LineServer
-from faults.proxy import Proxy
 from faults.sinks import JsonlSink, KafkaSink, LinesSink, ParquetSink, RedisSink, S3Sink, Sink
 from services import KafkaServer, LocalServer, MotoServer, RedisServer, ServiceError, running
 from services.kafka import KAFKA_SETTINGS

@@ -14,7 +14,7 @@ from pydantic import Field
 
 from despatch import Run, SimParameter
 from despatch.journal import JournalReader
-from faults.proxy import Proxy
+from despatch.testing.proxy import Proxy
 from faults.servers import Stands
 from faults.sinks import KafkaSink, RedisSink
 from processes import wait_until

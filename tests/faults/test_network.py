@@ -9,9 +9,9 @@ from typing import NamedTuple
 
 import pytest
 
+from despatch.testing.proxy import Proxy
 from faults.checks import check_run
 from faults.playing import Play
-from faults.proxy import Proxy
 from faults.servers import Stand, Stands
 from processes import wait_until
 

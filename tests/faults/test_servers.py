@@ -9,9 +9,9 @@ import pytest
 
 from despatch.history import deliver
 from despatch.runs import RunFolder
+from despatch.testing.proxy import Proxy
 from faults.checks import check_run
 from faults.playing import Play
-from faults.proxy import Proxy
 from faults.servers import Stand, Stands
 from faults.sinks import JsonlSink
 from processes import wait_until

@@ -14,13 +14,19 @@ talks to; pytest finds the tests by inheritance:
 """
 
 from despatch.testing.conformance import Conformance, applies_if
+from despatch.testing.egress import Arrival, EgressConformance, EgressSink
 from despatch.testing.ingress import CommandSource, IngressConformance
+from despatch.testing.proxy import Proxy
 from despatch.testing.serializer import SerializerConformance
 
 __all__ = [
+    "Arrival",
     "CommandSource",
     "Conformance",
+    "EgressConformance",
+    "EgressSink",
     "IngressConformance",
+    "Proxy",
     "SerializerConformance",
     "applies_if",
 ]

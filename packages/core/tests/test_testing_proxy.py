@@ -8,7 +8,7 @@ import threading
 
 import pytest
 
-from faults.proxy import Proxy
+from despatch.testing.proxy import Proxy
 from processes import wait_until
 
 

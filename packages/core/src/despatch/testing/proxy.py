@@ -16,7 +16,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Literal, Self, TypeAlias
 
-from faults.loop_thread import LoopThread
+from despatch.testing.loop_thread import LoopThread
+
+__all__ = ["Proxy"]
 
 _RESET_ON_CLOSE = struct.pack("ii", 1, 0)
 
@@ -200,11 +202,11 @@ class Proxy(LoopThread):
             if self._mode == "reset" and not is_answer:
                 part, connection.budget = data[: connection.budget], connection.budget - len(data)
                 if connection.budget < 0:
-                    sink.transport.write(part)
+                    sink.write(part)
                     self.struck += 1
                     connection.reset()
                     return
-            sink.transport.write(data)
+            sink.write(data)
         await self._let_through(connection)
 
     async def _let_through(self, connection: _Connection) -> None:
@@ -273,8 +275,13 @@ class _End(asyncio.Protocol):
         self.received: asyncio.Queue[bytes | None] = asyncio.Queue()
         self.ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
-    def connection_made(self, transport: asyncio.Transport) -> None:
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
         self.transport = transport
+
+    def write(self, data: bytes) -> None:
+        assert self.transport is not None
+        self.transport.write(data)
 
     def data_received(self, data: bytes) -> None:
         self.received.put_nowait(data)

@@ -7,6 +7,8 @@ import threading
 from collections.abc import Callable, Coroutine
 from typing import Any, Self, TypeVar
 
+__all__ = ["LoopThread"]
+
 _T = TypeVar("_T")
 
 

@@ -1,0 +1,234 @@
+"""Faults: what is not confirmed is an error, and what is confirmed is there."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from functools import partial
+from typing import Any, ClassVar
+
+import pytest
+
+from despatch.interfaces import Batch, EgressConnector, Guarantee
+from despatch.testing.conformance import applies_if
+from despatch.testing.egress.batches import Batches
+from despatch.testing.egress.sink import EgressSink
+from despatch.testing.egress.suite import EgressSuite, MakeEgress
+from despatch.testing.loops import LoopWatch
+from despatch.testing.proxy import Proxy
+
+__all__ = ["FaultTests"]
+
+
+class FaultTests(EgressSuite):
+    """What is not confirmed is an error, and what is confirmed is there.
+
+    Attributes:
+        seed: What is drawn from it: which faults there are, and when.
+    """
+
+    seed: ClassVar[int] = 1
+
+    @pytest.fixture
+    def proxy(self, sink: EgressSink) -> Iterator[Proxy]:
+        """Stands before the sink, and misbehaves as told.
+
+        Overridden by the author where the server has to be told of it, since it tells its clients
+        where to find it, as Kafka does.
+        """
+        with Proxy(sink.port) as proxy:
+            yield proxy
+
+    @pytest.fixture
+    def make_proxied(self, plugin_class: Any, sink: EgressSink, proxy: Proxy) -> MakeEgress:
+        """Makes a connector that reaches the sink through the proxy."""
+        return self.maker(plugin_class, sink, proxy.port)
+
+    @applies_if("is_networked")
+    def test_nothing_is_confirmed_that_the_sink_has_not_got(
+        self,
+        sink: EgressSink,
+        make_proxied: MakeEgress,
+        proxy: Proxy,
+        batches: Batches,
+        guarantee: Guarantee,
+    ) -> None:
+        """While nothing gets through to the server, `deliver` waits; when that is lost, it raises.
+
+        If it fails: `deliver` returned when the client library had the records, not the server.
+        Wait for the server's answer to each of them, and let what it failed with be raised.
+        """
+
+        async def work() -> None:
+            egress = make_proxied()
+            async with self.opened(egress):
+                await self.deliver(egress, batches.next(egress, range(3)))
+                batch = batches.next(egress, range(20))
+                async with LoopWatch() as watch:
+                    with proxy.stalling():
+                        before = proxy.struck
+                        delivering = asyncio.ensure_future(egress.deliver(batch))
+                        await self.until(
+                            lambda: proxy.struck > before or delivering.done(), "data to the sink"
+                        )
+                        await watch.looked()
+                        confirmed = delivering.done() and not delivering.exception()
+                        assert not confirmed, "confirmed, and nothing got through to the sink"
+                        with proxy.refusing():
+                            await asyncio.wait([delivering], timeout=self.patience_s)
+                assert delivering.done(), "the connection was reset, and `deliver` goes on"
+                assert delivering.exception(), "confirmed, and the connection was reset before"
+                assert not watch.held_up_by, f"the loop was held up here:\n{watch.held_up_by}"
+            await self.deliver_until_confirmed(egress, batch)
+
+        self.wait_for(work())
+        self.check_sink(sink, batches, range(batches.end), guarantee)
+
+    @applies_if("is_networked", "notices_silence")
+    def test_answers_that_never_come_are_an_error(
+        self,
+        sink: EgressSink,
+        make_proxied: MakeEgress,
+        proxy: Proxy,
+        batches: Batches,
+        guarantee: Guarantee,
+    ) -> None:
+        """The server has a batch and its answer is lost: `deliver` raises, and is called again.
+
+        If it fails: where it hangs, bound how long the server may take to answer. Where it
+        returned, it did not wait for the answer. Where records are there too often, the sink did
+        not recognise the second attempt, and the connector says that it does.
+        """
+        self.wait_for(self._lose(make_proxied(), proxy, proxy.deaf, batches))
+        self.check_sink(sink, batches, range(batches.end), guarantee)
+
+    @applies_if("is_networked", "notices_silence")
+    def test_a_connection_that_the_server_has_forgotten_is_noticed(
+        self,
+        sink: EgressSink,
+        make_proxied: MakeEgress,
+        proxy: Proxy,
+        batches: Batches,
+        guarantee: Guarantee,
+    ) -> None:
+        """What is sent on a connection that is half open is not taken for delivered.
+
+        So it is when a firewall drops a connection, or a machine is cut off.
+
+        If it fails: bound how long the server may take to answer, and raise after that.
+        """
+        self.wait_for(self._lose(make_proxied(), proxy, proxy.half_open, batches))
+        self.check_sink(sink, batches, range(batches.end), guarantee)
+
+    @applies_if("is_networked")
+    def test_connections_that_are_reset_halfway_cost_nothing(
+        self,
+        sink: EgressSink,
+        make_proxied: MakeEgress,
+        proxy: Proxy,
+        batches: Batches,
+        guarantee: Guarantee,
+    ) -> None:
+        """The connection is reset after so many bytes of a batch; it comes again until confirmed.
+
+        The numbers of bytes are drawn from `seed`, and are the same each time.
+
+        If it fails: a batch of which a part was sent is not delivered: raise, and send all of it
+        again on the next connection. What is left in a buffer belongs to the old connection.
+        """
+        draw = random.Random(self.seed)
+
+        async def work() -> None:
+            egress = make_proxied()
+            for _ in range(6):
+                batch = batches.next(egress, range(40))
+                size = sum(map(len, batch.payloads)) or 4000
+                with proxy.resetting(partial(draw.randrange, size)):
+                    for batch.attempt in (1, 2):
+                        await self.is_delivered(egress, batch)
+                await self.deliver_until_confirmed(egress, batch)
+
+        self.wait_for(work())
+        self.check_sink(sink, batches, range(batches.end), guarantee)
+
+    @applies_if("is_networked")
+    def test_a_slow_sink_holds_deliver_back(
+        self,
+        sink: EgressSink,
+        make_proxied: MakeEgress,
+        proxy: Proxy,
+        batches: Batches,
+        guarantee: Guarantee,
+    ) -> None:
+        """What comes through slowly is confirmed late, and is there when it is confirmed.
+
+        If it fails: `deliver` is the only measure that the core has of how quick a sink is.
+        Return when the server has confirmed, not when there is room in a buffer.
+        """
+
+        async def work() -> None:
+            async with self.opened(make_proxied()) as egress:
+                await self.deliver(egress, batches.next(egress, range(1)))
+                with proxy.slow(bytes_per_s=200_000):
+                    for _ in range(3):
+                        await self.deliver(egress, batches.next(egress, range(100)))
+                        self.check_sink(sink, batches, range(batches.end), guarantee)
+
+        self.wait_for(work())
+
+    async def is_delivered(self, egress: EgressConnector, batch: Batch) -> bool:
+        """Open, deliver and close, as the core does after a failure; whether it was confirmed."""
+        try:
+            limit = asyncio.timeout(self.patience_s)
+            async with limit:
+                await egress.open()
+                receipt = await egress.deliver(batch)
+        except Exception:
+            assert not limit.expired(), f"neither confirmed nor an error in {self.patience_s:g} s"
+            return False
+        finally:
+            await self.in_time(egress.close())
+        assert not receipt.rejected, f"good records were rejected: {dict(receipt.rejected)}"
+        return True
+
+    async def deliver_until_confirmed(self, egress: EgressConnector, batch: Batch) -> None:
+        """Bring a batch again, as the core does, until it is confirmed."""
+        deadline = asyncio.get_running_loop().time() + self.patience_s
+        while not await self.is_delivered(egress, batch):
+            batch.attempt += 1
+            assert asyncio.get_running_loop().time() < deadline, (
+                f"the sink is well, and the batch is not confirmed in {self.patience_s:g} s"
+            )
+            await asyncio.sleep(0.05)
+
+    async def until(self, is_so: Callable[[], bool], what: str) -> None:
+        """Wait for a condition."""
+        try:
+            async with asyncio.timeout(self.patience_s):
+                while not is_so():
+                    await asyncio.sleep(0.01)
+        except TimeoutError:
+            raise AssertionError(f"{what} did not come within {self.patience_s:g} s") from None
+
+    async def _lose(
+        self,
+        egress: EgressConnector,
+        proxy: Proxy,
+        fault: Callable[[], AbstractContextManager[None]],
+        batches: Batches,
+    ) -> None:
+        async with self.opened(egress):
+            await self.deliver(egress, batches.next(egress, range(3)))
+            batch = batches.next(egress, range(20))
+            with fault():
+                delivering = asyncio.ensure_future(egress.deliver(batch))
+                done, _ = await asyncio.wait([delivering], timeout=self.patience_s)
+                assert done, f"no answer came, and no error within {self.patience_s:g} s"
+                # A client that connects anew by itself may have been confirmed there.
+                is_confirmed = not delivering.exception()
+                if is_confirmed:
+                    assert proxy.given_up, "confirmed, and no answer came"
+        if not is_confirmed:
+            await self.deliver_until_confirmed(egress, batch)

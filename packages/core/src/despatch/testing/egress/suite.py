@@ -1,0 +1,155 @@
+"""EgressSuite: the flags and fixtures of the tests of an egress connector."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import uuid
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Iterator, Mapping
+from contextlib import asynccontextmanager
+from typing import Any, ClassVar, TypeAlias, TypeVar
+
+import pytest
+
+from despatch.interfaces import Batch, EgressConnector, Guarantee, Receipt
+from despatch.plugins import Kind
+from despatch.testing.conformance import Conformance
+from despatch.testing.declared import Declared
+from despatch.testing.egress.arrivals import Arrival, check_once, check_order
+from despatch.testing.egress.batches import Batches
+from despatch.testing.egress.sink import EgressSink
+from despatch.testing.loops import run_to_end
+from despatch.testing.secrecy import with_secrets
+
+__all__ = ["EgressSuite", "MakeEgress"]
+
+_T = TypeVar("_T")
+
+MakeEgress: TypeAlias = Callable[[], EgressConnector]
+
+
+class EgressSuite(Conformance):
+    """What the tests of an egress connector have in common.
+
+    The author sets `plugin`, overrides the fixture `sink`, and sets the flags that hold or do not.
+    `uses_serializer`, `needs_thread` and the guarantee are what the connector's class says.
+
+    Attributes:
+        is_networked: The connector reaches its sink by TCP, at the port that
+            `EgressSink.settings` is given.
+        keeps_order: Readers get records in the order in which they were delivered.
+        is_lasting: What one connector has delivered is there for readers when the connector is
+            gone, and another one adds to it.
+        rejects_records: The sink refuses some records for good; `EgressSink.bad_record` makes one.
+        carries_any_bytes: A payload may be any bytes, line breaks and NUL among them;
+            `EgressSink.read_payloads` gives them back.
+        notices_silence: A connection over which no answer comes any more, without a word, is
+            noticed in the end, such as by a time limit.
+        largest_value_bytes: A record of this size is taken.
+        uses_serializer: As the connector's class says; not set by the author.
+        needs_thread: Likewise.
+        patience_s: How long the tests wait for what has to come, in wall seconds.
+    """
+
+    kind = Kind.EGRESS
+    is_networked: ClassVar[bool] = True
+    keeps_order: ClassVar[bool] = True
+    is_lasting: ClassVar[bool] = True
+    rejects_records: ClassVar[bool] = False
+    carries_any_bytes: ClassVar[bool] = False
+    notices_silence: ClassVar[bool] = True
+    largest_value_bytes: ClassVar[int] = 500_000
+    patience_s: ClassVar[float] = 30.0
+
+    uses_serializer = Declared("uses_serializer")
+    needs_thread = Declared("needs_thread")
+
+    @pytest.fixture
+    def sink(self) -> EgressSink:
+        """A new sink that holds nothing yet; overridden by the author."""
+        raise NotImplementedError(f"{type(self).__name__} has no fixture `sink`")
+
+    @pytest.fixture
+    def settings(self, sink: EgressSink) -> Mapping[str, Any]:
+        """What the author's sink says."""
+        return sink.settings(sink.port)
+
+    @pytest.fixture
+    def port_of_nobody(self) -> Iterator[int]:
+        """A port of the loopback interface at which nobody listens."""
+        with socket.socket() as holder:
+            holder.bind(("127.0.0.1", 0))
+            yield holder.getsockname()[1]
+
+    @pytest.fixture
+    def secret_settings(
+        self, plugin_class: Any, sink: EgressSink, port_of_nobody: int
+    ) -> Mapping[str, Any]:
+        """Settings with secrets, by which no sink is reached."""
+        return with_secrets(plugin_class.Settings, sink.settings(port_of_nobody))
+
+    @pytest.fixture
+    def batches(self) -> Batches:
+        """The batches of a run of its own."""
+        return Batches(f"conformance-{uuid.uuid4().hex[:12]}")
+
+    @pytest.fixture
+    def guarantee(self, plugin_class: Any) -> Guarantee:
+        """What the connector's class declares."""
+        declared: Guarantee = plugin_class.guarantee
+        return declared
+
+    @pytest.fixture
+    def make_egress(self, plugin_class: Any, sink: EgressSink) -> MakeEgress:
+        """Makes a connector to the sink, as each start of a courier does."""
+        return self.maker(plugin_class, sink, sink.port)
+
+    def maker(self, plugin_class: Any, sink: EgressSink, port: int) -> MakeEgress:
+        """Makes connectors that reach the sink at a port."""
+
+        def make() -> EgressConnector:
+            settings = plugin_class.Settings.model_validate(sink.settings(port))
+            made: EgressConnector = plugin_class(settings)
+            sink.connects(made)
+            return made
+
+        return make
+
+    def wait_for(self, work: Coroutine[Any, Any, _T]) -> _T:
+        """Run a coroutine on a watched loop to its end."""
+        return run_to_end(work, 4 * self.patience_s)
+
+    async def in_time(self, work: Coroutine[Any, Any, _T]) -> _T:
+        """Await what may hang."""
+        limit = asyncio.timeout(self.patience_s)
+        try:
+            async with limit:
+                return await work
+        except TimeoutError:
+            assert not limit.expired(), f"no end within {self.patience_s:g} s"
+            raise
+
+    @asynccontextmanager
+    async def opened(self, egress: EgressConnector) -> AsyncIterator[EgressConnector]:
+        """Opens a connector, and closes it however the block is left."""
+        try:
+            await self.in_time(egress.open())
+            yield egress
+        finally:
+            await self.in_time(egress.close())
+
+    async def deliver(self, egress: EgressConnector, batch: Batch) -> Receipt:
+        """Deliver a batch of good records on an open connector."""
+        receipt = await self.in_time(egress.deliver(batch))
+        assert not receipt.rejected, f"good records were rejected: {dict(receipt.rejected)}"
+        return receipt
+
+    def check_sink(
+        self, sink: EgressSink, batches: Batches, wanted: Iterable[int], guarantee: Guarantee
+    ) -> list[Arrival]:
+        """Check that what was confirmed is there, as often as the guarantee allows, in order."""
+        arrivals = [each for each in sink.read() if each.run_id == batches.run_id]
+        check_once(arrivals, wanted, guarantee)
+        if self.keeps_order:
+            check_order(arrivals)
+        return arrivals

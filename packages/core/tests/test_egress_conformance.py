@@ -1,0 +1,65 @@
+"""The egress connectors that come with despatch pass the conformance kit."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from despatch.connectors.memory import MemoryEgress
+from despatch.interfaces import EgressConnector
+from despatch.testing import Arrival, EgressConformance, EgressSink
+
+
+class File(EgressSink):
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def settings(self, port: int) -> Mapping[str, Any]:
+        return {"path": str(self._path)}
+
+    def read(self) -> Iterable[Arrival]:
+        if self._path.exists():
+            # A last line that is not ended is being written, or was torn.
+            lines = self._path.read_bytes().split(b"\n")[:-1]
+            yield from map(Arrival.from_json, lines)
+
+
+class TestJsonlEgress(EgressConformance):
+    plugin = "jsonl"
+    is_networked = False
+
+    @pytest.fixture
+    def sink(self, tmp_path: Path) -> EgressSink:
+        return File(tmp_path / "records.jsonl")
+
+
+class Memory(EgressSink):
+    """The lists of the connectors that were made."""
+
+    def __init__(self) -> None:
+        self._connectors: list[MemoryEgress] = []
+
+    def settings(self, port: int) -> Mapping[str, Any]:
+        return {}
+
+    def read(self) -> Iterable[Arrival]:
+        for connector in self._connectors:
+            for each in connector.records:
+                yield Arrival(each.run_id, each.seq, each.sink_seq, each.value)
+
+    def connects(self, connector: EgressConnector) -> None:
+        assert isinstance(connector, MemoryEgress)
+        self._connectors.append(connector)
+
+
+class TestMemoryEgress(EgressConformance):
+    plugin = "memory"
+    is_networked = False
+    is_lasting = False
+
+    @pytest.fixture
+    def sink(self) -> EgressSink:
+        return Memory()

@@ -82,7 +82,8 @@ def section(suite: griffe.Class) -> str:
 def _own(suite: griffe.Class) -> Iterator[griffe.Object | griffe.Alias]:
     """The members of a suite, inherited ones included, but for those that all suites have."""
     of_all = () if suite.name == _BASE else _paths_of_base()
-    for member in suite.all_members.values():
+    names = dict.fromkeys(name for cls in (suite, *suite.mro()) for name in cls.members)
+    for member in (suite.all_members[name] for name in names):
         if member.canonical_path not in of_all:
             yield member
 

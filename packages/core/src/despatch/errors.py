@@ -13,6 +13,7 @@
     ├── UnencodableError       also a ValueError: a value that the journal cannot hold
     ├── TaskError              a task that an executor performed, and whose own function raised
     ├── RunError               a run's folder is missing, locked or not a run
+    ├── ScaffoldError          a plugin's distribution that cannot be made: its name, its folder
     └── AccountError           an account that does not add up: an internal error
 
 What a model or a plugin raises is its own, and passes as it is.
@@ -34,6 +35,7 @@ __all__ = [
     "Problem",
     "RegistryError",
     "RunError",
+    "ScaffoldError",
     "SettingsError",
     "TaskError",
     "UnencodableError",
@@ -128,6 +130,10 @@ class TaskError(DespatchError):
 
 class RunError(DespatchError):
     """A run's folder that is missing, locked by another process, or not a run."""
+
+
+class ScaffoldError(DespatchError):
+    """A plugin's distribution that cannot be made as asked for; nothing was written."""
 
 
 class AccountError(DespatchError):

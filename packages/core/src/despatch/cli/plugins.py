@@ -9,12 +9,15 @@ import msgspec
 import typer
 from rich.table import Table
 
+from despatch.cli import scaffold
 from despatch.cli.console import out
 from despatch.plugins import Plugins
 
 __all__ = ["app"]
 
 app = typer.Typer(help="Connectors, serializers and hooks.", no_args_is_help=True)
+
+app.add_typer(scaffold.app, name="new")
 
 _FIELDS = ("kind", "name", "status", "distribution", "version", "reason", "hint", "warning")
 

@@ -32,7 +32,7 @@ def wheels(tmp_path_factory):
 def environment(wheels, tmp_path):
     """The variables of a shell in a virtual environment with despatch, and with pip."""
     made = CleanEnvironment(tmp_path / "environment")
-    made.install("--find-links", wheels, "despatch[testing]", "pip")
+    made.install("--find-links", wheels, "despatch[scaffold,testing]", "pip")
     kept = {key: value for key, value in os.environ.items() if not key.startswith("PYTHON")}
     path = os.pathsep.join([str(made.folder / "bin"), os.environ["PATH"]])
     return {**kept, "PATH": path, "PIP_FIND_LINKS": str(wheels), "NO_COLOR": "1"}
@@ -61,10 +61,15 @@ class Reader:
         self._in_background: list[subprocess.Popen[bytes]] = []
 
     def do(self, block) -> None:
-        """Write the block's file, or run its commands and compare what they print."""
+        """Write or change the block's file, or run its commands and compare what they print."""
         code = block.code.replace(PORT, self._port)
+        if block.language == "diff":
+            self._change(self.folder / block.title, code.splitlines(keepends=True))
+            return
         if block.title:
             (self.folder / block.title).write_text(code, encoding="utf-8")
+            return
+        if block.language != "console":
             return
         for command, shown in commands(block):
             command = command.replace(PORT, self._port)
@@ -80,6 +85,13 @@ class Reader:
         for process in self._in_background:
             process.kill()
             process.wait()
+
+    def _change(self, path: Path, lines: list[str]) -> None:
+        before = "".join(line[1:] for line in lines if not line.startswith("+"))
+        after = "".join(line[1:] for line in lines if not line.startswith("-"))
+        text = path.read_text(encoding="utf-8")
+        assert text.count(before) == 1, f"{path} has not, or not once:\n{before}"
+        path.write_text(text.replace(before, after), encoding="utf-8")
 
     def _start(self, arguments: list[str]) -> None:
         """Start a server in the background, and wait until it listens."""

@@ -63,12 +63,12 @@ class Conformance:
     @pytest.fixture
     def installed(self) -> Plugin:
         """What the metadata of the plugin's distribution says."""
-        return _installed(type(self))
+        return _installed(self.kind, self.plugin)
 
     @pytest.fixture
     def plugin_class(self, installed: Plugin) -> Any:
         """The plugin's class, found and loaded as a run finds and loads it."""
-        return _loaded(type(self))
+        return _loaded(self.kind, self.plugin)
 
     def wait_for(self, work: Coroutine[Any, Any, _T]) -> _T:
         """Run a coroutine on a loop of its own to its end."""
@@ -147,10 +147,10 @@ class Conformance:
 
 
 @cache
-def _installed(suite: type[Conformance]) -> Plugin:
-    return Plugins().find(suite.kind, suite.plugin)
+def _installed(kind: Kind, plugin: str) -> Plugin:
+    return Plugins().find(kind, plugin)
 
 
 @cache
-def _loaded(suite: type[Conformance]) -> Any:
-    return Plugins().load(suite.kind, suite.plugin)
+def _loaded(kind: Kind, plugin: str) -> Any:
+    return Plugins().load(kind, plugin)

@@ -70,8 +70,9 @@ class Run:
     """Runs a model under settings, as a context manager.
 
     Entering reads the state of the real system where the settings say so, makes the run's folder,
-    builds the model, starts the courier and waits for what is waiting at the sources. Leaving drains, and makes the report; an exception of the model's
-    goes on its way after all that was published has been delivered.
+    builds the model, starts the courier and waits for what is waiting at the sources. Leaving
+    drains, and makes the report; an exception of the model's goes on its way after all that was
+    published has been delivered.
 
     >>> from despatch import Run
     >>> def build(env):

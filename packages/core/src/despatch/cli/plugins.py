@@ -8,6 +8,7 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
+from despatch.cli import scaffold
 from despatch.cli.console import out, print_json
 from despatch.cli.describe import describe
 from despatch.plugins import Plugin, Plugins
@@ -28,6 +29,7 @@ def _plugins() -> None:
 
 
 app.command("describe")(describe)
+app.add_typer(scaffold.app, name="new")
 
 
 @app.command("list")

@@ -13,8 +13,8 @@ import socket
 import sys
 import threading
 
-from despatch.executors.worker import LENGTH_BYTES, READY
-from despatch.interfaces import Task
+from despatch.executors.frames import LENGTH_BYTES, READY, SEPARATOR
+from despatch.tasks import Task
 
 
 def main() -> None:
@@ -30,7 +30,7 @@ def main() -> None:
     while True:
         wire.sendall(len(answer).to_bytes(LENGTH_BYTES, "big"))
         wire.sendall(answer)
-        function, _, payload = frames.get().partition(b"\n")
+        function, _, payload = frames.get().partition(SEPARATOR)
         answer = Task(function.decode(), payload).perform()
 
 

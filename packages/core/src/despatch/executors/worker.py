@@ -1,7 +1,6 @@
 """A worker: a process that performs tasks, one at a time, seen from the process that has it.
 
-The two talk over a pair of sockets, in frames: the length in eight bytes, then the content. A
-task is the name of its function, a line feed, and what the function is given.
+`despatch.executors.frames` is how the two talk.
 """
 
 from __future__ import annotations
@@ -15,15 +14,11 @@ import subprocess
 import sys
 from typing import Final
 
-from despatch.interfaces import Task
+from despatch.executors.frames import LENGTH_BYTES, SEPARATOR
+from despatch.tasks import Task
 
-__all__ = ["LENGTH_BYTES", "READY", "Worker"]
+__all__ = ["Worker"]
 
-LENGTH_BYTES: Final = 8
-READY: Final = b"ready"
-"""What a worker says first."""
-
-_SEPARATOR: Final = b"\n"
 _ENVIRONMENT: Final = {"PYTHONHASHSEED": "0"}
 """The order of a set is the same in every worker, unless the user wants it otherwise."""
 
@@ -75,7 +70,7 @@ class Worker:
             self.kill()
             self.spawn()
             await self.greet()
-        await self._send(task.function.encode() + _SEPARATOR, task.payload)
+        await self._send(task.function.encode() + SEPARATOR, task.payload)
         return await self._receive()
 
     def kill(self) -> None:

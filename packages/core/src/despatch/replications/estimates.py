@@ -61,9 +61,7 @@ def estimate(values: Sequence[float], confidence: float = 0.95) -> Estimate:
     if count > 1:
         std = math.sqrt(math.fsum((value - mean) ** 2 for value in values) / (count - 1))
         half_width = student_t(confidence, count - 1) * std / math.sqrt(count)
-    return Estimate(
-        count=count, mean=mean, std=std, half_width=half_width, confidence=confidence
-    )
+    return Estimate(count=count, mean=mean, std=std, half_width=half_width, confidence=confidence)
 
 
 @lru_cache(maxsize=64)

@@ -18,7 +18,6 @@ from despatch.snapshots import Snapshot
 __all__ = ["FileState", "FileStateSettings"]
 
 
-
 class FileStateSettings(BaseModel):
     """Settings of the state source `file`."""
 

@@ -128,8 +128,13 @@ class IngressSuite(Conformance):
 
     async def in_time(self, work: Coroutine[Any, Any, _T]) -> _T:
         """Await what may hang."""
-        async with asyncio.timeout(self.patience_s):
-            return await work
+        limit = asyncio.timeout(self.patience_s)
+        try:
+            async with limit:
+                return await work
+        except TimeoutError:
+            assert not limit.expired(), f"no end within {self.patience_s:g} s"
+            raise
 
     async def introduce(self, ingress: IngressConnector) -> None:
         """Open a connector and close it, so that the source knows for whom to keep messages."""

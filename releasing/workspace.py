@@ -67,7 +67,7 @@ class Package:
         """The kinds and names of its plugins."""
         return [
             (group.removeprefix("despatch."), name)
-            for group, points in self.project["entry-points"].items()
+            for group, points in self.project.get("entry-points", {}).items()
             for name in points
             if group.startswith("despatch.")
         ]

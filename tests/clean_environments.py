@@ -11,7 +11,7 @@ import shutil
 import subprocess
 import sys
 
-__all__ = ["CleanEnvironment", "build_wheel", "finished", "succeeded"]
+__all__ = ["CleanEnvironment", "build_sdist", "build_wheel", "finished", "succeeded"]
 
 # Variables of the caller's that would let something in, or change what is resolved.
 _OF_THE_CALLER = ("PYTHON", "VIRTUAL_ENV", "DESPATCH_", "MAKE", "MFLAGS", "UV_RESOLUTION")
@@ -45,10 +45,12 @@ def succeeded(arguments, *, cwd):
 
 def build_wheel(source, folder):
     """Build a wheel of an sdist or of a source tree, as installers do; its path."""
-    folder.mkdir()
-    succeeded([_uv(), "build", "--quiet", "--wheel", "--out-dir", folder, source], cwd=folder)
-    (wheel,) = folder.glob("*.whl")
-    return wheel
+    return _build("wheel", source, folder)
+
+
+def build_sdist(source, folder):
+    """Build an sdist of a source tree; its path."""
+    return _build("sdist", source, folder)
 
 
 class CleanEnvironment:
@@ -82,6 +84,13 @@ class CleanEnvironment:
         listed = self.despatch("plugins", "list", "--json", cwd=cwd)
         assert listed.returncode == 0, listed.stderr
         return {(row["kind"], row["name"]): row for row in json.loads(listed.stdout)}
+
+
+def _build(form, source, folder):
+    folder.mkdir()
+    succeeded([_uv(), "build", "--quiet", f"--{form}", "--out-dir", folder, source], cwd=folder)
+    (built,) = {*folder.iterdir()} - {folder / ".gitignore"}
+    return built
 
 
 def _uv():

@@ -16,12 +16,12 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-import griffe
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.exceptions import PluginError
 from mkdocs.structure.files import File, Files
 from packaging.requirements import Requirement
 
+from core_source import core
 from despatch.interfaces import Guarantee
 from despatch.plugins import Kind, Plugin, Plugins
 from despatch.plugins.describing import Description, describe
@@ -241,7 +241,7 @@ def _settings(description: Description) -> Iterator[str]:
 
 
 def _meaning(guarantee: Guarantee) -> str:
-    member = griffe.load("despatch.interfaces.egress")[f"Guarantee.{guarantee.name}"]
+    member = core()[f"interfaces.egress.Guarantee.{guarantee.name}"]
     if member.docstring is None:
         raise PluginError(f"{member.path} is not documented: expected a docstring below it")
     return str(member.docstring.value)

@@ -12,8 +12,14 @@ import pytest
 from despatch.testing.proxy import Proxy
 from faults.line_server import LineServer
 from faults.sinks import JsonlSink, KafkaSink, LinesSink, ParquetSink, RedisSink, S3Sink, Sink
-from services import KafkaServer, LocalServer, MotoServer, RedisServer, ServiceError, running
-from services.kafka import KAFKA_SETTINGS
+from services import (
+    LocalServer,
+    MotoServer,
+    ProxiedKafka,
+    RedisServer,
+    ServiceError,
+    running,
+)
 
 
 class Stand(NamedTuple):
@@ -28,35 +34,6 @@ class Stand(NamedTuple):
     sink: Sink
     proxy: Proxy
     server: LocalServer | None
-
-
-class ProxiedKafka(KafkaServer):
-    """A Kafka whose second listener sends its clients to a proxy, as `advertised.listeners` say.
-
-    Args:
-        proxy_port: The proxy's port.
-    """
-
-    def __init__(self, proxy_port: int) -> None:
-        super().__init__()
-        self._proxy_port = proxy_port
-
-    @property
-    def proxied_port(self) -> int:
-        """Where the proxy finds the second listener."""
-        return self._ports[2]
-
-    def _write_settings(self) -> None:
-        broker, controller, proxied = self._ports
-        own = f"PLAINTEXT://127.0.0.1:{broker}"
-        self._settings = {
-            "listeners": f"{own},CONTROLLER://127.0.0.1:{controller},PROXIED://127.0.0.1:{proxied}",
-            "advertised.listeners": f"{own},PROXIED://127.0.0.1:{self._proxy_port}",
-            "listener.security.protocol.map": (
-                f"{KAFKA_SETTINGS['listener.security.protocol.map']},PROXIED:PLAINTEXT"
-            ),
-        }
-        super()._write_settings()
 
 
 class Stands:

@@ -38,6 +38,7 @@ from services.cache import cache_folder
 from services.finding import docker_answers, running, session_server, unavailable, unique_name
 from services.kafka import (
     KafkaServer,
+    ProxiedKafka,
     kafka_bootstrap,
     kafka_container,
     kafka_server,
@@ -70,6 +71,7 @@ __all__ = [
     "KafkaServer",
     "LocalServer",
     "MotoServer",
+    "ProxiedKafka",
     "RedisServer",
     "RegistryServer",
     "ServiceError",

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "KafkaServer",
+    "ProxiedKafka",
     "kafka_bootstrap",
     "kafka_container",
     "kafka_server",
@@ -137,6 +138,35 @@ class KafkaServer(LocalServer):
             **self._settings,
         }
         (self.folder / "server.properties").write_text(as_properties(properties))
+
+
+class ProxiedKafka(KafkaServer):
+    """A Kafka whose second listener sends its clients to a proxy, as `advertised.listeners` say.
+
+    Args:
+        proxy_port: The proxy's port.
+    """
+
+    def __init__(self, proxy_port: int) -> None:
+        super().__init__()
+        self._proxy_port = proxy_port
+
+    @property
+    def proxied_port(self) -> int:
+        """Where the proxy finds the second listener."""
+        return self._ports[2]
+
+    def _write_settings(self) -> None:
+        broker, controller, proxied = self._ports
+        own = f"PLAINTEXT://127.0.0.1:{broker}"
+        self._settings = {
+            "listeners": f"{own},CONTROLLER://127.0.0.1:{controller},PROXIED://127.0.0.1:{proxied}",
+            "advertised.listeners": f"{own},PROXIED://127.0.0.1:{self._proxy_port}",
+            "listener.security.protocol.map": (
+                f"{KAFKA_SETTINGS['listener.security.protocol.map']},PROXIED:PLAINTEXT"
+            ),
+        }
+        super()._write_settings()
 
 
 def is_ready(host: str, port: int) -> bool:

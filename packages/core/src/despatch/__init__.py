@@ -37,8 +37,10 @@ if TYPE_CHECKING:
         PluginError,
         Problem,
         RegistryError,
+        ReplicationError,
         RunError,
         SettingsError,
+        StateError,
         UnknownPathError,
         WrongThreadError,
     )
@@ -49,6 +51,9 @@ if TYPE_CHECKING:
     from despatch.registry.watches import Watch
     from despatch.replaying.differences import Difference
     from despatch.replaying.replay import ReplayReport, replay
+    from despatch.replications.estimates import Estimate
+    from despatch.replications.replicate import Replications, replicate
+    from despatch.replications.replication import Replication
     from despatch.report import Report
     from despatch.resources import (
         CapacityLost,
@@ -87,6 +92,7 @@ __all__ = [
     "DynamicResource",
     "DynamicStore",
     "Empirical",
+    "Estimate",
     "Event",
     "Exponential",
     "Gamma",
@@ -105,6 +111,9 @@ __all__ = [
     "Registry",
     "RegistryError",
     "ReplayReport",
+    "Replication",
+    "ReplicationError",
+    "Replications",
     "Report",
     "Run",
     "RunError",
@@ -114,6 +123,7 @@ __all__ = [
     "ShrinkPolicy",
     "Signal",
     "SimParameter",
+    "StateError",
     "StockStatistics",
     "Telemetry",
     "Triangular",
@@ -128,6 +138,7 @@ __all__ = [
     "WrongThreadError",
     "__version__",
     "replay",
+    "replicate",
 ]
 
 _NAMES: Final = {
@@ -165,8 +176,10 @@ _NAMES: Final = {
         "PluginError",
         "Problem",
         "RegistryError",
+        "ReplicationError",
         "RunError",
         "SettingsError",
+        "StateError",
         "UnknownPathError",
         "WrongThreadError",
     ),
@@ -177,6 +190,9 @@ _NAMES: Final = {
     "despatch.registry.watches": ("Watch",),
     "despatch.replaying.replay": ("ReplayReport", "replay"),
     "despatch.replaying.differences": ("Difference",),
+    "despatch.replications.estimates": ("Estimate",),
+    "despatch.replications.replicate": ("Replications", "replicate"),
+    "despatch.replications.replication": ("Replication",),
     "despatch.report": ("Report",),
     "despatch.resources": (
         "CapacityLost",

@@ -11,7 +11,9 @@
     ├── JournalError           a journal that cannot be written or read at all
     │   └── JournalFullError   a journal that may not grow any further, or whose disk is full
     ├── UnencodableError       also a ValueError: a value that the journal cannot hold
+    ├── StateError             the state of the real system: out of reach, or not for this model
     ├── TaskError              a task that an executor performed, and whose own function raised
+    ├── ReplicationError       a replication that cannot be performed: its model, or its workers
     ├── RunError               a run's folder is missing, locked or not a run
     ├── ScaffoldError          a plugin's distribution that cannot be made: its name, its folder
     └── AccountError           an account that does not add up: an internal error
@@ -34,9 +36,11 @@ __all__ = [
     "PluginError",
     "Problem",
     "RegistryError",
+    "ReplicationError",
     "RunError",
     "ScaffoldError",
     "SettingsError",
+    "StateError",
     "TaskError",
     "UnencodableError",
     "UnknownPathError",
@@ -124,8 +128,29 @@ class UnencodableError(DespatchError, ValueError):
         super().__init__(reason)
 
 
+class StateError(DespatchError):
+    """The state of the real system cannot be had, or does not fit the model.
+
+    The message names the state source, its distribution and version, and what is wrong.
+    """
+
+
 class TaskError(DespatchError):
     """A task whose own function raised; performing it again would raise again."""
+
+
+class ReplicationError(DespatchError):
+    """A replication whose model raised, or whose worker was lost again and again.
+
+    Attributes:
+        number: Which replication, counted from 0.
+        seed: Its seed.
+    """
+
+    def __init__(self, number: int, seed: int, reason: str) -> None:
+        self.number = number
+        self.seed = seed
+        super().__init__(f"replication {number} (seed {seed}): {reason}")
 
 
 class RunError(DespatchError):

@@ -15,7 +15,7 @@ from types import TracebackType
 from typing import Any, Final, Literal, TypeAlias, TypeVar
 
 from despatch.account import Reckoning, reckon
-from despatch.audit.resumption import Legacy, Resumption, legacy_of, resume
+from despatch.audit.resumption import Resumption, legacy_of, resume
 from despatch.commands import Change, Command, Refusal
 from despatch.courier.hosts import Host, ProcessHost, ProgressMode, ThreadHost
 from despatch.distributions.seeds import new_seed
@@ -29,6 +29,7 @@ from despatch.runs import RunFolder, RunInfo, RunState, new_run_id
 from despatch.settings import Settings
 from despatch.settings.file import settings_from
 from despatch.settings.written import as_written
+from despatch.state_reading import STATE, StateReading, read_state
 from despatch.switchboard import Switchboard
 from despatch.watchers import Watchers
 
@@ -68,9 +69,10 @@ def environment_of(info: RunInfo, kind: type[_Environment], **lag: Any) -> _Envi
 class Run:
     """Runs a model under settings, as a context manager.
 
-    Entering makes the run's folder, builds the model, starts the courier and waits for what is
-    waiting at the sources. Leaving drains, and makes the report; an exception of the model's
-    goes on its way after all that was published has been delivered.
+    Entering reads the state of the real system where the settings say so, makes the run's folder,
+    builds the model, starts the courier and waits for what is waiting at the sources. Leaving
+    drains, and makes the report; an exception of the model's goes on its way after all that was
+    published has been delivered.
 
     >>> from despatch import Run
     >>> def build(env):
@@ -97,6 +99,8 @@ class Run:
     Raises:
         SettingsError: The settings have mistakes; with all of them. On entering, also for
             `parameters` that the model does not take.
+        StateError: On entering: the state of the real system cannot be had, and there is no run;
+            or the model does not take it.
 
     Attributes:
         settings: The settings, checked and resolved.
@@ -120,7 +124,7 @@ class Run:
         handle_signals: bool = False,
         origin: Path | None = None,
     ) -> None:
-        self.settings: Settings = settings_from(settings)
+        self.settings: Settings = settings_from(settings, make_plugins=True)
         self.run_id = new_run_id()
         self._written = settings
         self._model = model
@@ -134,6 +138,8 @@ class Run:
 
     def __enter__(self) -> Run:
         settings = self.settings
+        # Before anything is made: without its state, there is no run.
+        state = read_state(settings)
         now = datetime.now(UTC)
         interval = settings.statistics.interval
         info = RunInfo(
@@ -165,8 +171,10 @@ class Run:
             self._switchboard.open()
             if self._model is not None:
                 self._model(self.env)
-            legacy = self._take_over()
-            self._override(legacy)
+            given = self._take_over()
+            if state is not None:
+                given |= self._take_in(state)
+            self._override(given)
             self._switchboard.audit.begun(self.folder.info.resumed)
             self._switchboard.connect(settings.courier.connect_timeout.total_seconds())
             self._watchers.call("despatch_run_started")
@@ -198,10 +206,11 @@ class Run:
         cls = ThreadHost if self.settings.courier.host == "thread" else ProcessHost
         return cls(self.folder, self.settings, self._progress)
 
-    def _take_over(self) -> Legacy | None:
+    def _take_over(self) -> dict[str, str]:
+        """Take over from the last run; path to whose word it was, of what now has a value."""
         settings, info = self.settings, self.folder.info
         if settings.resume is None:
-            return None
+            return {}
         legacy = legacy_of(Path(settings.runs), settings.name, but=info.run_id)
         if legacy is None:
             self.resumed = Resumption()
@@ -210,25 +219,37 @@ class Run:
             self.resumed = resume(self.env, self._switchboard.audit, legacy, info, allow)
             info.resumed = legacy.info.run_id
         _log.info("resume: %s", self.resumed)
-        return legacy
+        had_it = f"as run {info.resumed} had it"
+        return {} if legacy is None else dict.fromkeys(legacy.values, had_it)
 
-    def _override(self, legacy: Legacy | None) -> None:
+    def _take_in(self, state: StateReading) -> dict[str, str]:
+        """Set what the real system is like; answers as `_take_over` does."""
+        _log.info("state: %s", state)
+        if not state.values:
+            return {}
+        outcome = self._switchboard.audit.apply(Command(updates={**state.values}, source=STATE))
+        if isinstance(outcome, Refusal):
+            raise state.refused(outcome.reason)
+        return dict.fromkeys(state.values, "as the real system has it")
+
+    def _override(self, given: Mapping[str, str]) -> None:
+        """Set the `parameters` of the settings, and say which other word gives way to them."""
         if not self.settings.parameters:
             return
         command = Command(updates=self.settings.parameters, source=SETTINGS)
         outcome = self._switchboard.audit.apply(command)
         if isinstance(outcome, Refusal):
             raise SettingsError([Problem("parameters", outcome.reason)])
-        if legacy is None or not isinstance(outcome, Change):
+        if not isinstance(outcome, Change):
             return
         for update in outcome.updates:
-            if update.path in legacy.values and update.old != update.new:
+            if update.path in given and update.old != update.new:
                 _log.warning(
-                    "parameters: %s is %r, as the settings say, and not %r, as run %s had it",
+                    "parameters: %s is %r, as the settings say, and not %r, %s",
                     update.path,
                     update.new,
                     update.old,
-                    legacy.info.run_id,
+                    given[update.path],
                 )
 
     def _leave(self, error: BaseException | None) -> None:

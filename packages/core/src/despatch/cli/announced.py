@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 from importlib import import_module
-from typing import Any
+from typing import Any, Final
 
-import typer
 from typer.core import TyperCommand
 
-__all__ = ["Announced"]
+from despatch.cli.console import fail
+from despatch.errors import PluginError
+from despatch.plugins import Plugin, Plugins
+from despatch.plugins.commands import command_of
+
+__all__ = ["Added", "Announced"]
+
+_PANEL: Final = "Commands of plugins"
 
 
 class Announced(TyperCommand):
@@ -27,9 +33,28 @@ class Announced(TyperCommand):
     def load(self) -> Any:
         """The command itself, as typer takes it (its class is typer's or click's, by version)."""
         module, _, name = self.place.partition(":")
-        found = getattr(import_module(module), name)
-        if isinstance(found, typer.Typer):
-            return typer.main.get_group(found)
-        alone = typer.Typer(add_completion=False)
-        alone.command(self.name)(found)
-        return typer.main.get_command(alone)
+        return command_of(str(self.name), getattr(import_module(module), name))
+
+
+class Added(TyperCommand):
+    """What is known of a command that a plugin adds, by its metadata.
+
+    Args:
+        plugin: The plugin.
+        plugins: Where it is found.
+    """
+
+    def __init__(self, plugin: Plugin, plugins: Plugins) -> None:
+        origin = f"{plugin.distribution} {plugin.version}"
+        state = "" if plugin.is_ready else f" ({plugin.status}: see `despatch plugins list`)"
+        super().__init__(plugin.name, help=f"From {origin}{state}.", rich_help_panel=_PANEL)
+        self._plugin = plugin
+        self._plugins = plugins
+
+    def load(self) -> Any:
+        """The command itself; one that cannot be used is reported, with exit status 2."""
+        try:
+            found = self._plugins.load(self._plugin.kind, self._plugin.name)
+        except PluginError as error:
+            fail(error)
+        return command_of(self._plugin.name, found)

@@ -11,7 +11,9 @@ import typer
 from typer.core import TyperGroup
 
 import despatch
-from despatch.cli.announced import Announced
+from despatch.cli.announced import Added, Announced
+from despatch.names import is_name
+from despatch.plugins import Kind, Plugins
 
 __all__ = ["app", "main"]
 
@@ -41,7 +43,16 @@ _COMMANDS: Final = (
         "Run a run again from its journals, and compare what it publishes, byte for byte.",
         "despatch.cli.replay:replay",
     ),
-    Announced("plugins", "Connectors, serializers and hooks.", "despatch.cli.plugins:app"),
+    Announced(
+        "plugins",
+        "What is installed, what is wrong with it, and what each plugin can be told.",
+        "despatch.cli.plugins:app",
+    ),
+    Announced(
+        "schema",
+        "Print the JSON Schema of settings files, for editors, installed plugins included.",
+        "despatch.cli.schema:schema",
+    ),
     Announced("runs", "Past runs: what they did, what they owe.", "despatch.cli.runs:app"),
     Announced(
         "dead-letters",
@@ -52,16 +63,33 @@ _COMMANDS: Final = (
 
 
 class _Commands(TyperGroup):
-    """Knows each command by what is announced of it, and imports the one that is called."""
+    """Knows each command by what is announced of it, and imports the one that is called.
+
+    What plugins add is looked for where a name is none of despatch's own, and for the help.
+    """
 
     def __init__(self, **attributes: Any) -> None:
         super().__init__(**attributes)
         for command in _COMMANDS:
             self.add_command(command)
 
+    def list_commands(self, ctx: Any) -> list[str]:
+        self._add_those_of_plugins()
+        return super().list_commands(ctx)
+
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        if args and args[0] not in self.commands:
+            self._add_those_of_plugins()
         name, command, rest = super().resolve_command(ctx, args)
-        return name, command.load() if isinstance(command, Announced) else command, rest
+        return name, command.load() if isinstance(command, Announced | Added) else command, rest
+
+    def _add_those_of_plugins(self) -> None:
+        plugins = Plugins()
+        names = {each.name for each in plugins.list() if each.kind is Kind.COMMANDS}
+        for name in sorted(names - Kind.COMMANDS.reserved):
+            if is_name(name):
+                # Of several with one name, the one that is ready.
+                self.add_command(Added(plugins.find(Kind.COMMANDS, name), plugins))
 
 
 app = typer.Typer(

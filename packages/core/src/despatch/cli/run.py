@@ -14,7 +14,7 @@ from despatch.cli.console import err, fail, out, progress_mode
 from despatch.cli.earlier_runs import see_to_earlier_runs
 from despatch.cli.reading import read
 from despatch.concealment import Concealer
-from despatch.errors import AccountError, DespatchError, SettingsError
+from despatch.errors import AccountError, DespatchError, SettingsError, StateError
 from despatch.logs import logging_as
 from despatch.report import Report
 from despatch.run import Model, Run
@@ -102,7 +102,7 @@ def _report_of(run: Run) -> Report:
     try:
         with run:
             run.run()
-    except SettingsError:
+    except (SettingsError, StateError):
         raise
     except AccountError:
         # Not the model's doing, and the report says all there is to say.

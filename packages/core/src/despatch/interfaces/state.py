@@ -16,8 +16,9 @@ __all__ = ["StateSource"]
 class StateSource(ABC):
     """Reads the state of one real system. Lives in a process of its own, on its asyncio loop.
 
-    It is opened, read once and closed before a run begins; what it raises refuses the run.
-    Blocking work belongs into `asyncio.to_thread`.
+    It is opened, read once and closed before a run begins; what it raises refuses the run. What
+    it prints or logs there is told by the run, with its name. Blocking work belongs into
+    `asyncio.to_thread`.
 
     Attributes:
         Settings: The schema of the source's part of the settings file, with `SecretStr` for
@@ -29,6 +30,14 @@ class StateSource(ABC):
     def __init__(self, settings: BaseModel, *, simulation: str) -> None:
         self.settings = settings
         self.simulation = simulation
+
+    @property
+    def place(self) -> str:
+        """Where the state is, as a person looks for it: a path, an address; no secret in it.
+
+        It stands in messages about what the state says. Empty where there is nothing to say.
+        """
+        return ""
 
     @abstractmethod
     async def open(self) -> None:

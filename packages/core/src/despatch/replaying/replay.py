@@ -299,4 +299,5 @@ def _allow_lists(settings: dict[str, Any]) -> dict[str, list[str] | None]:
 
 
 def _is_of_settings(error: str | None) -> bool:
-    return error is not None and error.startswith("SettingsError:")
+    """Whether an error came of what was set before the run began: values that were refused."""
+    return error is not None and error.startswith(("SettingsError:", "StateError:"))

@@ -1,4 +1,4 @@
-"""The entries of settings: the sources of commands and the sinks for records.
+"""The entries of settings: sources of commands, sinks for records, and what else names a plugin.
 
 An entry is one mapping. Some of its keys are the core's, such as ``batch``; all others are the
 plugin's own, which the core hands on as they are.
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import timedelta
-from typing import Annotated, Any, Final, Self
+from typing import Annotated, Any, ClassVar, Final, Self
 
 from pydantic import (
     AfterValidator,
@@ -36,10 +36,13 @@ __all__ = [
     "REVEAL",
     "BatchSettings",
     "EgressSettings",
+    "ExecutorSettings",
     "IngressSettings",
     "PluginPart",
     "RetrySettings",
     "SerializerSettings",
+    "StateSettings",
+    "by_name",
     "doubles",
     "named",
 ]
@@ -90,9 +93,11 @@ class PluginPart(Part):
     """A mapping of which some keys are the core's, and all others the plugin's own.
 
     Attributes:
+        plugin_key: The key that names the plugin.
         plugin_settings: The plugin's own part, as it was written, with references resolved.
     """
 
+    plugin_key: ClassVar[str]
     plugin_settings: dict[str, Any] = Field(default_factory=dict, repr=False)
     _shown: dict[str, Any] | None = PrivateAttr(None)
 
@@ -149,10 +154,36 @@ class SerializerSettings(PluginPart):
         name: Which serializer.
     """
 
+    plugin_key = "name"
     name: str = "json"
 
 
-def _serializer(value: Any) -> Any:
+class ExecutorSettings(PluginPart):
+    """Where the replications of a model are performed.
+
+    Attributes:
+        name: Which executor.
+    """
+
+    plugin_key = "name"
+    name: str = "local"
+
+
+class StateSettings(PluginPart):
+    """Where the present state of the real system is read before a run.
+
+    Attributes:
+        source: Which state source.
+        timeout: How long it may take, in wall time, from its opening to its closing.
+    """
+
+    plugin_key = "source"
+    source: Annotated[str, Field(min_length=1)]
+    timeout: PositiveDuration = timedelta(seconds=30)
+
+
+def by_name(value: Any) -> Any:
+    """A part of which only the plugin's name is given, as the mapping that it stands for."""
     return {"name": value} if isinstance(value, str) else value
 
 
@@ -172,7 +203,7 @@ def _connector_name(value: str | IngressConnector | EgressConnector) -> str:
     return str(value) if isinstance(value, str) else f"live:{type(value).__name__}"
 
 
-RESERVED_SOURCES: Final = ("model", "resume", "settings")
+RESERVED_SOURCES: Final = ("model", "resume", "settings", "state")
 """What outcomes say their source is where no ingress brought the command."""
 
 
@@ -183,6 +214,8 @@ def _name_of_source(value: str) -> str:
 
 
 class _Entry(PluginPart):
+    plugin_key = "connector"
+
     @model_validator(mode="before")
     @classmethod
     def _name_after_connector(cls, data: Any) -> Any:
@@ -204,7 +237,7 @@ class IngressSettings(_Entry):
     ]
     name: Annotated[Name, AfterValidator(_name_of_source)] = ""
     allow: list[str] | None = None
-    serializer: Annotated[SerializerSettings | None, BeforeValidator(_serializer)] = None
+    serializer: Annotated[SerializerSettings | None, BeforeValidator(by_name)] = None
 
 
 class EgressSettings(_Entry):
@@ -228,7 +261,7 @@ class EgressSettings(_Entry):
     batch: BatchSettings = BatchSettings()
     retry: RetrySettings = RetrySettings()
     timeout: PositiveDuration = timedelta(seconds=30)
-    serializer: Annotated[SerializerSettings, BeforeValidator(_serializer)] = SerializerSettings()
+    serializer: Annotated[SerializerSettings, BeforeValidator(by_name)] = SerializerSettings()
 
 
 def named(entries: Sequence[Any]) -> list[Any]:

@@ -18,6 +18,7 @@ from typing import Annotated, Any, Final, Literal, Self, TypeAlias
 from pydantic import (
     AfterValidator,
     AwareDatetime,
+    BeforeValidator,
     ByteSize,
     Field,
     ValidationInfo,
@@ -32,9 +33,12 @@ from despatch.settings.entries import (
     REVEAL,
     BatchSettings,
     EgressSettings,
+    ExecutorSettings,
     IngressSettings,
     RetrySettings,
     SerializerSettings,
+    StateSettings,
+    by_name,
     doubles,
     named,
 )
@@ -47,6 +51,7 @@ __all__ = [
     "ClockSettings",
     "CourierSettings",
     "EgressSettings",
+    "ExecutorSettings",
     "FlushSettings",
     "IngressSettings",
     "JournalSettings",
@@ -56,6 +61,7 @@ __all__ = [
     "RetrySettings",
     "SerializerSettings",
     "Settings",
+    "StateSettings",
     "StatisticsSettings",
     "Sync",
     "WhenFull",
@@ -223,6 +229,8 @@ class Settings(Part):
         clock: How simulated time passes.
         seed: The seed of all random streams; None takes a new one, which the run's folder keeps.
         parameters: Values, by path, that take the place of the model's own at the start.
+        state: Where the present state of the real system is read, whose values are set at the
+            start, before `parameters`; None reads none.
         plugins: Names of plugins, or of their distributions, that may be loaded; None allows all.
         ingress: The sources of commands.
         egress: The sinks for records; their names differ.
@@ -234,6 +242,7 @@ class Settings(Part):
         resume: ``last`` takes over from the last run of the same name in the same `runs`: its
             registry's values, the scheduled commands that are not yet due, and the ids of
             commands that it knew. None starts afresh.
+        executor: Where the replications of the model are performed.
         runs: The folder that the runs' folders are in.
     """
 
@@ -242,6 +251,7 @@ class Settings(Part):
     clock: ClockSettings = ClockSettings()
     seed: WholeNumber | None = None
     parameters: Annotated[dict[str, Any], AfterValidator(plain)] = Field(default_factory=dict)
+    state: StateSettings | None = None
     plugins: list[str] | None = None
     ingress: list[IngressSettings] = Field(default_factory=list)
     egress: list[EgressSettings] = Field(default_factory=list)
@@ -251,6 +261,7 @@ class Settings(Part):
     metrics: MetricsSettings | None = None
     logs: LogsSettings = LogsSettings()
     resume: Literal["last"] | None = None
+    executor: Annotated[ExecutorSettings, BeforeValidator(by_name)] = ExecutorSettings()
     runs: Path = Path(".despatch")
 
     @field_validator("ingress", "egress", mode="before")

@@ -7,14 +7,19 @@ from typing import Any, Final
 
 from pydantic import BaseModel, ValidationError
 
+from despatch.concealment import Concealer
 from despatch.errors import PluginError
-from despatch.plugins import Kind, Plugins
+from despatch.plugins import Kind, Plugin, Plugins
+from despatch.plugins.making import make
 from despatch.settings import Settings
 from despatch.settings.entries import (
     EgressSettings,
+    ExecutorSettings,
     IngressSettings,
     PluginPart,
     SerializerSettings,
+    StateSettings,
+    by_name,
     doubles,
     named,
 )
@@ -35,20 +40,29 @@ class PluginParts:
         data: The settings, resolved and perhaps malformed: what isn't as it should be, and is
             the core's, is passed over, since the core's own model reports it.
         plugins: Where plugins are found.
+        is_making: Whether to make an object of each whose part is in order, as a run does, and to
+            let go of it. A constructor connects to nothing.
 
     Attributes:
         problems: Where something is wrong, and what.
     """
 
-    def __init__(self, data: Mapping[str, Any], plugins: Plugins) -> None:
+    def __init__(
+        self, data: Mapping[str, Any], plugins: Plugins, *, is_making: bool = False
+    ) -> None:
         self.problems: list[tuple[Location, str]] = []
+        self._is_making = is_making
         self._plugins = plugins
         self._shown: dict[Location, Any] = {}
+        name = data.get("name")
+        self._simulation = name if isinstance(name, str) else "simulation"
         courier = data.get("courier")
         host = courier.get("host", "process") if isinstance(courier, Mapping) else "process"
         self._is_process = host == "process"
         self._each(data, "ingress", self._check_ingress)
         self._each(data, "egress", self._check_egress)
+        self._one(("state",), data.get("state"), Kind.STATES, StateSettings)
+        self._one(("executor",), data.get("executor"), Kind.EXECUTORS, ExecutorSettings)
 
     def show_in(self, settings: Settings) -> None:
         """Tell the settings made of the same data which of the plugins' values may be shown."""
@@ -60,6 +74,9 @@ class PluginParts:
             sink.show(self._shown.get(("egress", i), {}))
             serializer: Location = ("egress", i, "serializer")
             sink.serializer.show(self._shown.get(serializer, {}))
+        if settings.state is not None:
+            settings.state.show(self._shown.get(("state",), {}))
+        settings.executor.show(self._shown.get(("executor",), {}))
 
     def _each(
         self,
@@ -79,6 +96,13 @@ class PluginParts:
             if isinstance(entry, Mapping):
                 check((key, i), entry)
 
+    def _one(self, where: Location, given: Any, kind: Kind, model: type[PluginPart]) -> None:
+        """Check a part of which the plugin's name alone may be given."""
+        part = by_name(given)
+        if isinstance(part, Mapping):
+            place = where if isinstance(given, str) else (*where, model.plugin_key)
+            self._check_part(where, place, part, kind, model)
+
     def _check_ingress(self, where: Location, entry: Mapping[str, Any]) -> None:
         connector = self._check_connector(where, entry, Kind.INGRESS, IngressSettings)
         self._check_serializer(where, entry, connector)
@@ -94,12 +118,9 @@ class PluginParts:
         if given is None:
             return
         where = (*where, "serializer")
-        serializer = {"name": given} if isinstance(given, str) else given
         if connector is None or connector.uses_serializer:
-            if isinstance(serializer, Mapping):
-                name = where if isinstance(given, str) else (*where, "name")
-                self._check_part(where, name, serializer, Kind.SERIALIZERS, SerializerSettings)
-        elif serializer != _DEFAULT_SERIALIZER:
+            self._one(where, given, Kind.SERIALIZERS, SerializerSettings)
+        elif by_name(given) != _DEFAULT_SERIALIZER:
             self.problems.append((where, "expected none: this connector uses no serializer"))
 
     def _check_connector(
@@ -138,8 +159,7 @@ class PluginParts:
             kind: The kind of plugin.
             model: Which keys are the core's.
         """
-        key = "name" if kind is Kind.SERIALIZERS else "connector"
-        name = part.get(key, _DEFAULT_SERIALIZER.get(key))
+        name = part.get(model.plugin_key, model.model_fields[model.plugin_key].default)
         if not isinstance(name, str) or not name:
             return None
         try:
@@ -151,9 +171,23 @@ class PluginParts:
             self.problems.append((place, told))
             return None
         own = model.plugin_part(part)
-        self._check_own(where, own, cls.Settings, model.core_keys())
+        settings = self._check_own(where, own, cls.Settings, model.core_keys())
         self._shown[where] = hidden(own, cls.Settings)
+        if settings is not None and self._is_making:
+            self._try_to_make(place, self._plugins.find(kind, name), cls, settings)
         return cls
+
+    def _try_to_make(
+        self, place: Location, plugin: Plugin, cls: type[Any], settings: BaseModel
+    ) -> None:
+        is_told = plugin.kind in (Kind.INGRESS, Kind.STATES)
+        arguments = {"simulation": self._simulation} if is_told else {}
+        try:
+            make(plugin, cls, settings, **arguments)
+        except PluginError as error:
+            conceal = Concealer()
+            conceal.learn(settings)
+            self.problems.append((place, conceal(str(error))))
 
     def _check_own(
         self,
@@ -161,10 +195,12 @@ class PluginParts:
         own: Mapping[str, Any],
         model: type[BaseModel],
         core_keys: list[str],
-    ) -> None:
+    ) -> BaseModel | None:
+        """Check a plugin's own part against its model; what it says, if that is in order."""
         found: list[tuple[Location, str]] = []
+        settings: BaseModel | None = None
         try:
-            model.model_validate(own)
+            settings = model.model_validate(own)
         except ValidationError as error:
             found = explain(error, model, own, other_keys=core_keys)
         except Exception as error:
@@ -176,6 +212,7 @@ class PluginParts:
             unknown = [key for key in own if key not in {*known, *model.model_fields}]
             found += [((key,), unknown_key(key, [*known, *core_keys])) for key in unknown]
         self.problems += [((*where, *inner), message) for inner, message in found]
+        return None if found else settings
 
 
 def _masked(own: Mapping[str, Any]) -> list[tuple[Location, str]]:

@@ -15,9 +15,11 @@ talks to; pytest finds the tests by inheritance:
 
 from despatch.testing.conformance import Conformance, applies_if
 from despatch.testing.egress import Arrival, EgressConformance, EgressSink
+from despatch.testing.executor import ExecutorConformance
 from despatch.testing.ingress import CommandSource, IngressConformance
 from despatch.testing.proxy import Proxy
 from despatch.testing.serializer import SerializerConformance
+from despatch.testing.state import RealSystem, StateConformance
 
 __all__ = [
     "Arrival",
@@ -25,8 +27,11 @@ __all__ = [
     "Conformance",
     "EgressConformance",
     "EgressSink",
+    "ExecutorConformance",
     "IngressConformance",
     "Proxy",
+    "RealSystem",
     "SerializerConformance",
+    "StateConformance",
     "applies_if",
 ]

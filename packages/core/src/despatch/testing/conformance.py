@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine, Mapping
+from functools import cache
 from typing import Any, ClassVar, TypeVar
 
 import pytest
@@ -62,12 +63,12 @@ class Conformance:
     @pytest.fixture
     def installed(self) -> Plugin:
         """What the metadata of the plugin's distribution says."""
-        return Plugins().find(self.kind, self.plugin)
+        return _installed(self.kind, self.plugin)
 
     @pytest.fixture
     def plugin_class(self, installed: Plugin) -> Any:
         """The plugin's class, found and loaded as a run finds and loads it."""
-        return Plugins().load(self.kind, self.plugin)
+        return _loaded(self.kind, self.plugin)
 
     def wait_for(self, work: Coroutine[Any, Any, _T]) -> _T:
         """Run a coroutine on a loop of its own to its end."""
@@ -140,3 +141,16 @@ class Conformance:
         made = model.model_validate(secret_settings)
         for shown in (repr(made), str(made), repr(made.model_dump()), made.model_dump_json()):
             assert not secrets_shown(made, shown)
+
+
+# Reading the metadata of all that is installed takes longer than most tests.
+
+
+@cache
+def _installed(kind: Kind, plugin: str) -> Plugin:
+    return Plugins().find(kind, plugin)
+
+
+@cache
+def _loaded(kind: Kind, plugin: str) -> Any:
+    return Plugins().load(kind, plugin)

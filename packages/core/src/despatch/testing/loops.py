@@ -14,8 +14,8 @@ __all__ = ["LoopWatch", "run_to_end"]
 _T = TypeVar("_T")
 
 _BEAT_S: Final = 0.01
-_LOOK_S: Final = 0.05
-_LOOKS_IN_VAIN: Final = 20
+_LOOK_S: Final = 0.02
+_LOOKS_IN_VAIN: Final = 25
 
 
 def run_to_end(work: Coroutine[Any, Any, _T], patience_s: float) -> _T:

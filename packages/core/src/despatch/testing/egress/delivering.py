@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from despatch.interfaces import Batch, Guarantee
 from despatch.testing.conformance import applies_if
-from despatch.testing.egress.batches import PLAIN_VALUES, Batches
+from despatch.testing.egress.batches import Batches
 from despatch.testing.egress.sink import EgressSink
 from despatch.testing.egress.suite import EgressSuite, MakeEgress
 
@@ -31,7 +31,7 @@ class DeliveringTests(EgressSuite):
 
         async def work() -> Batch:
             async with self.opened(make_egress()) as egress:
-                batch = batches.next(egress, PLAIN_VALUES)
+                batch = batches.next(egress, self.values)
                 await self.deliver(egress, batch)
             return batch
 
@@ -110,9 +110,9 @@ class DeliveringTests(EgressSuite):
 
         async def work() -> None:
             async with self.opened(make_egress()) as egress:
-                await self.deliver(egress, batches.next(egress, range(5000)))
-                large = {"text": "x" * self.largest_value_bytes}
-                await self.deliver(egress, batches.next(egress, [1, large, 2]))
+                await self.deliver(egress, batches.next(egress, [{"text": "x"}] * 5000))
+                texts = "x", "x" * self.largest_value_bytes, "x"
+                await self.deliver(egress, batches.next(egress, [{"text": t} for t in texts]))
 
         self.wait_for(work())
         arrivals = self.check_sink(sink, batches, range(batches.end), guarantee)
@@ -236,7 +236,7 @@ class DeliveringTests(EgressSuite):
 
         async def work() -> None:
             async with self.opened(make_egress()) as egress:
-                batch = batches.next(egress, PLAIN_VALUES)
+                batch = batches.next(egress, self.values)
                 before = copy.deepcopy(batch)
                 await self.deliver(egress, batch)
                 for name in ("first", "end", "records", "payloads", "targets", "types"):
@@ -251,7 +251,7 @@ class DeliveringTests(EgressSuite):
         If it fails: leave `targets_of` out; where it is there to be quick, it has to agree.
         """
         egress = make_egress()
-        records = batches.next(egress, PLAIN_VALUES).records
+        records = batches.next(egress, self.values).records
         targets = [egress.target(record) for record in records]
         assert all(isinstance(target, str) for target in targets)
         assert list(egress.targets_of(records)) == targets

@@ -91,6 +91,7 @@ class RunTests(FaultTests):
         if self.needs_thread:
             live: EgressConnector = make_egress()
             entry, host = {"connector": live}, "thread"
+        entry = {"timeout": f"{self.timeout_s:g}s", **entry}
         return PlayedRun("conformance", entry, host, folder, 2 * self.patience_s)
 
     def check_run(self, played: PlayedRun, sink: EgressSink, guarantee: Guarantee) -> None:
@@ -140,9 +141,7 @@ class RunTests(FaultTests):
         def loses_answers() -> None:
             self._strike(played, proxy, lambda: proxy.given_up, proxy.deaf)
 
-        yield from (goes_away, stalls, is_slow, resets)
-        if self.notices_silence:
-            yield from (forgets, loses_answers)
+        yield from (goes_away, stalls, is_slow, resets, forgets, loses_answers)
 
     def _strike(
         self,

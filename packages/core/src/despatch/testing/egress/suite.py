@@ -4,8 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import socket
-import uuid
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Iterator, Mapping
+from collections.abc import (
+    AsyncIterator,
+    Callable,
+    Coroutine,
+    Iterable,
+    Iterator,
+    Mapping,
+    Sequence,
+)
 from contextlib import asynccontextmanager
 from typing import Any, ClassVar, TypeAlias, TypeVar
 
@@ -13,10 +20,11 @@ import pytest
 
 from despatch.interfaces import Batch, EgressConnector, Guarantee, Receipt
 from despatch.plugins import Kind
+from despatch.runs import new_run_id
 from despatch.testing.conformance import Conformance
 from despatch.testing.declared import Declared
 from despatch.testing.egress.arrivals import Arrival, check_once, check_order
-from despatch.testing.egress.batches import Batches
+from despatch.testing.egress.batches import PLAIN_VALUES, Batches
 from despatch.testing.egress.sink import EgressSink
 from despatch.testing.loops import run_to_end
 from despatch.testing.secrecy import with_secrets
@@ -37,28 +45,32 @@ class EgressSuite(Conformance):
     Attributes:
         is_networked: The connector reaches its sink by TCP, at the port that
             `EgressSink.settings` is given.
+        connects_at_open: `open` raises where the sink is out of reach; otherwise `deliver` does.
         keeps_order: Readers get records in the order in which they were delivered.
         is_lasting: What one connector has delivered is there for readers when the connector is
             gone, and another one adds to it.
         rejects_records: The sink refuses some records for good; `EgressSink.bad_record` makes one.
         carries_any_bytes: A payload may be any bytes, line breaks and NUL among them;
             `EgressSink.read_payloads` gives them back.
-        notices_silence: A connection over which no answer comes any more, without a word, is
-            noticed in the end, such as by a time limit.
         largest_value_bytes: A record of this size is taken.
+        values: Values that the sink takes as they are, in one batch, and gives back equal.
         uses_serializer: As the connector's class says; not set by the author.
         needs_thread: Likewise.
+        timeout_s: How long `open` and `deliver` may take under a fault, in wall seconds, before
+            they are given up: the setting `timeout` of a sink.
         patience_s: How long the tests wait for what has to come, in wall seconds.
     """
 
     kind = Kind.EGRESS
     is_networked: ClassVar[bool] = True
+    connects_at_open: ClassVar[bool] = True
     keeps_order: ClassVar[bool] = True
     is_lasting: ClassVar[bool] = True
     rejects_records: ClassVar[bool] = False
     carries_any_bytes: ClassVar[bool] = False
-    notices_silence: ClassVar[bool] = True
     largest_value_bytes: ClassVar[int] = 500_000
+    values: ClassVar[Sequence[Any]] = PLAIN_VALUES
+    timeout_s: ClassVar[float] = 2.0
     patience_s: ClassVar[float] = 30.0
 
     uses_serializer = Declared("uses_serializer")
@@ -91,7 +103,7 @@ class EgressSuite(Conformance):
     @pytest.fixture
     def batches(self) -> Batches:
         """The batches of a run of its own."""
-        return Batches(f"conformance-{uuid.uuid4().hex[:12]}")
+        return Batches(new_run_id())
 
     @pytest.fixture
     def guarantee(self, plugin_class: Any) -> Guarantee:

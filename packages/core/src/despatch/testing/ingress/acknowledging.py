@@ -19,6 +19,10 @@ __all__ = ["AcknowledgingTests"]
 class AcknowledgingTests(IngressSuite):
     """A command comes again until its source is told what became of it."""
 
+    def named(self, level: int) -> bytes:
+        """A message that is known again when it comes again."""
+        return setting(level) if self.names_messages else setting(level, id=f"kit-{level}")
+
     @applies_if("redelivers")
     def test_what_is_not_acknowledged_comes_again(
         self, source: CommandSource, make_ingress: MakeIngress
@@ -30,13 +34,14 @@ class AcknowledgingTests(IngressSuite):
 
         If it fails: tell the source that a message is dealt with in `acknowledge`, nowhere else
         (look for the client's automatic acknowledgement or commit, and switch it off). Give
-        `parse` an `id` that the source itself keeps, such as an offset.
+        `parse` an `id` that the source itself keeps, such as an offset. If it keeps none,
+        ``names_messages = False``, and tell users to give their commands an id.
         """
 
         async def work() -> list[list[Command]]:
             if self.is_live:
                 await self.introduce(make_ingress())
-            await self.send(source, *map(setting, range(1, 5)))
+            await self.send(source, *map(self.named, range(1, 5)))
             ingress = make_ingress()
             brought = []
             for each in (ingress, ingress, make_ingress()):
@@ -61,7 +66,7 @@ class AcknowledgingTests(IngressSuite):
 
         If it fails: `acknowledge` is given the very object that `commands` gave; keep in its
         `handle` what the source needs to know which it is. What is told a little later has to
-        be told in `close` at the latest.
+        be told, and heard, when `close` returns.
         """
 
         async def work() -> list[list[Command]]:

@@ -141,20 +141,22 @@ class BringingTests(IngressSuite):
         """
         sent = list(range(1, 301))
 
-        async def work() -> tuple[list[Command], int]:
+        async def work() -> tuple[list[Command], list[Command], int]:
             if self.is_live:
                 await self.introduce(make_ingress())
             await self.send(source, *map(setting, sent))
             async with self.reading(make_ingress()) as reading:
                 if self.brings_backlog:
-                    found = await reading.backlog()
+                    waited = await reading.backlog()
                 else:
-                    found = await reading.take(len(sent))
-                if self.is_live:
-                    await self.send(source, setting(301))
-                    found += await reading.until(has_level(301))
-                return found, reading.said_caught_up
+                    waited = await reading.take_and_acknowledge(len(sent))
+                if not self.is_live:
+                    return waited, [], reading.said_caught_up
+                await self.send(source, setting(301))
+                later = await reading.until(has_level(301))
+                return waited, later, reading.said_caught_up
 
-        found, said_caught_up = self.wait_for(work())
-        assert self.in_order(levels(found)) == sent + [301] * self.is_live
+        waited, later, said_caught_up = self.wait_for(work())
+        assert self.in_order(levels(waited)) == sent
+        assert levels(later) == [301] * self.is_live
         assert said_caught_up == (self.brings_backlog and self.is_live)

@@ -113,14 +113,14 @@ class LivingTests(IngressSuite):
 
         async def work() -> list[Command]:
             ingress = make_ingress()
-            await ingress.close()
-            await ingress.open()
-            await ingress.open()
-            await ingress.close()
-            await ingress.close()
+            await self.in_time(ingress.close())
+            await self.in_time(ingress.open())
+            await self.in_time(ingress.open())
+            await self.in_time(ingress.close())
+            await self.in_time(ingress.close())
             # The outcome of a command may come when its connection is gone.
             with contextlib.suppress(Exception):
-                await ingress.acknowledge(Command(), DONE)
+                await self.in_time(ingress.acknowledge(Command(), DONE))
             await self.send(source, setting(1))
             ingress = make_ingress() if not self.is_live else ingress
             async with self.reading(ingress) as reading:
@@ -143,7 +143,7 @@ class LivingTests(IngressSuite):
             await self.send(source, *map(setting, (1, 2, 3)))
             ingress = make_ingress()
             for _ in range(2):
-                health = await ingress.check()
+                health = await self.in_time(ingress.check())
                 assert all(isinstance(each, str) for each in (*health.findings, *health.warnings))
             if not self.keeps_messages:
                 return []
@@ -173,10 +173,12 @@ class LivingTests(IngressSuite):
         async def work() -> None:
             try:
                 async with asyncio.timeout(self.patience_s):
-                    await ingress.open()
+                    await self.in_time(ingress.open())
+            except AssertionError:
+                raise
             except Exception as error:
                 said.append("".join(traceback.format_exception(error)))
-            await ingress.close()
+            await self.in_time(ingress.close())
 
         with caplog.at_level(logging.DEBUG):
             self.wait_for(work())
@@ -202,14 +204,13 @@ class LivingTests(IngressSuite):
         async def work() -> list[str]:
             said = []
             for method in (ingress.open, ingress.check):
-                limit = asyncio.timeout(self.patience_s)
                 try:
-                    async with limit:
-                        await method()
+                    await self.in_time(method())
+                except AssertionError:
+                    raise
                 except Exception as error:
-                    assert not limit.expired(), f"no error within {self.patience_s:g} s"
                     said.append(str(error))
-                await ingress.close()
+                await self.in_time(ingress.close())
             return said
 
         said = self.wait_for(work())

@@ -76,11 +76,29 @@ class Reading:
         """The next so many commands."""
         return [await self.command() for _ in range(count)]
 
+    async def take_and_acknowledge(self, count: int) -> list[Command]:
+        """The next so many commands, each acknowledged: some sources bring only so many before."""
+        found = []
+        for _ in range(count):
+            found.append(await self.command())
+            await self.acknowledge(found[-1:])
+        return found
+
     async def until(self, is_last: Callable[[Command], bool]) -> list[Command]:
         """The commands up to the first one of which something is true, which comes last."""
         found = [await self.command()]
         while not is_last(found[-1]):
             found.append(await self.command())
+        return found
+
+    async def until_end(self, is_last: Callable[[Command], bool]) -> list[Command]:
+        """The same, or the commands up to where the connector raises."""
+        found: list[Command] = []
+        while not isinstance(item := await self._next("a command"), _End):
+            if isinstance(item, Command):
+                found.append(item)
+                if is_last(item):
+                    break
         return found
 
     async def backlog(self) -> list[Command]:

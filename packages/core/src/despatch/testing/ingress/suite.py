@@ -45,6 +45,8 @@ class IngressSuite(Conformance):
             one has been there.
         redelivers: What was brought and not acknowledged comes again, on another connection or
             to another connector.
+        names_messages: The source has a name of its own for each message, which its command gets
+            that says no id. Otherwise only a command that says its id is known again.
         acknowledges: What was acknowledged does not come again.
         notices_silence: A connection over which nothing comes any more, without a word, is
             noticed in the end, such as by a heartbeat.
@@ -61,6 +63,7 @@ class IngressSuite(Conformance):
     keeps_order: ClassVar[bool] = True
     keeps_messages: ClassVar[bool] = True
     redelivers: ClassVar[bool] = True
+    names_messages: ClassVar[bool] = True
     acknowledges: ClassVar[bool] = True
     notices_silence: ClassVar[bool] = True
     patience_s: ClassVar[float] = 30.0
@@ -122,6 +125,16 @@ class IngressSuite(Conformance):
         """Put messages at the source, from a thread of its own."""
         for message in messages:
             await asyncio.to_thread(source.send, message)
+
+    async def in_time(self, work: Coroutine[Any, Any, _T]) -> _T:
+        """Await what may hang."""
+        limit = asyncio.timeout(self.patience_s)
+        try:
+            async with limit:
+                return await work
+        except TimeoutError:
+            assert not limit.expired(), f"no end within {self.patience_s:g} s"
+            raise
 
     async def introduce(self, ingress: IngressConnector) -> None:
         """Open a connector and close it, so that the source knows for whom to keep messages."""

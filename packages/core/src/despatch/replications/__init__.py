@@ -1,0 +1,12 @@
+"""Replications: a model many times over, each time with a seed of its own.
+
+`replicate` makes an order for each, has an executor perform them, and puts what they came to
+together. `replication` is what a worker does, `tally` what it makes of the records, and
+`estimates` what several replications say together.
+"""
+
+from despatch.replications.estimates import Estimate
+from despatch.replications.replicate import Replications, replicate
+from despatch.replications.replication import Replication
+
+__all__ = ["Estimate", "Replication", "Replications", "replicate"]

@@ -1,0 +1,242 @@
+"""Replicating: a model many times over, each time with a seed of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import operator
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+from hashlib import sha256
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+
+from despatch.courier.assembly import Assembly
+from despatch.distributions.seeds import checked_seed, new_seed
+from despatch.durations import parse_duration
+from despatch.errors import Problem, ReplicationError, SettingsError
+from despatch.interfaces import Executor, Task
+from despatch.plugins import Kind
+from despatch.renderings import excerpt, plain
+from despatch.replications.estimates import Estimate, estimate
+from despatch.replications.performing import UndoneError, perform_all
+from despatch.replications.replication import PERFORM, Order, Replication
+from despatch.settings import Settings
+from despatch.settings.file import load_settings, settings_from
+from despatch.state_reading import read_state
+
+__all__ = ["Replications", "replicate", "seed_of"]
+
+_NO_MODEL: Final = "is required: expected module:callable, such as line_a:build"
+
+
+class Replications(msgspec.Struct, kw_only=True, frozen=True):
+    """What replications of a model came to.
+
+    Attributes:
+        name: The simulation's name.
+        seed: What the seeds of the replications are made from.
+        start: The wall time of simulated 0.
+        replications: Each of them, in their order.
+    """
+
+    name: str
+    seed: int
+    start: datetime
+    replications: list[Replication]
+
+    def __len__(self) -> int:
+        return len(self.replications)
+
+    @property
+    def digest(self) -> str:
+        """The SHA-256 of the digests of all, in hexadecimal digits."""
+        return sha256("".join(each.digest for each in self.replications).encode()).hexdigest()
+
+    def telemetry(self, confidence: float = 0.95) -> dict[str, Estimate]:
+        """The mean of the last value of each telemetry, by path.
+
+        A path that some replications have not published is estimated by the others: `count` says
+        by how many.
+
+        Args:
+            confidence: Of the interval, between 0 and 1.
+        """
+        return self._estimates(lambda each: each.telemetry, None, confidence)
+
+    def events(self, confidence: float = 0.95) -> dict[str, Estimate]:
+        """The mean number of events, by type.
+
+        Args:
+            confidence: Of the interval, between 0 and 1.
+        """
+        return self._estimates(lambda each: each.events, 0.0, confidence)
+
+    def to_json(self) -> bytes:
+        """All of it, as JSON."""
+        return msgspec.json.encode(self)
+
+    def _estimates(
+        self,
+        figures: Callable[[Replication], Mapping[str, float]],
+        missing: float | None,
+        confidence: float,
+    ) -> dict[str, Estimate]:
+        names = dict.fromkeys(name for each in self.replications for name in figures(each))
+        found = {}
+        for name in sorted(names):
+            values = [figures(each).get(name, missing) for each in self.replications]
+            found[name] = estimate([value for value in values if value is not None], confidence)
+        return found
+
+
+def replicate(
+    settings: str | Path | Mapping[str, Any],
+    replications: int,
+    *,
+    seed: int | None = None,
+    until: timedelta | str | float | None = None,
+    executor: str | Mapping[str, Any] | None = None,
+) -> Replications:
+    """Run a model many times, each time with a seed of its own, and say what came of it.
+
+    The model is the one that the settings name, with their `parameters`, and with the `state` of
+    the real system, which is read once. Sources and sinks are none of a replication's, nor is a
+    clock that is paced, nor what an earlier run left: of all that the settings say, `name`,
+    `model`, `seed`, `parameters`, `state`, `statistics`, `clock.until`, `clock.start` and
+    `executor` count. No folder of a run is made.
+
+    The seed of each replication depends on the seed and its number alone. So, where the model
+    depends on nothing but its seed, all is the same again, to the byte, with any executor and any
+    number of workers.
+
+    Args:
+        settings: A settings file, or a mapping that says what it would.
+        replications: How many, at least 1.
+        seed: What the seeds are made from; by default the settings' own, or a new one.
+        until: How much simulated time each runs: a timedelta, text such as ``8h``, or seconds; by
+            default `clock.until`, and without it until nothing is left to do.
+        executor: Who performs them: the name of an executor, or a mapping with its `name` and its
+            own settings, such as ``{"name": "local", "workers": 4}``; by default as the settings
+            say, which is `local`.
+
+    Raises:
+        SettingsError: The settings have mistakes, or name no model.
+        StateError: The state of the real system cannot be had.
+        PluginError: The executor cannot be had.
+        ReplicationError: A replication's model raised, or did not take what it was to begin with;
+            or its worker was lost 3 times. The replications that are under way are given up.
+        TypeError: An argument is of another type.
+        ValueError: An argument is out of bounds.
+    """
+    count = _checked_count(replications)
+    resolved, origin = _settings(settings)
+    if executor is not None:
+        chosen = settings_from({"executor": executor, "plugins": resolved.plugins}).executor
+        resolved = resolved.model_copy(update={"executor": chosen})
+    if resolved.model is None:
+        raise SettingsError([Problem("model", _NO_MODEL)])
+    until_s = _until_s(resolved, until)
+    base = _seed(resolved, seed)
+    state = read_state(resolved)
+    start = resolved.clock.start or datetime.now(UTC)
+    interval = resolved.statistics.interval
+    orders = [
+        Order(
+            number=number,
+            seed=seed_of(base, number),
+            model=resolved.model,
+            origin=origin,
+            name=resolved.name,
+            start=start,
+            until_s=until_s,
+            state={} if state is None else plain(state.values),
+            parameters=plain(resolved.parameters),
+            keeps_statistics=resolved.statistics.is_kept,
+            statistics_interval_s=None if interval is None else interval.total_seconds(),
+        )
+        for number in range(count)
+    ]
+    found = _performed(resolved, orders)
+    return Replications(name=resolved.name, seed=base, start=start, replications=found)
+
+
+def seed_of(seed: int, number: int) -> int:
+    """The seed of a replication, which fits a signed integer of 64 bits.
+
+    Seeds of different numbers are independent of each other: they are spawned as numpy's
+    `SeedSequence` does it
+    (https://numpy.org/doc/stable/reference/random/parallel.html#seedsequence-spawning).
+
+    Args:
+        seed: What the seeds are made from.
+        number: Which replication, counted from 0.
+    """
+    # numpy takes a tenth of a second to import: only those who replicate pay for it.
+    from numpy.random import SeedSequence
+
+    words = SeedSequence(seed, spawn_key=(number,)).generate_state(2)
+    return (int(words[1]) << 32 | int(words[0])) >> 1
+
+
+def _performed(settings: Settings, orders: Sequence[Order]) -> list[Replication]:
+    assembly = Assembly(settings)
+    plugin = assembly.plugins.find(Kind.EXECUTORS, settings.executor.name)
+    called = f"{plugin.kind.noun} {plugin.name!r} ({plugin.distribution} {plugin.version})"
+    executor = assembly.executor(settings.executor)
+    tasks = [Task(PERFORM, msgspec.msgpack.encode(order)) for order in orders]
+    try:
+        results = _run(executor, called, tasks)
+    except UndoneError as undone:
+        order = orders[undone.index]
+        raise ReplicationError(order.number, order.seed, assembly.conceal(str(undone))) from undone
+    found = [msgspec.msgpack.decode(result, type=Replication) for result in results]
+    for order, replication in zip(orders, found, strict=True):
+        if replication.number != order.number:
+            reason = f"{called} has answered with replication {replication.number}"
+            raise ReplicationError(order.number, order.seed, reason)
+    return found
+
+
+def _run(executor: Executor, called: str, tasks: Sequence[Task]) -> list[bytes]:
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return asyncio.run(perform_all(executor, called, tasks))
+    # In a notebook, for instance, this thread has a loop, which is at work on this very call.
+    with ThreadPoolExecutor(1, "despatch-replicate") as thread:
+        return thread.submit(asyncio.run, perform_all(executor, called, tasks)).result()
+
+
+def _settings(given: str | Path | Mapping[str, Any]) -> tuple[Settings, str | None]:
+    """The settings, and the folder of their file."""
+    if isinstance(given, Mapping):
+        return settings_from(given), None
+    if not isinstance(given, str | Path):
+        raise TypeError(f"settings: expected a settings file or a mapping, not {excerpt(given)}")
+    return load_settings(given), str(Path(given).absolute().parent)
+
+
+def _checked_count(replications: object) -> int:
+    try:
+        count = operator.index(replications)  # type: ignore[arg-type]  # that is the question
+    except TypeError:
+        raise TypeError(
+            f"replications: expected a whole number, not {excerpt(replications)}"
+        ) from None
+    if count < 1:
+        raise ValueError(f"replications: expected at least 1, not {count}")
+    return count
+
+
+def _until_s(settings: Settings, until: timedelta | str | float | None) -> float | None:
+    chosen = settings.clock.until if until is None else parse_duration(until)
+    return None if chosen is None else chosen.total_seconds()
+
+
+def _seed(settings: Settings, seed: int | None) -> int:
+    if seed is not None:
+        return checked_seed(seed)
+    return new_seed() if settings.seed is None else settings.seed

@@ -1,0 +1,3 @@
+"""The state sources that come with despatch. They are found by entry point, as any other is."""
+
+__all__: list[str] = []

@@ -1,0 +1,90 @@
+"""ExecutorSuite: the flags and fixtures of the tests of an executor."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
+from contextlib import asynccontextmanager
+from typing import Any, ClassVar, TypeAlias, TypeVar
+
+import pytest
+
+from despatch.interfaces import Executor, Task
+from despatch.plugins import Kind
+from despatch.testing.conformance import Conformance
+from despatch.testing.executor.meeting import REHEARSAL
+from despatch.testing.loops import run_to_end
+
+__all__ = ["ExecutorSuite", "MakeExecutor", "task"]
+
+_T = TypeVar("_T")
+
+MakeExecutor: TypeAlias = Callable[[], Executor]
+
+
+class ExecutorSuite(Conformance):
+    """What the tests of an executor have in common.
+
+    The author sets `plugin`, overrides the fixture `settings`, with two or three workers, and sets
+    to False the flags that do not hold. Workers have to reach the loopback interface of the
+    machine that runs the tests.
+
+    Attributes:
+        has_processes: Tasks are performed in other processes than the one that runs the tests.
+        gives_up: A task that is cancelled ends; otherwise it goes on, and nobody waits for it.
+        ends_workers: The processes that performed tasks end when the executor is closed;
+            otherwise they are others' to end.
+        largest_bytes: A payload and an answer of this size are carried.
+        patience_s: How long the tests wait for what has to come, in wall seconds.
+    """
+
+    kind = Kind.EXECUTORS
+    has_processes: ClassVar[bool] = True
+    gives_up: ClassVar[bool] = True
+    ends_workers: ClassVar[bool] = True
+    largest_bytes: ClassVar[int] = 10_000_000
+    patience_s: ClassVar[float] = 60.0
+
+    @pytest.fixture
+    def make_executor(self, plugin_class: Any, settings: Mapping[str, Any]) -> MakeExecutor:
+        """Makes an executor."""
+
+        def make() -> Executor:
+            made: Executor = plugin_class(plugin_class.Settings.model_validate(settings))
+            return made
+
+        return make
+
+    def wait_for(self, work: Coroutine[Any, Any, _T]) -> _T:
+        """Run a coroutine on a watched loop to its end."""
+        return run_to_end(work, 4 * self.patience_s)
+
+    async def in_time(self, work: Coroutine[Any, Any, _T]) -> _T:
+        """Await what may hang."""
+        limit = asyncio.timeout(self.patience_s)
+        try:
+            async with limit:
+                return await work
+        except TimeoutError:
+            assert not limit.expired(), f"no end within {self.patience_s:g} s"
+            raise
+
+    @asynccontextmanager
+    async def opened(self, executor: Executor) -> AsyncIterator[Executor]:
+        """Opens an executor, and closes it however the block is left."""
+        try:
+            await self.in_time(executor.open())
+            yield executor
+        finally:
+            await self.in_time(executor.close())
+
+    async def result(self, executor: Executor, task: Task) -> bytes:
+        """What a task's function returns; what it raises is a `TaskError`."""
+        answer = await self.in_time(executor.run(task))
+        assert type(answer) is bytes, f"an answer of type {type(answer).__name__}, not bytes"
+        return Task.result(answer)
+
+
+def task(name: str, payload: bytes = b"") -> Task:
+    """A task of the kit's own."""
+    return Task(f"{REHEARSAL}:{name}", payload)

@@ -1,0 +1,181 @@
+"""Reading: a snapshot says what the system is like now, exactly, and as a whole or not at all."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import partial
+from itertools import chain, count, repeat
+from typing import Any, Final
+
+from despatch.interfaces import StateSource
+from despatch.settings.file import settings_from
+from despatch.snapshots import Snapshot
+from despatch.state_reading import read_state
+from despatch.testing.conformance import applies_if
+from despatch.testing.proxy import Proxy
+from despatch.testing.state.suite import MakeState, StateSuite
+from despatch.testing.state.system import RealSystem
+
+__all__ = ["ReadingTests"]
+
+_PLAIN: Final = {"Line_A.lathe.capacity": 3, "Line_A.speed": 0.25, "Line_A.is_open": True}
+_CHANGED: Final = {"Line_A.lathe.capacity": 2, "Line_A.speed": 0.25, "Line_B.staff": 1}
+_EXACT: Final = {
+    "Line_A.text": "größer\tals 'drei' \"Löffel\" \\ 日本語 🏭\nzweite Zeile ",
+    "Line_A.blank": "",
+    "Straße_7.Prüfer": "ß",
+    "Line_A.whole": 2**53 + 1,
+    "Line_A.negative": -(2**62),
+    "Line_A.third": 0.1 + 0.2,
+    "Line_A.small": 5e-300,
+    "Line_A.is_shut": False,
+}
+_NESTED: Final = {
+    "Line_A.lathe.milling": {"family": "normal", "mean": 3.0, "std": 0.5},
+    "Line_A.sizes": [1.5, [2, "x", None], {}, []],
+}
+_PATHS: Final = 2_000
+_LONG_TEXT: Final = 100_000
+
+
+class ReadingTests(StateSuite):
+    """A snapshot says what the system is like now, exactly, and as a whole or not at all."""
+
+    def test_the_state_is_read(self, system: RealSystem, make_state: MakeState) -> None:
+        """A snapshot has the values of the system, each at its path, and no others.
+
+        If it fails: compare what `RealSystem.be` wrote with what your client library gave, and
+        with the paths that you made of it.
+        """
+        system.be(_PLAIN)
+        assert self.read(make_state()) == system.as_read(_PLAIN)
+
+    def test_a_second_reading_sees_what_has_changed(
+        self, system: RealSystem, make_state: MakeState
+    ) -> None:
+        """Of a source that stays open each reading is new: values change, come and go.
+
+        If it fails: `read` gives what an earlier call, or `open`, has kept; or it reads in a
+        transaction that began before. Ask the system anew in each `read`.
+        """
+        system.be(_PLAIN)
+
+        async def work() -> tuple[Snapshot, Snapshot]:
+            async with self.opened(make_state()) as state:
+                first = await self.in_time(state.read())
+                system.be(_CHANGED)
+                return first, await self.in_time(state.read())
+
+        first, second = self.wait_for(work())
+        assert first.parameters == system.as_read(_PLAIN)
+        assert second.parameters == system.as_read(_CHANGED)
+        assert second.taken_at >= first.taken_at, "the second state is older than the first"
+
+    @applies_if("may_be_empty")
+    def test_an_empty_system_has_an_empty_state(
+        self, system: RealSystem, make_state: MakeState
+    ) -> None:
+        """A system that is there and has no values is no error, and no values of another's.
+
+        If it fails: tell "nothing there" from "not there": the one is a snapshot without
+        parameters, the other an exception.
+        """
+        system.be({})
+        assert self.read(make_state()) == {}
+
+    def test_values_are_exact(self, system: RealSystem, make_state: MakeState) -> None:
+        """Texts come with every character, whole numbers with every digit, floats with every bit.
+
+        If it fails: the difference shows which value. Read text as UTF-8, strip nothing, and make
+        no float of a whole number nor a text of a float with fewer than 17 digits.
+        """
+        system.be(_EXACT)
+        found, wanted = self.read(make_state()), system.as_read(_EXACT)
+        assert found == wanted
+        assert {path: type(value) for path, value in found.items()} == {
+            path: type(value) for path, value in wanted.items()
+        }
+
+    @applies_if("holds_nested")
+    def test_nested_values_keep_their_form(self, system: RealSystem, make_state: MakeState) -> None:
+        """Lists and mappings are values too; a distribution is one.
+
+        If it fails: keep such values as JSON, and decode them on the way out.
+        """
+        system.be(_NESTED)
+        assert self.read(make_state()) == system.as_read(_NESTED)
+
+    def test_a_big_state_is_whole(self, system: RealSystem, make_state: MakeState) -> None:
+        """Two thousand paths and a text of 100,000 characters all come.
+
+        If it fails: look for the page size of a cursor or a scan, and read all pages.
+        """
+        big: dict[str, Any] = {f"Line_{i}.staff": i for i in range(_PATHS)}
+        big["Line_A.text"] = "ä" * _LONG_TEXT
+        system.be(big)
+        found = self.read(make_state())
+        assert len(found) == len(big)
+        assert found == system.as_read(big)
+
+    def test_the_time_of_the_state_has_an_offset(
+        self, system: RealSystem, make_state: MakeState
+    ) -> None:
+        """The snapshot is a valid document, whose `taken_at` means one instant everywhere.
+
+        If it fails: make it by ``Snapshot(...)``, which validates, and never by
+        `model_construct`; and give `taken_at` an offset, as ``datetime.now(UTC)`` has.
+        """
+        system.be(_PLAIN)
+        snapshot = self.wait_for(self.read_once(make_state()))
+        assert isinstance(snapshot, Snapshot)
+        assert snapshot.taken_at.utcoffset() is not None, "`taken_at` has no offset"
+        assert Snapshot.model_validate_json(snapshot.model_dump_json()) == snapshot
+
+    def test_half_a_state_is_none(
+        self, system: RealSystem, make_far_state: MakeState, proxy: Proxy
+    ) -> None:
+        """Where the reading breaks off, it raises: the model never gets a part of the state.
+
+        Over a network, the connection is reset after 0, 1, 2, 4 ... bytes, until one reading
+        gets through.
+
+        If it fails: an exception is caught in `open` or `read`, and what had come by then is given
+        as the whole. Let it pass.
+        """
+        values = {f"Line_{i}.staff": i for i in range(200)}
+        system.be(values)
+        wanted = system.as_read(values)
+        if self.is_networked:
+            found, limits = None, chain([0], (1 << exponent for exponent in count()))
+            while found is None:
+                with proxy.resetting(partial(next, repeat(next(limits)))):
+                    found = self._read_or_fail(make_far_state())
+            assert found == wanted, f"{len(found)} of {len(wanted)} values came, and no error"
+        else:
+            with system.damaged():
+                found = self._read_or_fail(make_far_state())
+            assert found is None, "the state was damaged, and no error came"
+        assert self.read(make_far_state()) == wanted
+
+    def _read_or_fail(self, state: StateSource) -> Mapping[str, Any] | None:
+        """The values of a reading; None where it raised."""
+        try:
+            return self.read(state)
+        except AssertionError:  # it hung
+            raise
+        except Exception:
+            return None
+
+    def test_a_run_begins_with_the_state(
+        self, system: RealSystem, settings: Mapping[str, Any]
+    ) -> None:
+        """A run reads the state in a process of its own, which gets nothing but the settings.
+
+        If it fails: the message is what an operator would see. What the source needs has to be in
+        its settings or its environment; nothing of this process is there.
+        """
+        system.be(_PLAIN)
+        state = {"source": self.plugin, "timeout": self.patience_s, **settings}
+        reading = read_state(settings_from({"state": state}))
+        assert reading is not None
+        assert reading.values == system.as_read(_PLAIN)

@@ -12,7 +12,7 @@ import pytest
 from despatch.commands import Command
 from despatch.interfaces import IngressConnector
 from despatch.testing.conformance import applies_if
-from despatch.testing.ingress.messages import LEVEL, has_level, levels, setting
+from despatch.testing.ingress.messages import LEVEL, has_level, levels
 from despatch.testing.ingress.source import CommandSource
 from despatch.testing.ingress.suite import IngressSuite, MakeIngress
 from despatch.testing.proxy import Proxy
@@ -64,12 +64,12 @@ class FaultTests(IngressSuite):
             ingress = make_proxied()
             with ExitStack() as fault:
                 async with self.reading(ingress) as reading:
-                    await self.send(source, setting(1), setting(2))
+                    await self.send(source, self.named(1), self.named(2))
                     brought = await reading.take(2)
                     await reading.acknowledge(brought[:1])
                     fault.enter_context(proxy.refusing())
                     error = await reading.end()
-                    await self.send(source, setting(3))
+                    await self.send(source, self.named(3))
                 with pytest.raises(Exception, match=r"\S"):
                     await self.in_time(ingress.open())
                 await self.in_time(ingress.close())
@@ -95,10 +95,10 @@ class FaultTests(IngressSuite):
         async def work() -> tuple[Exception | None, Sequence[Command], Sequence[Command]]:
             ingress = make_proxied()
             async with self.reading(ingress) as reading:
-                await self.send(source, setting(1))
+                await self.send(source, self.named(1))
                 brought = await reading.take(1)
                 with proxy.half_open():
-                    await self.send(source, setting(2))
+                    await self.send(source, self.named(2))
                     error = await reading.end()
             return error, brought, await self.read_on(ingress, source, last=3)
 
@@ -119,11 +119,11 @@ class FaultTests(IngressSuite):
         async def work() -> list[Command]:
             ingress = make_proxied()
             async with self.reading(ingress) as reading:
-                await self.send(source, setting(1))
+                await self.send(source, self.named(1))
                 found = await reading.take(1)
                 with proxy.stalling():
                     before = proxy.struck
-                    await self.send(source, setting(2))
+                    await self.send(source, self.named(2))
                     await self.until(lambda: proxy.struck > before, "a stall")
                 found += await reading.until_end(has_level(2))
             return found if 2 in levels(found) else await self.read_on(ingress, source, last=3)
@@ -152,7 +152,7 @@ class FaultTests(IngressSuite):
             try:
                 async with self.reading(ingress) as reading:
                     if not is_sent or not self.keeps_messages:
-                        await self.send(source, setting(last))
+                        await self.send(source, self.named(last))
                         is_sent = True
                     while True:
                         found.append(await reading.command())

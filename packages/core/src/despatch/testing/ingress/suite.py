@@ -14,6 +14,7 @@ from despatch.interfaces import IngressConnector
 from despatch.plugins import Kind
 from despatch.testing.conformance import Conformance
 from despatch.testing.declared import Declared
+from despatch.testing.ingress.messages import setting
 from despatch.testing.ingress.reading import Reading
 from despatch.testing.ingress.source import CommandSource
 from despatch.testing.loops import run_to_end
@@ -120,6 +121,10 @@ class IngressSuite(Conformance):
     def wait_for(self, work: Coroutine[Any, Any, _T]) -> _T:
         """Run a coroutine on a watched loop to its end."""
         return run_to_end(work, 4 * self.patience_s)
+
+    def named(self, level: int) -> bytes:
+        """A message that sets the parameter, and is known again when it comes again."""
+        return setting(level) if self.names_messages else setting(level, id=f"kit-{level}")
 
     async def send(self, source: CommandSource, *messages: bytes) -> None:
         """Put messages at the source, from a thread of its own."""

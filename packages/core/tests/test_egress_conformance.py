@@ -63,3 +63,28 @@ class TestMemoryEgress(EgressConformance):
     @pytest.fixture
     def sink(self) -> EgressSink:
         return Memory()
+
+
+class Output(EgressSink):
+    """What comes out of this process and of those that it starts."""
+
+    def __init__(self, capfd: pytest.CaptureFixture[str]) -> None:
+        self._capfd = capfd
+        self._text = ""
+
+    def settings(self, port: int) -> Mapping[str, Any]:
+        return {"format": "json"}
+
+    def read(self) -> Iterable[Arrival]:
+        self._text += self._capfd.readouterr().out
+        return [Arrival.from_json(line) for line in self._text.split("\n")[:-1]]
+
+
+class TestConsoleEgress(EgressConformance):
+    plugin = "console"
+    is_networked = False
+    faults_in_a_run = 3
+
+    @pytest.fixture
+    def sink(self, capfd: pytest.CaptureFixture[str]) -> EgressSink:
+        return Output(capfd)

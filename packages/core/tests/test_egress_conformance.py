@@ -65,8 +65,8 @@ class TestMemoryEgress(EgressConformance):
         return Memory()
 
 
-class Terminal(EgressSink):
-    """What a terminal is given on standard output."""
+class Output(EgressSink):
+    """What comes out of this process and of those that it starts."""
 
     def __init__(self, capfd: pytest.CaptureFixture[str]) -> None:
         self._capfd = capfd
@@ -85,7 +85,8 @@ class Terminal(EgressSink):
 class TestConsoleEgress(EgressConformance):
     plugin = "console"
     is_networked = False
+    faults_in_a_run = 3
 
     @pytest.fixture
     def sink(self, capfd: pytest.CaptureFixture[str]) -> EgressSink:
-        return Terminal(capfd)
+        return Output(capfd)

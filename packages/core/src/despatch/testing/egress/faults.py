@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from functools import partial
 from typing import Any, ClassVar
@@ -30,16 +30,6 @@ class FaultTests(EgressSuite):
     """
 
     seed: ClassVar[int] = 1
-
-    @pytest.fixture
-    def proxy(self, sink: EgressSink) -> Iterator[Proxy]:
-        """Stands before the sink, and misbehaves as told.
-
-        Overridden by the author where the server has to be told of it, since it tells its clients
-        where to find it, as Kafka does.
-        """
-        with Proxy(sink.port) as proxy:
-            yield proxy
 
     @pytest.fixture
     def make_proxied(self, plugin_class: Any, sink: EgressSink, proxy: Proxy) -> MakeEgress:
@@ -213,15 +203,6 @@ class FaultTests(EgressSuite):
                 f"the sink is well, and the batch is not confirmed in {self.patience_s:g} s"
             )
             await asyncio.sleep(0.05)
-
-    async def until(self, is_so: Callable[[], bool], what: str) -> None:
-        """Wait for a condition."""
-        try:
-            async with asyncio.timeout(self.patience_s):
-                while not is_so():
-                    await asyncio.sleep(0.01)
-        except TimeoutError:
-            raise AssertionError(f"{what} did not come within {self.patience_s:g} s") from None
 
     async def _lose(
         self,

@@ -3,20 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import logging
-import traceback
-from collections.abc import Mapping
 from typing import Any
 
-import pytest
-
-from despatch.interfaces import EgressConnector, Guarantee
+from despatch.interfaces import Guarantee
 from despatch.testing.conformance import applies_if
 from despatch.testing.egress.batches import Batches
 from despatch.testing.egress.sink import EgressSink
 from despatch.testing.egress.suite import EgressSuite, MakeEgress
 from despatch.testing.loops import LoopWatch
-from despatch.testing.secrecy import secrets_shown
 
 __all__ = ["LivingTests"]
 
@@ -133,35 +127,6 @@ class LivingTests(EgressSuite):
 
         self.wait_for(work())
         assert list(sink.read()) == []
-
-    def test_no_secret_is_in_an_error_or_a_log(
-        self,
-        plugin_class: Any,
-        secret_settings: Mapping[str, Any],
-        caplog: pytest.LogCaptureFixture,
-        capfd: pytest.CaptureFixture[str],
-    ) -> None:
-        """What goes wrong is told without the secrets that it went wrong with.
-
-        If it fails: the message shows what was said, with asterisks for the secret. Do not put
-        settings, URLs or whole requests into errors; and look at what your client library logs.
-        """
-        settings = plugin_class.Settings.model_validate(secret_settings)
-        egress: EgressConnector = plugin_class(settings)
-        said = [repr(egress), str(egress)]
-
-        async def work() -> None:
-            try:
-                async with asyncio.timeout(self.patience_s):
-                    await egress.open()
-            except Exception as error:
-                said.append("".join(traceback.format_exception(error)))
-            await self.in_time(egress.close())
-
-        with caplog.at_level(logging.DEBUG):
-            self.wait_for(work())
-        shown = secrets_shown(settings, "\n".join([*said, caplog.text, *capfd.readouterr()]))
-        assert not shown, shown
 
     @applies_if("is_networked")
     def test_a_sink_that_is_out_of_reach_is_an_error(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import ExitStack
 from typing import Any
 
@@ -22,16 +22,6 @@ __all__ = ["FaultTests"]
 
 class FaultTests(IngressSuite):
     """A connection that is lost is an error, and nothing is lost with it."""
-
-    @pytest.fixture
-    def proxy(self, source: CommandSource) -> Iterator[Proxy]:
-        """Stands before the source, and misbehaves as told.
-
-        Overridden by the author where the source has to be told of it, since it tells its clients
-        where to find it, as Kafka does.
-        """
-        with Proxy(source.port) as proxy:
-            yield proxy
 
     @pytest.fixture
     def make_proxied(
@@ -131,15 +121,6 @@ class FaultTests(IngressSuite):
         found = levels(self.wait_for(work()))
         assert 2 in found or not self.keeps_messages
         assert found[-1] in (2, 3)
-
-    async def until(self, is_so: Callable[[], bool], what: str) -> None:
-        """Wait for a condition."""
-        try:
-            async with asyncio.timeout(self.patience_s):
-                while not is_so():
-                    await asyncio.sleep(0.01)
-        except TimeoutError:
-            raise AssertionError(f"{what} did not come within {self.patience_s:g} s") from None
 
     async def read_on(
         self, ingress: IngressConnector, source: CommandSource, *, last: int

@@ -37,9 +37,11 @@ def shared_postgres():
     programs = programs_of_postgres()
     if programs is None:
         unavailable(MISSING)
-    with tempfile.TemporaryDirectory(prefix="despatch-postgres-") as folder:
-        with local_server(programs, Path(folder)) as port:
-            yield f"postgresql://postgres@127.0.0.1:{port}/postgres"
+    with (
+        tempfile.TemporaryDirectory(prefix="despatch-postgres-") as folder,
+        local_server(programs, Path(folder)) as port,
+    ):
+        yield f"postgresql://postgres@127.0.0.1:{port}/postgres"
 
 
 @contextmanager

@@ -74,8 +74,7 @@ class Database:
         """
 
         def transaction() -> _T:
-            if self._connection is None:
-                raise DatabaseError(f"{self._place}: not connected")
+            assert self._connection is not None, "worked with before it was open"
             with self._connection.begin():
                 return work(self._connection)
 

@@ -11,7 +11,7 @@ import shutil
 import subprocess
 import sys
 
-__all__ = ["CleanEnvironment", "build_sdist", "build_wheel", "finished", "succeeded"]
+__all__ = ["CleanEnvironment", "build_sdist", "build_wheel", "finished", "succeeded", "uv"]
 
 # Variables of the caller's that would let something in, or change what is resolved.
 _OF_THE_CALLER = ("PYTHON", "VIRTUAL_ENV", "DESPATCH_", "MAKE", "MFLAGS", "UV_RESOLUTION")
@@ -60,12 +60,12 @@ class CleanEnvironment:
         self.folder = folder
         self.python = folder / "bin" / "python"
         options = ["--quiet", "--no-project", "--python", sys.executable]
-        succeeded([_uv(), "venv", *options, folder], cwd=folder.parent)
+        succeeded([uv(), "venv", *options, folder], cwd=folder.parent)
 
     def install(self, *arguments):
         """Install as `pip install` with these arguments does."""
         options = ["--quiet", "--python", self.python]
-        succeeded([_uv(), "pip", "install", *options, *arguments], cwd=self.folder)
+        succeeded([uv(), "pip", "install", *options, *arguments], cwd=self.folder)
 
     def installed(self):
         """What is installed: canonical name to version."""
@@ -88,12 +88,13 @@ class CleanEnvironment:
 
 def _build(form, source, folder):
     folder.mkdir()
-    succeeded([_uv(), "build", "--quiet", f"--{form}", "--out-dir", folder, source], cwd=folder)
+    succeeded([uv(), "build", "--quiet", f"--{form}", "--out-dir", folder, source], cwd=folder)
     (built,) = {*folder.iterdir()} - {folder / ".gitignore"}
     return built
 
 
-def _uv():
+def uv():
+    """Where uv is."""
     found = os.environ.get("HATCH_UV") or shutil.which("uv")
     assert found, "uv is needed: run these tests by `make integration`, or put uv on the path"
     return found

@@ -52,7 +52,7 @@ _OF_THE_CORE = {
     Kind.INGRESS: "Those that every source has (`name`, `allow`, `serializer`) are in "
     "[Settings](../settings.md#the-whole-file).",
     Kind.EGRESS: "Those that every sink has (`name`, `select`, `batch`, `retry`, `timeout`, "
-    "`serializer`) are in [Settings](../settings.md#sinks).",
+    "`serializer`) are in [Settings](../settings.md#the-whole-file).",
 }
 
 

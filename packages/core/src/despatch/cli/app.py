@@ -5,18 +5,18 @@ Help comes from the table below; a command's module is imported when the command
 
 from __future__ import annotations
 
+from importlib import metadata
 from typing import Annotated, Any, Final
 
 import typer
 from typer.core import TyperGroup
 
 import despatch
-from despatch.cli.announced import Added, Announced
-from despatch.names import is_name
-from despatch.plugins import Kind, Plugins
+from despatch.cli.announced import Announced
 
 __all__ = ["app", "main"]
 
+_GROUP: Final = "despatch.commands"
 _COMMANDS: Final = (
     Announced(
         "run",
@@ -81,15 +81,29 @@ class _Commands(TyperGroup):
         if args and args[0] not in self.commands:
             self._add_those_of_plugins()
         name, command, rest = super().resolve_command(ctx, args)
-        return name, command.load() if isinstance(command, Announced | Added) else command, rest
+        return name, command.load() if isinstance(command, Announced) else command, rest
 
     def _add_those_of_plugins(self) -> None:
-        plugins = Plugins()
-        names = {each.name for each in plugins.list() if each.kind is Kind.COMMANDS}
-        for name in sorted(names - Kind.COMMANDS.reserved):
-            if is_name(name):
-                # Of several with one name, the one that is ready.
-                self.add_command(Added(plugins.find(Kind.COMMANDS, name), plugins))
+        if not _is_any_added():
+            return
+        # What it takes to judge plugins is imported where there is one.
+        from despatch.cli.added import added_commands
+
+        for command in added_commands():
+            self.add_command(command)
+
+
+def _is_any_added() -> bool:
+    """Whether any installed distribution adds commands, as far as a look at its metadata tells."""
+    for distribution in metadata.distributions():
+        try:
+            text = distribution.read_text("entry_points.txt") or ""
+        except (OSError, UnicodeDecodeError):
+            # Other people's, and no text: whoever judges plugins says so.
+            continue
+        if _GROUP in text:
+            return True
+    return False
 
 
 app = typer.Typer(

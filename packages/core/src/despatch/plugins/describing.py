@@ -138,7 +138,7 @@ def _docstring(plugin: Plugin, loaded: Any) -> Docstring:
     if plugin.kind is not Kind.COMMANDS:
         return docstring_of(loaded, below=plugin.kind.interface)
     # typer is imported where there is a plugin for it, and nowhere else.
-    from despatch.plugins.commands import command_of
+    from despatch.typer_commands import command_of
 
     return read_docstring(command_of(plugin.name, loaded).help)
 

@@ -61,7 +61,7 @@ def _fault(kind: Kind, loaded: Any) -> str | None:
 
         return fault_of(loaded)
     if kind is Kind.COMMANDS:
-        from despatch.plugins.commands import fault_of_command
+        from despatch.typer_commands import fault_of_command
 
         return fault_of_command(loaded)
     return _fault_of_class(kind, loaded)

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import date
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Final
 
 from copier import run_copy
@@ -53,14 +54,19 @@ def make(project: Project, folder: Path) -> None:
                 f"folder: expected one that is empty or not there yet, and {folder} {found}; "
                 "give another with --folder"
             )
-        run_copy(
-            str(_TEMPLATES),
-            folder,
-            _data(project),
-            exclude=[pattern for kind in project.other_plugins for pattern in _FILES[kind]],
-            defaults=True,
-            quiet=True,
-        )
+        folder.mkdir(parents=True, exist_ok=True)
+        # Of what cannot be ended nothing is left.
+        with TemporaryDirectory(dir=folder, prefix=".") as begun:
+            run_copy(
+                str(_TEMPLATES),
+                begun,
+                _data(project),
+                exclude=[pattern for kind in project.other_plugins for pattern in _FILES[kind]],
+                defaults=True,
+                quiet=True,
+            )
+            for path in Path(begun).iterdir():
+                path.rename(folder / path.name)
     except OSError as error:
         raise ScaffoldError(f"folder: {folder} cannot be made: {error}") from error
 

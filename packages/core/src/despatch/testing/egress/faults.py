@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from functools import partial
 from typing import Any, ClassVar
@@ -32,19 +32,50 @@ class FaultTests(EgressSuite):
     seed: ClassVar[int] = 1
 
     @pytest.fixture
-    def proxy(self, sink: EgressSink) -> Iterator[Proxy]:
-        """Stands before the sink, and misbehaves as told.
-
-        Overridden by the author where the server has to be told of it, since it tells its clients
-        where to find it, as Kafka does.
-        """
-        with Proxy(sink.port) as proxy:
-            yield proxy
-
-    @pytest.fixture
     def make_proxied(self, plugin_class: Any, sink: EgressSink, proxy: Proxy) -> MakeEgress:
         """Makes a connector that reaches the sink through the proxy."""
         return self.maker(plugin_class, sink, proxy.port)
+
+    @applies_if("is_networked")
+    def test_a_sink_that_is_out_of_reach_is_an_error(
+        self,
+        sink: EgressSink,
+        make_proxied: MakeEgress,
+        proxy: Proxy,
+        batches: Batches,
+        guarantee: Guarantee,
+    ) -> None:
+        """`open` and `check` raise where nobody listens, and say why; later they find the sink.
+
+        If it fails: connect in `open`, and wait until the server has answered. A client library
+        that connects by itself in the background has to be asked whether it has. Where there is
+        nothing to connect to, as with an object store, ``connects_at_open = False``. What has
+        failed is closed and opened again, and has to begin anew then.
+        """
+
+        async def work() -> list[str]:
+            egress = make_proxied()
+            said = []
+            methods = (egress.open, egress.check) if self.connects_at_open else (egress.check,)
+            with proxy.refusing():
+                for method in methods:
+                    try:
+                        await self.in_time(method())
+                    except AssertionError:
+                        raise
+                    except Exception as error:
+                        said.append(str(error))
+                    else:
+                        raise AssertionError(f"no error from `{method.__name__}`")
+                    await self.in_time(egress.close())
+            async with self.opened(egress):
+                await self.deliver(egress, batches.next(egress, range(3)))
+            await self.in_time(egress.check())
+            return said
+
+        said = self.wait_for(work())
+        assert all(said), "an error without words"
+        self.check_sink(sink, batches, range(3), guarantee)
 
     @applies_if("is_networked")
     def test_nothing_is_confirmed_that_the_sink_has_not_got(
@@ -80,6 +111,7 @@ class FaultTests(EgressSuite):
                             confirmed = await self.is_confirmed(delivering)
                         assert not confirmed, "confirmed, and the connection was reset before"
                 assert not watch.held_up_by, f"the loop was held up here:\n{watch.held_up_by}"
+            batches.doubt(batch)
             await self.deliver_until_confirmed(egress, batch)
 
         self.wait_for(work())
@@ -146,7 +178,8 @@ class FaultTests(EgressSuite):
                 size = sum(map(len, batch.payloads)) or 4000
                 with proxy.resetting(partial(draw.randrange, size)):
                     for batch.attempt in (1, 2):
-                        await self.is_delivered(egress, batch)
+                        if not await self.is_delivered(egress, batch):
+                            batches.doubt(batch)
                 await self.deliver_until_confirmed(egress, batch)
 
         self.wait_for(work())
@@ -205,23 +238,15 @@ class FaultTests(EgressSuite):
         return True
 
     async def deliver_until_confirmed(self, egress: EgressConnector, batch: Batch) -> None:
-        """Bring a batch again, as the core does, until it is confirmed."""
+        """Bring a batch again that was not confirmed, as the core does, until it is."""
         deadline = asyncio.get_running_loop().time() + self.patience_s
+        batch.attempt += 1
         while not await self.is_delivered(egress, batch):
             batch.attempt += 1
             assert asyncio.get_running_loop().time() < deadline, (
                 f"the sink is well, and the batch is not confirmed in {self.patience_s:g} s"
             )
             await asyncio.sleep(0.05)
-
-    async def until(self, is_so: Callable[[], bool], what: str) -> None:
-        """Wait for a condition."""
-        try:
-            async with asyncio.timeout(self.patience_s):
-                while not is_so():
-                    await asyncio.sleep(0.01)
-        except TimeoutError:
-            raise AssertionError(f"{what} did not come within {self.patience_s:g} s") from None
 
     async def _lose(
         self,
@@ -240,4 +265,5 @@ class FaultTests(EgressSuite):
                 if is_confirmed:
                     assert proxy.given_up, "confirmed, and no answer came"
         if not is_confirmed:
+            batches.doubt(batch)
             await self.deliver_until_confirmed(egress, batch)

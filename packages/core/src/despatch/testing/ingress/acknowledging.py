@@ -19,10 +19,6 @@ __all__ = ["AcknowledgingTests"]
 class AcknowledgingTests(IngressSuite):
     """A command comes again until its source is told what became of it."""
 
-    def named(self, level: int) -> bytes:
-        """A message that is known again when it comes again."""
-        return setting(level) if self.names_messages else setting(level, id=f"kit-{level}")
-
     @applies_if("redelivers")
     def test_what_is_not_acknowledged_comes_again(
         self, source: CommandSource, make_ingress: MakeIngress

@@ -1,6 +1,6 @@
-"""Commands: what plugins add to ``despatch`` on the command line.
+"""What becomes a command of ``despatch`` on the command line.
 
-A command is a Typer app, whose commands become ``despatch NAME ...``, or a function, which Typer
+It is a Typer app, whose commands become ``despatch NAME ...``, or a function, which Typer
 makes a command of by its signature (https://typer.tiangolo.com).
 """
 

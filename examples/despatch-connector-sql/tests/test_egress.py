@@ -201,3 +201,19 @@ def test_what_is_not_open_delivers_nothing(database):
     egress = egress_to(database)
     with pytest.raises(DatabaseError, match="not connected"):
         asyncio.run(egress.deliver(batch_of(event(0))))
+
+
+def test_a_table_that_is_dropped_meanwhile_is_made_again(database):
+    async def deliver():
+        egress = egress_to(database, table="t")
+        await egress.open()
+        await egress.deliver(batch_of(event(0)))
+        database.ask("DROP TABLE t")
+        with pytest.raises(DatabaseError, match=r"\bt\b"):
+            await egress.deliver(batch_of(event(1)))
+        await egress.open()
+        await egress.deliver(batch_of(event(1)))
+        await egress.close()
+
+    asyncio.run(deliver())
+    assert values(database, "t") == [{"n": 1}]

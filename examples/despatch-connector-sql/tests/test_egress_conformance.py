@@ -56,7 +56,7 @@ class TestSqliteEgress(EgressConformance):
     plugin = "sql"
     is_networked = False
     rejects_records = True
-    faults_in_a_run = 3  # each is the death of a courier
+    faults_in_a_run = 2  # each is the death of a courier
 
     @pytest.fixture
     def sink(self, tmp_path):

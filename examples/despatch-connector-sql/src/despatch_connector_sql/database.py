@@ -37,7 +37,7 @@ class DatabaseError(Exception):
 
 
 class Database:
-    """One connection, with the thread that uses it.
+    """One connection, with the thread that uses it. It is opened once.
 
     Args:
         settings: How it is reached.
@@ -62,7 +62,6 @@ class Database:
         Raises:
             DatabaseError: The database is out of reach, or does not let this client in.
         """
-        await self.close()
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="despatch-sql")
         await self._in_thread(self._connect)
 
@@ -87,6 +86,8 @@ class Database:
             closing = thread.submit(self._disconnect)
             thread.shutdown(wait=False)
             await asyncio.to_thread(concurrent.futures.wait, [closing], _CLOSING_S)
+            if not closing.done():
+                self._cut()
 
     async def _in_thread(self, work: Callable[[], _T]) -> _T:
         if self._thread is None:
@@ -109,13 +110,16 @@ class Database:
         else:
             # A descriptor of its own: libpq closes its one when it likes.
             self._handle = socket.socket(fileno=os.dup(connection.fileno()))
+        if self._thread is None:
+            self._cut()
 
     def _cut(self) -> None:
-        if isinstance(self._handle, sqlite3.Connection):
-            self._handle.interrupt()
-        elif self._handle is not None:
-            with contextlib.suppress(OSError):  # the other side was quicker
-                self._handle.shutdown(socket.SHUT_RDWR)
+        handle = self._handle
+        with contextlib.suppress(OSError, sqlite3.ProgrammingError):  # it is closed already
+            if isinstance(handle, sqlite3.Connection):
+                handle.interrupt()
+            elif handle is not None:
+                handle.shutdown(socket.SHUT_RDWR)
 
     def _disconnect(self) -> None:
         connection, self._connection = self._connection, None

@@ -24,7 +24,7 @@ VERDICTS = {
     "Correct": Verdict(also_run=SLOW),
     "AnswersForTheLost": Verdict({LOST}),
     "ForgetsALostWorker": Verdict({LOST}),
-    "MixesAnswers": Verdict({OWN}, perhaps={GIVEN_UP}),
+    "MixesAnswers": Verdict({OWN}, perhaps={AS_MANY, LOST, GIVEN_UP}),
     "PerformsOneByOne": Verdict({AS_MANY}, only=True),
     "SaysTooMany": Verdict({AS_MANY}, only=True),
     "SwallowsTheError": Verdict({RAISES}),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import re
 import time
 from collections.abc import Sequence
 from typing import Any
@@ -89,6 +90,28 @@ class Correct(EgressConnector):
             streams[1].close()
             with contextlib.suppress(OSError):
                 await streams[1].wait_closed()
+
+
+class CorrectAtMostOnce(Correct):
+    """Promises less: sends nothing that may have been sent before."""
+
+    guarantee = Guarantee.AT_MOST_ONCE
+
+    async def deliver(self, batch: Batch) -> Receipt:
+        return await super().deliver(batch) if batch.attempt == 1 else Receipt()
+
+
+class LosesSomeAtMostOnce(CorrectAtMostOnce):
+    """Takes its promise for leave to lose what it likes."""
+
+    def payloads_of(self, batch: Batch) -> Sequence[bytes]:
+        return batch.payloads[: max(1, len(batch) - 1)]
+
+
+class SendsAgainAtMostOnce(Correct):
+    """Does not keep the little that it promises."""
+
+    guarantee = Guarantee.AT_MOST_ONCE
 
 
 class ForgetsAFuture(Correct):
@@ -189,6 +212,23 @@ class RaisesForABadRecord(Correct):
         if await super().answers(count):
             raise ValueError("too sour")
         return {}
+
+
+class RaisesForALargeNumber(Correct):
+    """Reads the numbers, and has no room for some."""
+
+    def payloads_of(self, batch: Batch) -> Sequence[bytes]:
+        for payload in batch.payloads:
+            if re.search(rb"[:\[]-?\d{20,}[,}\]]", payload):
+                raise OverflowError("int too large for a column")
+        return batch.payloads
+
+
+class SaysNothingOfBytes(Correct):
+    """Leaves a column of the report empty."""
+
+    async def deliver(self, batch: Batch) -> Receipt:
+        return Receipt((await super().deliver(batch)).rejected)
 
 
 class SaysEffectivelyOnce(Correct):
@@ -296,6 +336,21 @@ class OpensLater(Correct):
         if self._streams is None:
             await super().connect()
         return await super().deliver(batch)
+
+
+class GivesUpForGood(Correct):
+    """Has learnt that nobody is there."""
+
+    trouble: OSError | None = None
+
+    async def connect(self) -> None:
+        if self.trouble is not None:
+            raise self.trouble
+        try:
+            await super().connect()
+        except OSError as error:
+            self.trouble = error
+            raise
 
 
 class WritesWhenAsked(Correct):

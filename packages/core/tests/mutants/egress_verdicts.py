@@ -5,6 +5,8 @@ from __future__ import annotations
 from mutants.judging import Verdict
 
 AS_PUBLISHED = "test_records_arrive_as_they_were_published"
+ANY_TYPE = "test_a_value_of_any_type_arrives_or_is_rejected_alone"
+RECEIPT = "test_the_receipt_says_how_much_was_sent"
 AT_ONCE = "test_what_is_confirmed_is_there_at_once"
 ORDER = "test_records_arrive_in_their_order"
 LARGE = "test_a_large_batch_and_a_large_record_arrive"
@@ -37,6 +39,9 @@ SLOW = frozenset({LOOP, UNDER_FAULTS, IN_A_RUN, TOO_EARLY, NO_ANSWER, FORGOTTEN,
 
 VERDICTS = {
     "Correct": Verdict(also_run=SLOW),
+    "CorrectAtMostOnce": Verdict(also_run=SLOW),
+    "LosesSomeAtMostOnce": Verdict({AT_ONCE, ORDER}, only=True),
+    "SendsAgainAtMostOnce": Verdict({AGAIN, LATE, NO_ANSWER}, only=True),
     "ForgetsAFuture": Verdict({AT_ONCE, TOO_EARLY}, perhaps={CLOSED, ORDER, GIVEN_UP, SLOW_SINK}),
     "ConfirmsTooEarly": Verdict({TOO_EARLY, NO_ANSWER, FORGOTTEN}, only=True),
     "SwallowsAnError": Verdict({TOO_EARLY, NO_ANSWER, FORGOTTEN, UNDER_FAULTS}),
@@ -47,7 +52,9 @@ VERDICTS = {
     "WritesLines": Verdict({ANY_BYTES}),
     "RejectsTheWholeBatch": Verdict({BAD}),
     "RaisesForABadRecord": Verdict({BAD}),
-    "SaysEffectivelyOnce": Verdict({AGAIN, NO_ANSWER, RESETS}, perhaps={GIVEN_UP}),
+    "RaisesForALargeNumber": Verdict({ANY_TYPE}),
+    "SaysNothingOfBytes": Verdict({RECEIPT}),
+    "SaysEffectivelyOnce": Verdict({AGAIN, LATE, NO_ANSWER, RESETS}, perhaps={GIVEN_UP}),
     "RemembersWhatIsNotConfirmed": Verdict({TOO_EARLY, RESETS}, perhaps={GIVEN_UP}),
     "PassesOverLateBatches": Verdict({LATE}),
     "ChangesTheBatch": Verdict({UNCHANGED}),
@@ -58,6 +65,7 @@ VERDICTS = {
     "HangsAtClose": Verdict({CLOSED}, only=True),
     "ClosesOnce": Verdict({CLOSED}, only=True),
     "OpensLater": Verdict({OUT_OF_REACH}),
+    "GivesUpForGood": Verdict({OUT_OF_REACH}),
     "WritesWhenAsked": Verdict({ASKING}),
     "ShowsThePassword": Verdict({NO_SECRET}),
     "KeepsThePasswordAsText": Verdict({SECRETS}),

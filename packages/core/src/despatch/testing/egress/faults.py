@@ -37,6 +37,47 @@ class FaultTests(EgressSuite):
         return self.maker(plugin_class, sink, proxy.port)
 
     @applies_if("is_networked")
+    def test_a_sink_that_is_out_of_reach_is_an_error(
+        self,
+        sink: EgressSink,
+        make_proxied: MakeEgress,
+        proxy: Proxy,
+        batches: Batches,
+        guarantee: Guarantee,
+    ) -> None:
+        """`open` and `check` raise where nobody listens, and say why; later they find the sink.
+
+        If it fails: connect in `open`, and wait until the server has answered. A client library
+        that connects by itself in the background has to be asked whether it has. Where there is
+        nothing to connect to, as with an object store, ``connects_at_open = False``. What has
+        failed is closed and opened again, and has to begin anew then.
+        """
+
+        async def work() -> list[str]:
+            egress = make_proxied()
+            said = []
+            methods = (egress.open, egress.check) if self.connects_at_open else (egress.check,)
+            with proxy.refusing():
+                for method in methods:
+                    try:
+                        await self.in_time(method())
+                    except AssertionError:
+                        raise
+                    except Exception as error:
+                        said.append(str(error))
+                    else:
+                        raise AssertionError(f"no error from `{method.__name__}`")
+                    await self.in_time(egress.close())
+            async with self.opened(egress):
+                await self.deliver(egress, batches.next(egress, range(3)))
+            await self.in_time(egress.check())
+            return said
+
+        said = self.wait_for(work())
+        assert all(said), "an error without words"
+        self.check_sink(sink, batches, range(3), guarantee)
+
+    @applies_if("is_networked")
     def test_nothing_is_confirmed_that_the_sink_has_not_got(
         self,
         sink: EgressSink,
@@ -70,6 +111,7 @@ class FaultTests(EgressSuite):
                             confirmed = await self.is_confirmed(delivering)
                         assert not confirmed, "confirmed, and the connection was reset before"
                 assert not watch.held_up_by, f"the loop was held up here:\n{watch.held_up_by}"
+            batches.doubt(batch)
             await self.deliver_until_confirmed(egress, batch)
 
         self.wait_for(work())
@@ -136,7 +178,8 @@ class FaultTests(EgressSuite):
                 size = sum(map(len, batch.payloads)) or 4000
                 with proxy.resetting(partial(draw.randrange, size)):
                     for batch.attempt in (1, 2):
-                        await self.is_delivered(egress, batch)
+                        if not await self.is_delivered(egress, batch):
+                            batches.doubt(batch)
                 await self.deliver_until_confirmed(egress, batch)
 
         self.wait_for(work())
@@ -195,8 +238,9 @@ class FaultTests(EgressSuite):
         return True
 
     async def deliver_until_confirmed(self, egress: EgressConnector, batch: Batch) -> None:
-        """Bring a batch again, as the core does, until it is confirmed."""
+        """Bring a batch again that was not confirmed, as the core does, until it is."""
         deadline = asyncio.get_running_loop().time() + self.patience_s
+        batch.attempt += 1
         while not await self.is_delivered(egress, batch):
             batch.attempt += 1
             assert asyncio.get_running_loop().time() < deadline, (
@@ -221,4 +265,5 @@ class FaultTests(EgressSuite):
                 if is_confirmed:
                     assert proxy.given_up, "confirmed, and no answer came"
         if not is_confirmed:
+            batches.doubt(batch)
             await self.deliver_until_confirmed(egress, batch)

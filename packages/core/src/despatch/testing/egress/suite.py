@@ -108,7 +108,7 @@ class EgressSuite(ReachingSuite):
     ) -> list[Arrival]:
         """Check that what was confirmed is there, as often as the guarantee allows, in order."""
         arrivals = [each for each in sink.read() if each.run_id == batches.run_id]
-        check_once(arrivals, wanted, guarantee)
+        check_once(arrivals, wanted, guarantee, batches.doubtful)
         if self.keeps_order:
             check_order(arrivals)
         return arrivals

@@ -9,8 +9,8 @@ import pytest
 
 from despatch.interfaces import Lines, Unencodable
 from despatch.testing.conformance import applies_if
+from despatch.testing.samples import DOUBTFUL, SAMPLES, Sample, records_of, shapes_of
 from despatch.testing.serializer.likeness import difference
-from despatch.testing.serializer.samples import DOUBTFUL, SAMPLES, Sample, records_of, shapes_of
 from despatch.testing.serializer.suite import MakeSerializer, SerializerSuite
 
 __all__ = ["EncodingTests"]

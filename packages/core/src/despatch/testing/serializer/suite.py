@@ -13,7 +13,7 @@ import pytest
 from despatch.interfaces import Serializer, Unencodable
 from despatch.plugins import Kind
 from despatch.testing.conformance import Conformance
-from despatch.testing.serializer.samples import Sample, records_of, shapes_of
+from despatch.testing.samples import Sample, records_of, shapes_of
 
 __all__ = ["MakeSerializer", "SerializerSuite"]
 

@@ -18,6 +18,7 @@ from workspace import CORE, PACKAGES, ROOT
 QUICK = {
     "core": [
         "test_*_conformance.py",
+        "test_announced.py",
         "test_connector_[!j]*.py",
         "test_environment.py",
         "test_plugin*.py",

@@ -16,7 +16,8 @@ export HATCH_PYTHON := self
 say = @printf '\n== %s\n' "$(1)"
 
 .PHONY: help demo loan-desk test lint format types docs suites integration test-matrix test-lowest \
-        bench bench-quick soak dist hooks clean $(PACKAGES:%=suite-%)
+        test-newest compatibility surface release bench bench-quick soak dist hooks clean \
+        $(PACKAGES:%=suite-%)
 
 help:
 	@echo "make demo         a small factory for half a minute, no server needed"
@@ -24,7 +25,11 @@ help:
 	@echo "make test         lint, types, docs, every package's suite, the cross-package suite"
 	@echo "make lint | format | types | docs | suite-core | integration   one step of it"
 	@echo "make test-matrix  every suite on every supported Python that is installed"
-	@echo "make test-lowest  the packages' suites with the lowest versions they allow"
+	@echo "make test-lowest  each package's suite with the lowest versions it allows [PACKAGE=core]"
+	@echo "make test-newest  the same with the newest there are"
+	@echo "make surface      record the public surface of each package anew, and say what changed"
+	@echo "make compatibility  try both on each Python that is installed, and record it [PACKAGE=core]"
+	@echo "make release      release a package: PACKAGE=connector-redis PART=minor; nothing is published"
 	@echo "make soak         the fault suite with its full counts, in some fifteen minutes"
 	@echo "make bench        the benchmarks, side by side with what they are compared to"
 	@echo "make bench-quick  the same with short runs, in a few minutes; they show no more than a tendency"
@@ -86,8 +91,21 @@ integration: .venv/ready
 test-matrix: .venv/ready
 	@$(HATCH) run matrix:test
 
-test-lowest: .venv/ready
-	@$(HATCH) run lowest:test
+# Each in an environment of its own, made anew. ARGS are pytest's; by default a whole suite.
+test-lowest test-newest: test-%: .venv/ready
+	@$(HATCH) run python releasing/trials.py $* $(PACKAGE) $(ARGS)
+
+surface: .venv/ready
+	@$(HATCH) run python releasing/surface.py
+
+compatibility: .venv/ready
+	@$(HATCH) run python releasing/compatibility_table.py $(PACKAGE) $(PYTHONS:%=--python=%)
+
+release: .venv/ready
+	@test -n "$(PACKAGE)" -a -n "$(PART)" || { \
+		echo "make release PACKAGE=connector-redis PART=minor: which package, and what its version" \
+			"becomes (patch, minor, major, rc; release for the one that stands there)"; exit 2; }
+	@$(HATCH) run python releasing/release.py $(PACKAGE) $(PART) --dist "$(DIST)" $(ARGS)
 
 # The scripts with a command line of their own; the others are parts of them.
 BENCHMARKS := $(shell grep -l '^def run_all' benchmarks/*.py)

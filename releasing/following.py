@@ -45,7 +45,7 @@ def _plugins_that_follow() -> Iterator[Package]:
             if not Version(plugin.version).is_prerelease:
                 bump(plugin, "minor,dev")
             name = wanted.partition(">=")[2].partition(",")[0]
-            _tell(plugin, f"{CORE.name}-{name}", f"Requires {CORE.name} {name}.")
+            _tell(plugin, CORE.name, f"Requires {CORE.name} {name}.")
             yield plugin
 
 

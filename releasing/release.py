@@ -1,6 +1,7 @@
 """Release one package: version, changelog, what has to follow, a commit, a tag, and the files.
 
-Nothing is published. Where a step fails, the checkout is left as it was.
+Nothing is published. Where a step fails, the checkout is as it was, and what was written until then
+is in git's stash.
 """
 
 from __future__ import annotations
@@ -61,8 +62,9 @@ def release(package: Package, part: str, *, day: date, dist: Path, has_trials: b
         git("add", "--all", "--", "packages", "docs")
         git("commit", "--quiet", "--message", f"Release {package.name} {package.version}")
     except BaseException:
-        git("reset", "--quiet", "--hard")
-        git("clean", "-d", "--force", "--quiet", "--", "packages", "docs")
+        # Somebody may have written something meanwhile, which is not to be lost.
+        what = f"release of {package.name} that failed"
+        git("stash", "push", "--quiet", "--include-untracked", "--message", what)
         raise
     git("tag", "--annotate", "--message", f"{package.name} {package.version}", package.tag)
 
@@ -142,6 +144,7 @@ def main() -> int:
         f"{package.name} {package.version} is committed and tagged, and nothing is published yet:"
     )
     print(f"  git push origin HEAD {package.tag}\n  .venv/bin/hatch publish {files}")
+    print("the environments here still have the version before: make clean")
     return 0
 
 

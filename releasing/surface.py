@@ -1,13 +1,15 @@
-"""The public surface of a package: every name that others may use, with its signature, a line each.
+"""The public surface of a package: all that others may name, a line each, with what it takes.
 
 What is public is a name in the `__all__` of a module that `PUBLIC` lists, and what a class of these
-has, but for names that begin with an underscore. It is read from the sources by griffe, which
-imports nothing. ``tests/surface/*.txt`` record it; ``docs/policy.md`` says what that means.
+has, but for names that begin with an underscore; these are read from the sources by griffe. The
+keys of a settings file and the commands are public too. ``tests/surface/*.txt`` record all of it,
+and ``docs/policy.md`` says what that means.
 """
 
 from __future__ import annotations
 
 import argparse
+import ast
 import difflib
 import sys
 from collections.abc import Iterator
@@ -15,6 +17,7 @@ from pathlib import Path
 
 import griffe
 
+import written
 from workspace import PACKAGES, ROOT, Package
 
 __all__ = ["PUBLIC", "breakages", "difference", "modules", "record", "recorded", "surface"]
@@ -33,7 +36,9 @@ PUBLIC: dict[str, tuple[str, ...] | None] = {
     "despatch.records": None,
     "despatch.renderings": ("excerpt",),
     "despatch.serializers.json": None,
+    "despatch.snapshots": None,
     "despatch.templates": None,
+    "despatch.testing": None,
     "despatch.value_types": None,
     "despatch.values": ("pack", "unpack"),
 }
@@ -75,7 +80,7 @@ def surface(package: Package) -> list[str]:
         else:
             told[home] = path
             lines.extend(_lines(path, _itself(thing), homes))
-    return lines
+    return [*lines, *written.settings(package), *written.commands(package)]
 
 
 def recorded(package: Package) -> list[str]:
@@ -177,10 +182,21 @@ def _value(attribute: griffe.Attribute) -> str:
         return "" if "writable" in attribute.labels else " (read only)"
     if attribute.name.startswith("__"):
         return ""  # a version is another one each time
-    value = str(attribute.value or "")
+    value = _wordless(str(attribute.value or ""))
     # What an instance has is made of what it was given; what is private says nothing to others.
     is_of_instance = attribute.labels & {"class-attribute", "instance-attribute"} == _OF_INSTANCE
     return "" if not value or is_of_instance or value.startswith("_") else f" = {value}"
+
+
+def _wordless(value: str) -> str:
+    """A value without the help that stands in it, as in ``Field(1, description="…")``."""
+    if "description=" not in value:
+        return value
+    tree = ast.parse(value, mode="eval")
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call):
+            node.keywords = [each for each in node.keywords if each.arg != "description"]
+    return ast.unparse(tree)
 
 
 def _is_told(name: str, member: griffe.Object | griffe.Alias) -> bool:

@@ -12,7 +12,17 @@ from typing import Any
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-__all__ = ["CLIENTS", "CORE", "EXTRAS", "LIBRARIES", "PACKAGES", "ROOT", "Package", "packages_of"]
+__all__ = [
+    "CLIENTS",
+    "CORE",
+    "EXTRAS",
+    "LIBRARIES",
+    "PACKAGES",
+    "ROOT",
+    "TOOLS",
+    "Package",
+    "packages_of",
+]
 
 ROOT = Path(__file__).parents[1]
 _VERSION = re.compile(r'^__version__ = "(.+)"$', re.MULTILINE)
@@ -67,7 +77,7 @@ class Package:
         """The kinds and names of its plugins."""
         return [
             (group.removeprefix("despatch."), name)
-            for group, points in self.project["entry-points"].items()
+            for group, points in self.project.get("entry-points", {}).items()
             for name in points
             if group.startswith("despatch.")
         ]
@@ -93,8 +103,15 @@ CORE = next(package for package in PACKAGES if package.name == "despatch")
 _BY_NAME = {package.name: package for package in PACKAGES}
 EXTRAS = {extra: _BY_NAME[name] for extra, name in _extras() if name in _BY_NAME}
 """The plugin packages by the extra that brings them."""
-LIBRARIES = {extra: name for extra, name in _extras() if name not in _BY_NAME}
-"""The libraries that despatch itself can do without, by the extra that brings them."""
+_OF_A_RUN = Requirement(*CORE.project["optional-dependencies"]["all"]).extras
+LIBRARIES = {
+    extra: name for extra, name in _extras() if name not in _BY_NAME and extra in _OF_A_RUN
+}
+"""The libraries that a run can do without, by the extra that brings them."""
+TOOLS = {
+    extra: name for extra, name in _extras() if name not in _BY_NAME and extra not in _OF_A_RUN
+}
+"""What the authors of plugins use, by the extra that brings it; no part of `all`."""
 CLIENTS = {
     extra: package.requirements - CORE.requirements - {CORE.name}
     for extra, package in EXTRAS.items()

@@ -11,7 +11,7 @@ import shutil
 import subprocess
 import sys
 
-__all__ = ["CleanEnvironment", "build_wheel", "finished", "succeeded"]
+__all__ = ["CleanEnvironment", "build_sdist", "build_wheel", "finished", "succeeded", "uv"]
 
 # Variables of the caller's that would let something in, or change what is resolved.
 _OF_THE_CALLER = ("PYTHON", "VIRTUAL_ENV", "DESPATCH_", "MAKE", "MFLAGS", "UV_RESOLUTION")
@@ -45,10 +45,12 @@ def succeeded(arguments, *, cwd):
 
 def build_wheel(source, folder):
     """Build a wheel of an sdist or of a source tree, as installers do; its path."""
-    folder.mkdir()
-    succeeded([_uv(), "build", "--quiet", "--wheel", "--out-dir", folder, source], cwd=folder)
-    (wheel,) = folder.glob("*.whl")
-    return wheel
+    return _build("wheel", source, folder)
+
+
+def build_sdist(source, folder):
+    """Build an sdist of a source tree; its path."""
+    return _build("sdist", source, folder)
 
 
 class CleanEnvironment:
@@ -58,12 +60,12 @@ class CleanEnvironment:
         self.folder = folder
         self.python = folder / "bin" / "python"
         options = ["--quiet", "--no-project", "--python", sys.executable]
-        succeeded([_uv(), "venv", *options, folder], cwd=folder.parent)
+        succeeded([uv(), "venv", *options, folder], cwd=folder.parent)
 
     def install(self, *arguments):
         """Install as `pip install` with these arguments does."""
         options = ["--quiet", "--python", self.python]
-        succeeded([_uv(), "pip", "install", *options, *arguments], cwd=self.folder)
+        succeeded([uv(), "pip", "install", *options, *arguments], cwd=self.folder)
 
     def installed(self):
         """What is installed: canonical name to version."""
@@ -84,7 +86,15 @@ class CleanEnvironment:
         return {(row["kind"], row["name"]): row for row in json.loads(listed.stdout)}
 
 
-def _uv():
+def _build(form, source, folder):
+    folder.mkdir()
+    succeeded([uv(), "build", "--quiet", f"--{form}", "--out-dir", folder, source], cwd=folder)
+    (built,) = {*folder.iterdir()} - {folder / ".gitignore"}
+    return built
+
+
+def uv():
+    """Where uv is."""
     found = os.environ.get("HATCH_UV") or shutil.which("uv")
     assert found, "uv is needed: run these tests by `make integration`, or put uv on the path"
     return found

@@ -7,11 +7,11 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-__all__ = ["ENVIRONMENT", "ROOT", "Block", "blocks", "commands", "run", "walk"]
+__all__ = ["ENVIRONMENT", "ROOT", "Block", "blocks", "commands", "looks_like", "run", "walk"]
 
 ROOT = Path(__file__).parents[1]
 ENVIRONMENT = {
@@ -68,15 +68,15 @@ def walk(steps: Iterable[Block], folder: Path) -> None:
         else:
             for command, shown in commands(block):
                 printed = run(["sh", "-c", command], folder)
-                assert not shown or _looks_like(printed, shown), f"{command}\n{printed}"
+                assert not shown or looks_like(printed, shown), f"{command}\n{printed}"
 
 
-def run(arguments: list[str], folder: Path) -> str:
+def run(arguments: list[str], folder: Path, environment: Mapping[str, str] = ENVIRONMENT) -> str:
     """Run a command that must succeed; what it printed, errors included."""
     process = subprocess.run(
         arguments,
         cwd=folder,
-        env=ENVIRONMENT,
+        env=environment,
         text=True,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -85,6 +85,7 @@ def run(arguments: list[str], folder: Path) -> str:
     return process.stdout
 
 
-def _looks_like(printed: str, shown: str) -> bool:
+def looks_like(printed: str, shown: str) -> bool:
+    """Whether what a command printed is what the page shows below it."""
     kept = _PROGRESS.sub("", printed)
     return doctest.OutputChecker().check_output(shown + "\n", kept, _SHOWN)

@@ -21,10 +21,10 @@ from despatch.plugins import Kind
 from despatch.settings.file import settings_from
 from pages import ROOT, Block, blocks, commands, run, walk
 
-# The tutorial has a test of its own, which walks it step by step.
-TUTORIAL = ROOT / "docs" / "tutorial.md"
+# The tutorials have tests of their own, which walk them step by step.
+TUTORIALS = {ROOT / "docs" / "tutorial.md", ROOT / "docs" / "write-a-connector.md"}
 PAGES = [
-    *sorted(set((ROOT / "docs").rglob("*.md")) - {TUTORIAL}),
+    *sorted(set((ROOT / "docs").rglob("*.md")) - TUTORIALS),
     ROOT / "README.md",
     *sorted(ROOT.glob("packages/*/README.md")),
 ]
@@ -51,7 +51,7 @@ def blocks_of(page: Path, language: str, *, titled: bool | None = None) -> list[
 def shown_commands(program: str) -> list[str]:
     lines = (
         line.partition("  #")[0].strip()
-        for page in [*PAGES, TUTORIAL]
+        for page in [*PAGES, *TUTORIALS]
         for block in blocks_of(page, "console")
         for line, _ in commands(block)
     )

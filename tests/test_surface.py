@@ -28,6 +28,7 @@ class _Machine:
 class Lathe(_Machine):
     """A lathe."""
     speed: float = 1.0
+    colour: str = Field("red", description="What it looks like.")
     def __init__(self, name: str) -> None:
         self.name = name
         self._hidden = 1
@@ -66,6 +67,7 @@ def test_a_surface_is_every_public_name_with_its_signature(package):
         "lathe.LIMIT: int = 5",
         "lathe.Lathe",
         "lathe.Lathe.__init__(name: str) -> None",
+        "lathe.Lathe.colour: str = Field('red')",
         "lathe.Lathe.load: float (read only)",
         "lathe.Lathe.mill(part: str, /, *, twice: bool = False) -> int",
         "lathe.Lathe.name",

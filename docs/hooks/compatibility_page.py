@@ -9,6 +9,7 @@ from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
 
 from compatibility_table import Row, rows
+from markdown_tables import table
 from trials import Dependencies, supported_pythons
 
 __all__ = ["on_files", "page"]
@@ -34,20 +35,20 @@ def page(recorded: Iterable[Row]) -> str:
     parts = [_INTRODUCTION]
     for package, tried in groupby(recorded, lambda row: row.package):
         of_package = list(tried)
-        parts += [f"## {package}\n", _results(of_package), _libraries(of_package)]
-    return "\n".join(parts)
+        parts += [f"## {package}", _results(of_package), _libraries(of_package)]
+    return "\n\n".join(parts) + "\n"
 
 
 def _results(tried: Sequence[Row]) -> str:
-    table = [("version", "despatch", "Python", *(f"{each} libraries" for each in Dependencies))]
-    pairs = dict.fromkeys((row.version, row.despatch) for row in reversed(tried))
-    for version, despatch in pairs:
+    head = ("version", "despatch", "Python", *(f"{each} libraries" for each in Dependencies))
+    lines = []
+    for version, despatch in dict.fromkeys((row.version, row.despatch) for row in reversed(tried)):
         of_pair = [row for row in tried if (row.version, row.despatch) == (version, despatch)]
         for python in supported_pythons():
             found = {row.dependencies: row for row in of_pair if row.python == python}
             results = (_result(found.get(each)) for each in Dependencies)
-            table.append((version, despatch, python, *results))
-    return _table(table)
+            lines.append((version, despatch, python, *results))
+    return table(head, lines)
 
 
 def _result(row: Row | None) -> str:
@@ -60,18 +61,15 @@ def _result(row: Row | None) -> str:
 
 def _libraries(tried: Sequence[Row]) -> str:
     """The versions that the newest version of the package was tried with, on any Python."""
-    of_newest = [row for row in tried if row.version == tried[-1].version]
-    found: dict[str, dict[str, set[str]]] = {}
-    for row in of_newest:
-        for name, version in row.libraries.items():
-            found.setdefault(name, {}).setdefault(row.dependencies, set()).add(version)
-    table = [("library", *Dependencies)]
-    for name, versions in found.items():
-        shown = (", ".join(sorted(versions.get(each, ()))) for each in Dependencies)
-        table.append((f"`{name}`", *shown))
-    return _table(table)
-
-
-def _table(lines: Sequence[Sequence[str]]) -> str:
-    head, *body = lines
-    return "".join(f"| {' | '.join(line)} |\n" for line in [head, ["---"] * len(head), *body])
+    found: dict[str, dict[str, list[str]]] = {}
+    for row in tried:
+        if row.version == tried[-1].version:
+            for name, version in row.libraries.items():
+                of_library = found.setdefault(name, {}).setdefault(row.dependencies, [])
+                if version not in of_library:
+                    of_library.append(version)
+    lines = (
+        (f"`{name}`", *(", ".join(versions.get(each, ())) for each in Dependencies))
+        for name, versions in found.items()
+    )
+    return table(("library", *Dependencies), lines)

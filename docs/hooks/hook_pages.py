@@ -8,19 +8,18 @@ a docstring, and a hook without an example, fail the build.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from functools import cache
 
 import griffe
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.exceptions import PluginError
 from mkdocs.structure.files import File, Files
 
+from core_source import PACKAGE, core
 from markdown_tables import table
 
 __all__ = ["all_hooks", "documented_fields", "example_of", "index", "on_config", "on_files", "page"]
 
 _SECTION = "Hooks"
-_PACKAGE = "despatch"
 _SPECS = {"SimulatorHooks": "simulator", "CourierHooks": "courier"}
 _INTRODUCTION = """\
 # All hooks
@@ -54,7 +53,7 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
 def all_hooks() -> Iterator[griffe.Function]:
     """The specifications of the hooks, in the order of the module."""
     for name in _SPECS:
-        for member in _package()[f"hooks.{name}"].members.values():
+        for member in core()[f"hooks.{name}"].members.values():
             if isinstance(member, griffe.Function) and not member.name.startswith("_"):
                 yield member
 
@@ -130,14 +129,6 @@ def documented_fields(cls: griffe.Class) -> Iterator[tuple[str, str, str]]:
         yield name, f"`{member.annotation}`", help
 
 
-@cache
-def _package() -> griffe.Module:
-    """The core, read and not imported."""
-    package = griffe.load(_PACKAGE)
-    assert isinstance(package, griffe.Module), package
-    return package
-
-
 def _path(hook: griffe.Function) -> str:
     return f"hooks/{hook.name}.md"
 
@@ -152,7 +143,7 @@ def _class(argument: griffe.Parameter) -> griffe.Class:
     annotation = argument.annotation
     if not isinstance(annotation, griffe.Expr):
         raise PluginError(f"the argument {argument.name} of a hook has no type")
-    found = _package()[annotation.canonical_path.removeprefix(f"{_PACKAGE}.")]
+    found = core()[annotation.canonical_path.removeprefix(f"{PACKAGE}.")]
     assert isinstance(found, griffe.Class), found
     return found
 

@@ -15,6 +15,7 @@ from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.exceptions import PluginError
 from mkdocs.structure.files import File, Files
 
+from core_source import core
 from markdown_tables import table
 
 __all__ = ["all_suites", "on_files", "page", "section"]
@@ -39,7 +40,7 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
 @cache
 def _kit() -> griffe.Module:
     """The kit, read and not imported."""
-    kit = griffe.load("despatch")["testing"]
+    kit = core()["testing"]
     assert isinstance(kit, griffe.Module), kit
     return kit
 
@@ -80,15 +81,16 @@ def section(suite: griffe.Class) -> str:
 
 def _own(suite: griffe.Class) -> Iterator[griffe.Object | griffe.Alias]:
     """The members of a suite, inherited ones included, but for those that all suites have."""
-    for name, member in suite.all_members.items():
-        of_all = suite.name != _BASE and name in _base_members()
-        if not of_all or name in suite.members:
+    of_all = () if suite.name == _BASE else _paths_of_base()
+    names = dict.fromkeys(name for cls in (suite, *suite.mro()) for name in cls.members)
+    for member in (suite.all_members[name] for name in names):
+        if member.canonical_path not in of_all:
             yield member
 
 
 @cache
-def _base_members() -> frozenset[str]:
-    return frozenset(_kit()[_BASE].all_members)
+def _paths_of_base() -> frozenset[str]:
+    return frozenset(each.canonical_path for each in _kit()[_BASE].all_members.values())
 
 
 def _tests(suite: griffe.Class) -> Iterator[griffe.Object | griffe.Alias]:
@@ -118,8 +120,14 @@ def _flags(suite: griffe.Class) -> Iterator[tuple[str, str, str]]:
         help = told.get(member.name) or (member.docstring.value if member.docstring else "")
         if not help:
             raise PluginError(f"{member.path} is not documented: expected it under `Attributes:`")
-        default = f"`{member.value}`" if member.value else "(has to be given)"
-        yield f"`{member.name}`", default, help
+        yield f"`{member.name}`", _default(member), help
+
+
+def _default(flag: griffe.Object | griffe.Alias) -> str:
+    if flag.value is None:
+        return "(has to be given)"
+    text = str(flag.value)
+    return "as the plugin's class says" if text.startswith("Declared(") else f"`{text}`"
 
 
 def _told(test: griffe.Object | griffe.Alias) -> tuple[str, str]:

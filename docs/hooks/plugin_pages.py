@@ -16,12 +16,12 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-import griffe
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.exceptions import PluginError
 from mkdocs.structure.files import File, Files
 from packaging.requirements import Requirement
 
+from core_source import core
 from despatch.interfaces import Guarantee
 from despatch.plugins import Kind, Plugin, Plugins
 from despatch.plugins.describing import Description, describe
@@ -52,7 +52,7 @@ _OF_THE_CORE = {
     Kind.INGRESS: "Those that every source has (`name`, `allow`, `serializer`) are in "
     "[Settings](../settings.md#the-whole-file).",
     Kind.EGRESS: "Those that every sink has (`name`, `select`, `batch`, `retry`, `timeout`, "
-    "`serializer`) are in [Settings](../settings.md#sinks).",
+    "`serializer`) are in [Settings](../settings.md#the-whole-file).",
 }
 
 
@@ -241,7 +241,7 @@ def _settings(description: Description) -> Iterator[str]:
 
 
 def _meaning(guarantee: Guarantee) -> str:
-    member = griffe.load("despatch.interfaces.egress")[f"Guarantee.{guarantee.name}"]
+    member = core()[f"interfaces.egress.Guarantee.{guarantee.name}"]
     if member.docstring is None:
         raise PluginError(f"{member.path} is not documented: expected a docstring below it")
     return str(member.docstring.value)

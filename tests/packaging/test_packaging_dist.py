@@ -11,6 +11,7 @@ import pytest
 from packaging.metadata import Metadata
 
 from clean_environments import build_wheel
+from following import interface_range
 from pages import ROOT
 from workspace import CORE, EXTRAS, PACKAGES
 
@@ -83,9 +84,8 @@ def test_the_metadata_is_in_order(package, dist):
 
 @pytest.mark.parametrize("package", EXTRAS.values(), ids=list(EXTRAS))
 def test_a_plugin_takes_the_core_from_a_minor_up_to_the_next(package):
-    major, minor, *_ = CORE.version.split(".")
     required = [each for each in package.project["dependencies"] if each.startswith("despatch")]
-    assert required == [f"despatch>={major}.{minor},<{major}.{int(minor) + 1}"]
+    assert required == [interface_range(CORE.version)]
 
 
 @PACKAGE

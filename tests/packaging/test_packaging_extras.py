@@ -12,9 +12,10 @@ import pytest
 
 from clean_environments import CleanEnvironment
 from pages import ROOT
-from workspace import CLIENTS, CORE, EXTRAS, LIBRARIES
+from workspace import CLIENTS, CORE, EXTRAS, LIBRARIES, TOOLS
 
 EVERY_CLIENT = set().union(*CLIENTS.values(), LIBRARIES.values())
+EVERY_LIBRARY = {**LIBRARIES, **TOOLS}
 EVERY_PLUGIN = {package.name for package in EXTRAS.values()}
 PLUGINS = [plugin for package in EXTRAS.values() for plugin in package.plugins]
 
@@ -54,6 +55,7 @@ def entry_for(kind, name):
 def test_the_extras_are_those_that_the_issue_names():
     assert set(EXTRAS) == {"kafka", "redis", "parquet", "avro"}
     assert LIBRARIES == {"metrics": "prometheus-client"}
+    assert TOOLS == {"scaffold": "copier", "testing": "pytest"}
     (requirement,) = CORE.project["optional-dependencies"]["all"]
     assert set(re.fullmatch(r"despatch\[(.*)\]", requirement)[1].split(",")) == {
         *EXTRAS,
@@ -74,8 +76,8 @@ def test_the_install_page_says_what_each_extra_brings():
     shown = {
         row[0].strip(" `"): [set(re.findall(r"`([\w-]+)`", cell)) for cell in row] for row in rows
     }
-    assert set(shown) == {*EXTRAS, *LIBRARIES, "all"}
-    for extra, library in LIBRARIES.items():
+    assert set(shown) == {*EXTRAS, *EVERY_LIBRARY, "all"}
+    for extra, library in EVERY_LIBRARY.items():
         _, distributions, plugins, libraries, _ = shown[extra]
         assert (distributions, plugins, libraries) == (set(), set(), {library})
     for extra, package in EXTRAS.items():
@@ -88,7 +90,7 @@ def test_the_install_page_says_what_each_extra_brings():
 def test_the_core_alone_brings_no_plugin_and_no_client(environment):
     installed = environment("despatch").installed()
     assert installed["despatch"] == CORE.version
-    assert installed.keys().isdisjoint(EVERY_PLUGIN | EVERY_CLIENT)
+    assert installed.keys().isdisjoint({*EVERY_PLUGIN, *EVERY_CLIENT, *TOOLS.values()})
 
 
 def test_the_core_alone_runs_a_model(environment, folder):
@@ -130,10 +132,11 @@ def test_an_extra_brings_its_plugin_and_its_client_and_nothing_of_the_others(
     assert installed.keys() & EVERY_CLIENT == CLIENTS[extra]
 
 
-@pytest.mark.parametrize("extra", LIBRARIES)
+@pytest.mark.parametrize("extra", EVERY_LIBRARY)
 def test_an_extra_brings_its_library_and_nothing_of_the_others(environment, extra):
     installed = environment(f"despatch[{extra}]").installed()
-    assert installed.keys() & (EVERY_PLUGIN | EVERY_CLIENT) == {LIBRARIES[extra]}
+    brought = installed.keys() & {*EVERY_PLUGIN, *EVERY_CLIENT, *TOOLS.values()}
+    assert brought == {EVERY_LIBRARY[extra]}
 
 
 def test_metrics_without_their_library_are_refused_with_what_brings_it(environment, folder):

@@ -9,6 +9,7 @@ import zipfile
 import pytest
 
 from clean_environments import CleanEnvironment, build_wheel
+from following import interface_range
 from workspace import CORE, EXTRAS
 
 # Importing it leaves a trace beside the module.
@@ -65,7 +66,8 @@ def misfit(dist, tmp_path_factory):
     """An environment with a plugin that fits and one for another despatch, which pip refuses."""
     folder = tmp_path_factory.mktemp("misfit")
     made = CleanEnvironment(folder / "environment")
-    made.install("--find-links", dist, CORE.name, make_wheel(folder, "fits", "despatch>=0.1,<0.2"))
+    fits = make_wheel(folder, "fits", interface_range(CORE.version))
+    made.install("--find-links", dist, CORE.name, fits)
     made.install("--no-deps", make_wheel(folder, "misfit", "despatch>=9,<10"))
     return made
 

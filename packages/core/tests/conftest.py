@@ -39,9 +39,13 @@ def _installed_plugins():
 
 @pytest.fixture
 def install(tmp_path_factory, monkeypatch):
-    """Installs a distribution for one test: its metadata, as pip would leave it, and modules."""
+    """Installs a distribution for one test: its metadata, as pip would leave it, and modules.
+
+    It is there for the processes that the test starts, too.
+    """
     site = tmp_path_factory.mktemp("site-packages")
     monkeypatch.syspath_prepend(str(site))
+    monkeypatch.setenv("PYTHONPATH", str(site), prepend=os.pathsep)
     monkeypatch.delenv("DESPATCH_PLUGINS", raising=False)
 
     def write(name, entry_points, *, version="1.0", requires=("despatch",), modules=None):

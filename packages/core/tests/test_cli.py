@@ -448,6 +448,7 @@ def test_doctor_can_be_read_by_a_machine(despatch, settings, folder):
         "findings": [f"{folder} may be written"],
         "warnings": [],
         "fault": "",
+        "has_answered": True,
     }
 
 

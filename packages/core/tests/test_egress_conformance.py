@@ -63,3 +63,30 @@ class TestMemoryEgress(EgressConformance):
     @pytest.fixture
     def sink(self) -> EgressSink:
         return Memory()
+
+
+class Output(EgressSink):
+    """What comes out of this process and of those that it starts."""
+
+    def __init__(self, capfd: pytest.CaptureFixture[str]) -> None:
+        self._capfd = capfd
+        self._text = ""
+
+    def settings(self, port: int) -> Mapping[str, Any]:
+        return {"format": "json"}
+
+    def read(self) -> Iterable[Arrival]:
+        self._text += self._capfd.readouterr().out
+        for line in self._text.split("\n")[:-1]:
+            # Where a courier died in the midst of a line, the next one went on in it.
+            yield Arrival.from_json(line[line.rindex('{"stream_type":') :])
+
+
+class TestConsoleEgress(EgressConformance):
+    plugin = "console"
+    is_networked = False
+    faults_in_a_run = 3
+
+    @pytest.fixture
+    def sink(self, capfd: pytest.CaptureFixture[str]) -> EgressSink:
+        return Output(capfd)

@@ -25,7 +25,8 @@ def test_a_distribution_is_read_without_being_imported(install):
     assert distribution.version == "2.1"
     assert distribution.groups == ("despatch.egress",)
     assert [point.value for point in distribution.entry_points] == ["acme_module:Acme"]
-    assert [str(each) for each in distribution.requirements] == ["despatch<0.2,>=0.1"]
+    assert [str(each) for each in distribution.core_requirements] == ["despatch<0.2,>=0.1"]
+    assert [str(each) for each in distribution.requirements] == ["despatch<0.2,>=0.1", "requests"]
     assert distribution.fault == ""
     assert "acme_module" not in sys.modules
 
@@ -42,7 +43,8 @@ def test_a_distribution_without_plugins_is_passed_over(install):
         (['despatch>=9; extra == "new"'], []),
         (['despatch>=0.1; python_version >= "3"'], ["despatch>=0.1"]),
         (["Despatch (>=0.1)"], ["despatch>=0.1"]),
-        (["despatch-connector-kafka>=5"], []),
+        (["despatch-connector-kafka>=5"], ["despatch-connector-kafka>=5"]),
+        (['requests; extra == "web"', "tomli; python_version < '3'"], []),
         (["some thing !! unreadable", "despatch>=0.1"], ["despatch>=0.1"]),
         ([], []),
     ],

@@ -12,7 +12,7 @@ from despatch.settings.references import HIDDEN, substitute
 
 MODULE = """
 from typing import Any
-from despatch.interfaces import EgressConnector, IngressConnector, Serializer
+from despatch.interfaces import EgressConnector, Guarantee, IngressConnector, Serializer
 from pydantic import BaseModel, ConfigDict, SecretStr, model_validator
 
 class SinkSettings(BaseModel):
@@ -24,6 +24,7 @@ class SinkSettings(BaseModel):
 
 class Sink(EgressConnector):
     Settings = SinkSettings
+    guarantee = Guarantee.AT_LEAST_ONCE
     async def open(self): ...
     async def deliver(self, batch): ...
     async def close(self): ...
@@ -63,6 +64,7 @@ class Timer(Source):
 
 class Text(Serializer):
     Settings = SinkSettings
+    content_type = "text/plain"
     def encode(self, records, target): ...
     async def decode(self, payload): ...
 """
@@ -329,3 +331,66 @@ def test_settings_are_told_what_may_be_shown(problems, monkeypatch):
     revealed = settings.reveal()
     assert revealed["egress"][0]["password"] == "hunter2"
     assert revealed["ingress"][0]["serializer"]["password"] == "hunter2"
+
+
+UNMAKABLE = """
+from acme_parts import Sink, Source, Text
+
+class Costly(Sink):
+    def __init__(self, settings):
+        super().__init__(settings)
+        raise ValueError(f"no licence for {settings.password.get_secret_value()}")
+
+class Lost(Source):
+    def __init__(self, settings, *, simulation):
+        raise SystemExit(f"unknown simulation {simulation}")
+
+class Mute(Text):
+    def __init__(self, settings):
+        raise OSError("no voice")
+"""
+
+
+@pytest.fixture
+def unmakable(install):
+    install(
+        "acme-unmakable",
+        "[despatch.egress]\ncostly = acme_unmakable:Costly\nfine = acme_parts:Sink\n"
+        "[despatch.ingress]\nlost = acme_unmakable:Lost\n"
+        "[despatch.serializers]\nmute = acme_unmakable:Mute\n",
+        modules={"acme_parts": MODULE, "acme_unmakable": UNMAKABLE},
+    )
+    costly = {"connector": "costly", "url": "x", "password": "hunter2hunter2"}
+    fine = {"connector": "fine", "url": "x", "serializer": {"name": "mute", "url": "x"}}
+    return {
+        "name": "line_a",
+        "ingress": [{"connector": "lost", "url": "x"}],
+        "egress": [costly, fine],
+    }
+
+
+def test_a_plugin_that_cannot_be_made_is_a_mistake_where_it_is_named(unmakable):
+    found = dict(PluginParts(unmakable, Plugins(), is_making=True).problems)
+    assert [*found] == [
+        ("ingress", 0, "connector"),
+        ("egress", 0, "connector"),
+        ("egress", 1, "serializer", "name"),
+    ]
+    lost, costly, mute = found.values()
+    assert "ingress connector 'lost' (acme-unmakable 1.0) is broken" in lost
+    assert "raised SystemExit: unknown simulation line_a" in lost
+    assert "raised OSError: no voice" in mute
+    # What a constructor says may have been told to it.
+    assert f"raised ValueError: no licence for {HIDDEN}" in costly
+    assert "hunter2" not in costly
+
+
+def test_nothing_is_made_where_nobody_asks_for_it(unmakable):
+    assert PluginParts(unmakable, Plugins()).problems == []
+
+
+def test_what_has_mistakes_is_not_made(unmakable):
+    unmakable["ingress"][0]["url"] = ["no text"]
+    found = dict(PluginParts(unmakable, Plugins(), is_making=True).problems)
+    assert ("ingress", 0, "connector") not in found
+    assert ("ingress", 0, "url") in found

@@ -56,6 +56,7 @@ def test_kinds_name_their_groups_and_interfaces():
         "despatch.serializers",
         "despatch.states",
         "despatch.executors",
+        "despatch.commands",
         "despatch.hooks",
     ]
     assert [kind.interface for kind in Kind] == [
@@ -64,6 +65,7 @@ def test_kinds_name_their_groups_and_interfaces():
         Serializer,
         StateSource,
         Executor,
+        object,
         object,
     ]
 
@@ -178,7 +180,6 @@ def test_what_an_import_raises_is_kept_as_the_cause(install, code):
 def test_one_bad_plugin_hinders_no_other(install):
     acme(install)
     acme(install, "broken", "acme_broken:Sink", "acme-broken", modules={"acme_broken": "1 / 0"})
-    install("acme-garbled", "[despatch.egress]\nno equals sign\n")
     acme(install, "odd", distribution="acme-odd", requires=["despatch >= one"])
     acme(install, "new", distribution="acme-new", requires=["despatch>=99"])
     plugins = Plugins(core_version="0.1.0")
@@ -186,11 +187,17 @@ def test_one_bad_plugin_hinders_no_other(install):
     assert statuses == {
         "acme": Status.READY,
         "broken": Status.BROKEN,
-        "acme-garbled": Status.BROKEN,
         "odd": Status.BROKEN,
         "new": Status.INCOMPATIBLE,
     }
     assert plugins.load(Kind.EGRESS, "acme").__name__ == "Sink"
+
+
+def test_entry_points_that_cannot_be_read_hinder_no_other(install):
+    acme(install)
+    install("acme-garbled", "[despatch.egress]\nno equals sign\n")
+    statuses = {each.name: each.status for each in own(Plugins())}
+    assert statuses == {"acme": Status.READY, "acme-garbled": Status.BROKEN}
 
 
 def test_a_list_imports_only_when_it_is_to_check(install):

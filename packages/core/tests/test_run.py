@@ -532,18 +532,21 @@ def test_parameters_that_do_not_fit_end_the_run_and_name_the_settings(configure)
         run_through(settings, customers(3))
 
 
-def test_a_connector_that_cannot_be_made_hinders_nobody_else(configure, tmp_path):
+def test_a_connector_that_cannot_be_made_refuses_the_run_that_names_it(configure, tmp_path):
     settings = configure(
-        courier={"grace": "100ms"},
         egress=[
             {"connector": "unmakable"},
             {"connector": "jsonl", "path": str(tmp_path / "a.jsonl")},
         ],
     )
-    run = run_through(settings, customers(5))
-    assert len(read(tmp_path / "a.jsonl")) == 15
-    assert {sink.sink: sink.owed for sink in run.report.sinks} == {"unmakable": 15, "jsonl": 0}
-    assert run.report.exit_status == 3
+    with pytest.raises(SettingsError) as caught:
+        run_through(settings, customers(5))
+    (problem,) = caught.value.problems
+    assert problem.where == "egress[0].connector"
+    assert "'unmakable' (despatch-connector-faulty 0.1.0) is broken" in problem.message
+    assert "raised RuntimeError: cannot be made" in problem.message
+    assert "pip install" in problem.message
+    assert not (tmp_path / "a.jsonl").exists()
 
 
 def test_a_run_without_sinks_and_sources_is_just_a_simulation(configure):

@@ -19,7 +19,7 @@ from despatch.settings.file import (
 )
 
 MODULE = """
-from despatch.interfaces import EgressConnector, Serializer
+from despatch.interfaces import EgressConnector, Guarantee, Serializer
 from pydantic import BaseModel, ConfigDict, SecretStr
 
 class SinkSettings(BaseModel):
@@ -30,6 +30,7 @@ class SinkSettings(BaseModel):
 
 class Sink(EgressConnector):
     Settings = SinkSettings
+    guarantee = Guarantee.AT_LEAST_ONCE
     async def open(self): ...
     async def deliver(self, batch): ...
     async def close(self): ...
@@ -38,6 +39,7 @@ class JsonSettings(BaseModel): ...
 
 class Json(Serializer):
     Settings = JsonSettings
+    content_type = "application/json"
     def encode(self, records, target): ...
     async def decode(self, payload): ...
 """

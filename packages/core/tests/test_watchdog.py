@@ -45,6 +45,19 @@ def test_who_blocks_the_loop_is_named_once_with_the_line_and_how_long_it_took(ca
     assert re.search(r"sink jsonl has let go of the courier's loop after \d+\.\d s", released)
 
 
+def test_who_blocks_the_loop_is_named_with_its_plugin(caplog):
+    async def plugin():
+        block(caplog)
+
+    async def main():
+        with Watchdog({"sink jsonl": "egress connector 'jsonl' (despatch 1.0)"}):
+            await asyncio.create_task(plugin(), name="sink jsonl")
+
+    asyncio.run(main())
+    named = "sink jsonl, egress connector 'jsonl' (despatch 1.0), blocks the courier's loop"
+    assert named in said(caplog)[0]
+
+
 def test_a_loop_in_a_thread_is_watched_too(caplog):
     async def main():
         with Watchdog():

@@ -30,3 +30,19 @@ class TestConfluent(Avro):
     @pytest.fixture
     def settings(self, schema_registry_url: str) -> Mapping[str, Any]:
         return {"registry": {"url": schema_registry_url}}
+
+    @pytest.fixture
+    def secret_settings(self, settings: Mapping[str, Any]) -> Mapping[str, Any]:
+        login = {"username": "someone", "password": "a-password"}
+        return {"registry": {**settings["registry"], **login}}
+
+
+class TestGlue(Avro):
+    @pytest.fixture
+    def settings(self, glue_url: str) -> Mapping[str, Any]:
+        return {"glue": {"endpoint_url": glue_url, "region": "eu-central-1"}}
+
+    @pytest.fixture
+    def secret_settings(self, settings: Mapping[str, Any]) -> Mapping[str, Any]:
+        keys = {"access_key_id": "an-access-key", "secret_access_key": "a-secret-key"}
+        return {"glue": {**settings["glue"], **keys, "session_token": "a-session-token"}}

@@ -1,4 +1,8 @@
-"""Commands and their outcomes: what the world asks of a running model, and what became of it."""
+"""Commands and their outcomes: what the world asks of a running model, and what became of it.
+
+Outcomes are msgspec structs of plain data: ``msgspec.json.encode(outcome)`` is an outcome in JSON,
+whose ``type`` says which one it is (``change``, ``refusal``, ``scheduled``, ``dry_run``).
+"""
 
 from __future__ import annotations
 

@@ -7,13 +7,15 @@ what one of them raises is its finding.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal, TypeAlias
 
 from despatch.concealment import Concealer
 from despatch.courier.assembly import Assembly
 from despatch.courier.backoff import describe
+from despatch.courier.tasks import LEAVE_S, within
+from despatch.courier.watchdog import Watchdog
 from despatch.interfaces import EgressConnector, Health
 from despatch.records import Event, Record, Telemetry
 from despatch.selection import Selection
@@ -25,10 +27,13 @@ from despatch.settings import (
     StateSettings,
 )
 
-__all__ = ["Examination", "Role", "examine"]
+__all__ = ["Examination", "Role", "examine", "longest_s"]
 
 SOURCE_TIMEOUT_S = 30.0
 """How long a source may take to answer, in wall seconds: as long as at the start of a run."""
+
+SPARE_S = 5.0
+"""How long all else may take that an examination does, in wall seconds."""
 
 EXECUTOR_TIMEOUT_S = 60.0
 """How long an executor may take to start its workers and to end them, in wall seconds."""
@@ -47,6 +52,7 @@ class Examination:
         findings: What is in order, a sentence each.
         warnings: What works and is yet doubtful.
         fault: Why it cannot be used as it is; empty where it can.
+        has_answered: Whether it answered in time. One that has not may be at work still.
     """
 
     role: Role
@@ -55,6 +61,7 @@ class Examination:
     findings: Sequence[str] = ()
     warnings: Sequence[str] = ()
     fault: str = ""
+    has_answered: bool = True
 
     @property
     def is_in_order(self) -> bool:
@@ -71,28 +78,52 @@ async def examine(settings: Settings) -> Sequence[Examination]:
         settings: The settings, secrets included.
     """
     assembly = Assembly(settings)
-    states = [] if settings.state is None else [_examine_state(assembly, settings.state)]
-    sources = [_examine_source(assembly, source) for source in settings.ingress]
-    sinks = [_examine_sink(assembly, settings.name, sink) for sink in settings.egress]
-    is_named = "executor" in settings.model_fields_set
-    executors = [_examine_executor(assembly, settings.executor)] if is_named else []
-    found = await asyncio.gather(*states, *sources, *sinks, *executors)
+    checks: dict[str, Coroutine[None, None, Examination]] = {}
+    if settings.state is not None:
+        checks["state"] = _examine_state(assembly, settings.state)
+    for source in settings.ingress:
+        checks[f"ingress {source.name}"] = _examine_source(assembly, source)
+    for sink in settings.egress:
+        checks[f"sink {sink.name}"] = _examine_sink(assembly, settings.name, sink)
+    if _names_executor(settings):
+        checks["executor"] = _examine_executor(assembly, settings.executor)
+    loop = asyncio.get_running_loop()
+    examining = [loop.create_task(check, name=name) for name, check in checks.items()]
+    with Watchdog(assembly.identities):
+        found = await asyncio.gather(*examining)
     return [_concealed(each, assembly.conceal) for each in found]
+
+
+def longest_s(settings: Settings) -> float:
+    """How long an examination may take, in wall seconds, where no plugin blocks all others."""
+    limits = [SOURCE_TIMEOUT_S for _ in settings.ingress]
+    limits += [sink.timeout.total_seconds() for sink in settings.egress]
+    if settings.state is not None:
+        limits.append(settings.state.timeout.total_seconds())
+    if _names_executor(settings):
+        limits.append(EXECUTOR_TIMEOUT_S)
+    return max(limits, default=0.0) + LEAVE_S + SPARE_S
+
+
+def _names_executor(settings: Settings) -> bool:
+    return "executor" in settings.model_fields_set
 
 
 async def _examine_state(assembly: Assembly, state: StateSettings) -> Examination:
     async def check() -> list[Health]:
         return [await assembly.state(state).check()]
 
+    identity = assembly.identities["state"]
     timeout_s = state.timeout.total_seconds()
-    return await _examined("state", state.source, state.source, check, timeout_s)
+    return await _examined("state", state.source, state.source, identity, check, timeout_s)
 
 
 async def _examine_executor(assembly: Assembly, chosen: ExecutorSettings) -> Examination:
     async def check() -> list[Health]:
         return [await assembly.executor(chosen).check()]
 
-    return await _examined("executor", chosen.name, chosen.name, check, EXECUTOR_TIMEOUT_S)
+    identity, timeout_s = assembly.identities["executor"], EXECUTOR_TIMEOUT_S
+    return await _examined("executor", chosen.name, chosen.name, identity, check, timeout_s)
 
 
 async def _examine_source(assembly: Assembly, source: IngressSettings) -> Examination:
@@ -108,7 +139,8 @@ async def _examine_source(assembly: Assembly, source: IngressSettings) -> Examin
 
     serializer = None if source.serializer is None else source.serializer.name
     plugin = _plugin(source.connector, serializer)
-    return await _examined("source", source.name, plugin, check, SOURCE_TIMEOUT_S)
+    identity = assembly.identities[f"ingress {source.name}"]
+    return await _examined("source", source.name, plugin, identity, check, SOURCE_TIMEOUT_S)
 
 
 async def _examine_sink(assembly: Assembly, simulation: str, sink: EgressSettings) -> Examination:
@@ -124,22 +156,26 @@ async def _examine_sink(assembly: Assembly, simulation: str, sink: EgressSetting
         return found
 
     plugin = _plugin(sink.connector, sink.serializer.name)
-    return await _examined("sink", sink.name, plugin, check, sink.timeout.total_seconds())
+    identity = assembly.identities[f"sink {sink.name}"]
+    timeout_s = sink.timeout.total_seconds()
+    return await _examined("sink", sink.name, plugin, identity, check, timeout_s)
 
 
 async def _examined(
     role: Role,
     name: str,
     plugin: str,
-    check: Callable[[], Awaitable[list[Health]]],
+    identity: str,
+    check: Callable[[], Coroutine[None, None, list[Health]]],
     timeout_s: float,
 ) -> Examination:
+    late = f"{identity} gave no answer within {timeout_s:g} s: see whether its server answers"
     try:
-        async with asyncio.timeout(timeout_s):
-            found = await check()
+        found = await within(timeout_s, check(), late)
     except TimeoutError as error:
-        fault = describe(error) if str(error) else f"no answer within {timeout_s:g} s"
-        return Examination(role, name, plugin, fault=fault)
+        has_answered = str(error) != late
+        fault = describe(error) if has_answered else late
+        return Examination(role, name, plugin, fault=fault, has_answered=has_answered)
     except Exception as error:
         # The boundary to the plugin: whatever it raises is what was to be found out.
         return Examination(role, name, plugin, fault=describe(error))

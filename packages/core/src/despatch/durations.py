@@ -33,6 +33,7 @@ _MICROSECONDS = {
 _NUMBER = r"(\d+(?:\.\d+)?)"
 _WITH_UNITS = re.compile("".join(rf"(?:{_NUMBER}{unit})?" for unit in _MICROSECONDS), re.ASCII)
 _BARE_NUMBER = re.compile(_NUMBER, re.ASCII)
+_PATTERN = rf"^\s*(?=\d)(?:{_BARE_NUMBER.pattern}|{_WITH_UNITS.pattern})\s*$"
 
 
 def parse_duration(value: str | float | timedelta) -> timedelta:
@@ -120,7 +121,9 @@ Duration: TypeAlias = Annotated[
     timedelta,
     BeforeValidator(_validate),
     PlainSerializer(format_duration, return_type=str, when_used="json"),
-    WithJsonSchema({"anyOf": [{"type": "string"}, {"type": "number", "minimum": 0}]}),
+    WithJsonSchema(
+        {"anyOf": [{"type": "string", "pattern": _PATTERN}, {"type": "number", "minimum": 0}]}
+    ),
 ]
 """A settings field's type: a `timedelta` of at least 0, read by `parse_duration`."""
 

@@ -15,6 +15,7 @@
     ├── TaskError              a task that an executor performed, and whose own function raised
     ├── ReplicationError       a replication that cannot be performed: its model, or its workers
     ├── RunError               a run's folder is missing, locked or not a run
+    ├── ScaffoldError          a plugin's distribution that cannot be made: its name, its folder
     └── AccountError           an account that does not add up: an internal error
 
 What a model or a plugin raises is its own, and passes as it is.
@@ -37,6 +38,7 @@ __all__ = [
     "RegistryError",
     "ReplicationError",
     "RunError",
+    "ScaffoldError",
     "SettingsError",
     "StateError",
     "TaskError",
@@ -153,6 +155,10 @@ class ReplicationError(DespatchError):
 
 class RunError(DespatchError):
     """A run's folder that is missing, locked by another process, or not a run."""
+
+
+class ScaffoldError(DespatchError):
+    """A plugin's distribution that cannot be made as asked for; nothing was written."""
 
 
 class AccountError(DespatchError):

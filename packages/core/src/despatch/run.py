@@ -124,7 +124,7 @@ class Run:
         handle_signals: bool = False,
         origin: Path | None = None,
     ) -> None:
-        self.settings: Settings = settings_from(settings)
+        self.settings: Settings = settings_from(settings, make_plugins=True)
         self.run_id = new_run_id()
         self._written = settings
         self._model = model

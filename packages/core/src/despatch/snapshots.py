@@ -43,7 +43,9 @@ class Snapshot(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    version: Literal[1] = Field(SNAPSHOT_VERSION, description="The version of the document's form.")
+    version: Literal[1] = Field(
+        default=SNAPSHOT_VERSION, description="The version of the document's form."
+    )
     taken_at: AwareDatetime = Field(
         description="When the system was in this state, with an offset from UTC."
     )

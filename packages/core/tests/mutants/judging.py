@@ -87,7 +87,7 @@ def judge(
     running = [
         subprocess.Popen(
             [
-                *(sys.executable, "-m", "pytest", "-q", "--tb=short", "-rfE", "--timeout=0"),
+                *(sys.executable, "-m", "pytest", "-q", "--tb=native", "-rfE", "--timeout=0"),
                 *("-p", "no:cacheprovider", f"--basetemp={site / f'pytest-{i}'}"),
                 *(f"{FOLDER / suites}.py::Test{name}" for name in names[i::processes]),
             ],

@@ -5,8 +5,9 @@ from __future__ import annotations
 from importlib import import_module
 from typing import Any
 
-import typer
 from typer.core import TyperCommand
+
+from despatch.typer_commands import command_of
 
 __all__ = ["Announced"]
 
@@ -18,18 +19,14 @@ class Announced(TyperCommand):
         name: What it is called by.
         help: One line for the list of commands; the first of the command's own help.
         place: Where it is, as ``module:name``: a function, or a Typer app of several commands.
+        panel: Under which heading the help lists it; None is the first.
     """
 
-    def __init__(self, name: str, help: str, place: str) -> None:
-        super().__init__(name, help=help)
+    def __init__(self, name: str, help: str, place: str, panel: str | None = None) -> None:
+        super().__init__(name, help=help, rich_help_panel=panel)
         self.place = place
 
     def load(self) -> Any:
         """The command itself, as typer takes it (its class is typer's or click's, by version)."""
         module, _, name = self.place.partition(":")
-        found = getattr(import_module(module), name)
-        if isinstance(found, typer.Typer):
-            return typer.main.get_group(found)
-        alone = typer.Typer(add_completion=False)
-        alone.command(self.name)(found)
-        return typer.main.get_command(alone)
+        return command_of(str(self.name), getattr(import_module(module), name))

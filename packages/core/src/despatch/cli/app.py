@@ -5,6 +5,7 @@ Help comes from the table below; a command's module is imported when the command
 
 from __future__ import annotations
 
+from importlib import metadata
 from typing import Annotated, Any, Final
 
 import typer
@@ -15,6 +16,7 @@ from despatch.cli.announced import Announced
 
 __all__ = ["app", "main"]
 
+_GROUP: Final = "despatch.commands"
 _COMMANDS: Final = (
     Announced(
         "run",
@@ -41,7 +43,16 @@ _COMMANDS: Final = (
         "Run a run again from its journals, and compare what it publishes, byte for byte.",
         "despatch.cli.replay:replay",
     ),
-    Announced("plugins", "Connectors, serializers and hooks.", "despatch.cli.plugins:app"),
+    Announced(
+        "plugins",
+        "What is installed, what is wrong with it, and what each plugin can be told.",
+        "despatch.cli.plugins:app",
+    ),
+    Announced(
+        "schema",
+        "Print the JSON Schema of settings files, for editors, installed plugins included.",
+        "despatch.cli.schema:schema",
+    ),
     Announced("runs", "Past runs: what they did, what they owe.", "despatch.cli.runs:app"),
     Announced(
         "dead-letters",
@@ -52,16 +63,47 @@ _COMMANDS: Final = (
 
 
 class _Commands(TyperGroup):
-    """Knows each command by what is announced of it, and imports the one that is called."""
+    """Knows each command by what is announced of it, and imports the one that is called.
+
+    What plugins add is looked for where a name is none of despatch's own, and for the help.
+    """
 
     def __init__(self, **attributes: Any) -> None:
         super().__init__(**attributes)
         for command in _COMMANDS:
             self.add_command(command)
 
+    def list_commands(self, ctx: Any) -> list[str]:
+        self._add_those_of_plugins()
+        return super().list_commands(ctx)
+
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        if args and args[0] not in self.commands:
+            self._add_those_of_plugins()
         name, command, rest = super().resolve_command(ctx, args)
         return name, command.load() if isinstance(command, Announced) else command, rest
+
+    def _add_those_of_plugins(self) -> None:
+        if not _is_any_added():
+            return
+        # What it takes to judge plugins is imported where there is one.
+        from despatch.cli.added import added_commands
+
+        for command in added_commands():
+            self.add_command(command)
+
+
+def _is_any_added() -> bool:
+    """Whether any installed distribution adds commands, as far as a look at its metadata tells."""
+    for distribution in metadata.distributions():
+        try:
+            text = distribution.read_text("entry_points.txt") or ""
+        except (OSError, UnicodeDecodeError):
+            # Other people's, and no text: whoever judges plugins says so.
+            continue
+        if _GROUP in text:
+            return True
+    return False
 
 
 app = typer.Typer(

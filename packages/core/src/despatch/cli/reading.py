@@ -25,6 +25,8 @@ def read(
     folder = str(settings_file.absolute().parent)
     if folder not in sys.path:
         sys.path.insert(0, folder)
-    settings = load_settings(settings_file, overrides=overrides, import_model=True)
+    settings = load_settings(
+        settings_file, overrides=overrides, import_model=True, make_plugins=True
+    )
     assert settings.model is not None  # else `load_settings` would have reported it
     return settings, find_model(settings.model)

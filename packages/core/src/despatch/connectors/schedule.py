@@ -15,7 +15,7 @@ from typing import Annotated, Any, ClassVar
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from despatch.commands import Command, Outcome
-from despatch.durations import parse_duration
+from despatch.durations import Duration, parse_duration
 from despatch.interfaces.ingress import CaughtUp, IngressConnector
 
 __all__ = ["ScheduleIngress", "ScheduleSettings", "ScheduledCommand"]
@@ -39,7 +39,9 @@ class ScheduledCommand(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     at: Annotated[
-        float, BeforeValidator(_simulated_seconds), Field(ge=0, allow_inf_nan=False, strict=True)
+        float,
+        BeforeValidator(_simulated_seconds, json_schema_input_type=Duration),
+        Field(ge=0, allow_inf_nan=False, strict=True),
     ]
     path: str | None = None
     value: Any = None

@@ -13,6 +13,7 @@ from despatch.interfaces import (
     StateSource,
 )
 from despatch.plugins import Kind, Plugins
+from despatch.plugins.making import make
 from despatch.settings import (
     EgressSettings,
     ExecutorSettings,
@@ -36,25 +37,37 @@ class Assembly:
     Attributes:
         plugins: Where plugins are found, as far as the settings allow them.
         conceal: Knows the secrets of the plugins that were made.
+        identities: The plugins that are named, each with its kind, name, distribution and version,
+            by ``sink NAME``, ``ingress NAME``, ``state`` or ``executor``.
     """
 
     def __init__(self, settings: Settings, conceal: Concealer | None = None) -> None:
         self._simulation = settings.name
         self.conceal = conceal or Concealer()
         self.plugins = Plugins(allowed=settings.plugins)
+        executor = self.plugins.find(Kind.EXECUTORS, settings.executor.name)
+        self.identities = {"executor": executor.identity}
+        if settings.state is not None:
+            state = self.plugins.find(Kind.STATES, settings.state.source)
+            self.identities["state"] = state.identity
+        for source in settings.ingress:
+            self.identities[f"ingress {source.name}"] = self._identity(source)
+        for sink in settings.egress:
+            self.identities[f"sink {sink.name}"] = self._identity(sink)
 
     def ingress(self, source: IngressSettings) -> IngressConnector:
         """The connector of a source, with its serializer where it has one.
 
         Raises:
-            Exception: The plugin is not there, or its class raises.
+            PluginError: The plugin is not there, or its class raises.
         """
         if isinstance(source.connector, IngressConnector):
             connector = source.connector
             self.conceal.learn(connector.settings)
         else:
-            cls: type[IngressConnector] = self.plugins.load(Kind.INGRESS, source.connector)
-            connector = cls(self._settings(cls, source), simulation=self._simulation)
+            connector = self._made(
+                Kind.INGRESS, source.connector, source, simulation=self._simulation
+            )
         if source.serializer is not None:
             connector.serializer = self._serializer(source.serializer)
         return connector
@@ -63,14 +76,13 @@ class Assembly:
         """The connector of a sink, and the serializer where the connector uses one.
 
         Raises:
-            Exception: A plugin is not there, or its class raises.
+            PluginError: A plugin is not there, or its class raises.
         """
         if isinstance(sink.connector, EgressConnector):
             connector = sink.connector
             self.conceal.learn(connector.settings)
         else:
-            cls: type[EgressConnector] = self.plugins.load(Kind.EGRESS, sink.connector)
-            connector = cls(self._settings(cls, sink))
+            connector = self._made(Kind.EGRESS, sink.connector, sink)
         if not connector.uses_serializer:
             return connector, None
         return connector, self._serializer(sink.serializer)
@@ -79,25 +91,33 @@ class Assembly:
         """The state source.
 
         Raises:
-            Exception: The plugin is not there, or its class raises.
+            PluginError: The plugin is not there, or its class raises.
         """
-        cls: type[StateSource] = self.plugins.load(Kind.STATES, chosen.source)
-        return cls(self._settings(cls, chosen), simulation=self._simulation)
+        simulation = self._simulation
+        made: StateSource = self._made(Kind.STATES, chosen.source, chosen, simulation=simulation)
+        return made
 
     def executor(self, chosen: ExecutorSettings) -> Executor:
         """The executor.
 
         Raises:
-            Exception: The plugin is not there, or its class raises.
+            PluginError: The plugin is not there, or its class raises.
         """
-        cls: type[Executor] = self.plugins.load(Kind.EXECUTORS, chosen.name)
-        return cls(self._settings(cls, chosen))
+        made: Executor = self._made(Kind.EXECUTORS, chosen.name, chosen)
+        return made
 
     def _serializer(self, chosen: SerializerSettings) -> Serializer:
-        cls: type[Serializer] = self.plugins.load(Kind.SERIALIZERS, chosen.name)
-        return cls(self._settings(cls, chosen))
+        made: Serializer = self._made(Kind.SERIALIZERS, chosen.name, chosen)
+        return made
 
-    def _settings(self, cls: type[Any], part: PluginPart) -> Any:
+    def _made(self, kind: Kind, name: str, part: PluginPart, **arguments: Any) -> Any:
+        cls = self.plugins.load(kind, name)
         own = cls.Settings.model_validate(part.plugin_settings)
         self.conceal.learn(own)
-        return own
+        return make(self.plugins.find(kind, name), cls, own, **arguments)
+
+    def _identity(self, entry: IngressSettings | EgressSettings) -> str:
+        if not isinstance(entry.connector, str):
+            return f"the live connector {type(entry.connector).__name__}"
+        kind = Kind.INGRESS if isinstance(entry, IngressSettings) else Kind.EGRESS
+        return self.plugins.find(kind, entry.connector).identity

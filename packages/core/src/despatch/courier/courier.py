@@ -123,7 +123,7 @@ class Courier:
     async def run(self) -> None:
         """Do all there is to do, then say `Finished` and hang up."""
         try:
-            with Watchdog():
+            with Watchdog(self._assembly.identities):
                 await self._serve()
         finally:
             if self._ledger is not None:
@@ -179,7 +179,13 @@ class Courier:
             self.states.source(IngressState(ingress.name, "stopped", describe(error)))
             return
         self._intakes[ingress.name] = Intake(
-            ingress.name, connector, self._send, audit.until, self.states, flight
+            ingress.name,
+            connector,
+            self._send,
+            audit.until,
+            self.states,
+            flight,
+            plugin=self._assembly.identities[f"ingress {ingress.name}"],
         )
 
     async def _assemble(self, ingress: IngressSettings, flight: Flight) -> IngressConnector:

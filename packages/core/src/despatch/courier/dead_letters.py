@@ -94,10 +94,11 @@ class DeadLetters:
                 ((d.reason, d.attempt, d.wall_time, name, d.seq) for d in rejected),
             )
             self._db.execute(
-                "UPDATE sinks SET delivered = delivered + ?1, dead_lettered = dead_lettered - ?1,"
-                " bytes = bytes + ?2, retries = retries - (?3 > 0), repeats = repeats - ?3"
-                " WHERE name = ?4",
-                (max(0, gone), sent, begun, name),
+                "UPDATE sinks SET delivered = delivered + :gone,"
+                " dead_lettered = dead_lettered - :gone, bytes = bytes + :sent,"
+                " retries = retries - (:begun > 0), repeats = repeats - :begun"
+                " WHERE name = :name",
+                {"gone": max(0, gone), "sent": sent, "begun": begun, "name": name},
             )
 
     def _add_dead_letters(self, name: str, letters: Iterable[DeadLetter]) -> None:

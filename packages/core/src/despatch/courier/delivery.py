@@ -57,6 +57,7 @@ class Delivery:
         timeout_s: How long `open` and `deliver` may take, in wall seconds.
         on_moved: Called when the cursor has moved.
         on_delivered: Called with each batch that is accounted for.
+        plugin: Which plugin the connector is of, in words.
     """
 
     def __init__(
@@ -74,8 +75,10 @@ class Delivery:
         timeout_s: float,
         on_moved: Callable[[], None],
         on_delivered: Callable[[DeliveredBatch], None] = lambda batch: None,
+        plugin: str = "the connector",
     ) -> None:
         self.name = name
+        self._plugin = plugin
         self.connector = connector
         self._encoding = None if serializer is None else Encoding(serializer, timeout_s=timeout_s)
         self._cutter = cutter
@@ -147,7 +150,12 @@ class Delivery:
         """Open the connector; what went wrong, if anything did."""
         async with self._flight.opening():
             try:
-                await within(self._timeout_s, self.connector.open())
+                await within(
+                    self._timeout_s,
+                    self.connector.open(),
+                    f"opening {self._plugin} took longer than {self._timeout_s:g} s: see whether "
+                    "its server answers; `timeout` allows it more",
+                )
             except (Exception, asyncio.CancelledError) as error:
                 return _failure(error)
         self._is_open = True

@@ -49,6 +49,7 @@ class Intake:
         states: Whom to tell how the ingress fares.
         flight: Lets the connector work.
         timeout_s: How long `open` and `acknowledge` may take, in wall seconds.
+        plugin: Which plugin the connector is of, in words.
     """
 
     def __init__(
@@ -61,7 +62,9 @@ class Intake:
         flight: Flight,
         *,
         timeout_s: float = 30.0,
+        plugin: str = "the connector",
     ) -> None:
+        self._plugin = plugin
         self.name = name
         self.connector = connector
         self._bring = bring
@@ -110,7 +113,12 @@ class Intake:
             try:
                 self._tell("connecting")
                 async with self._flight.opening():
-                    await within(self._timeout_s, self.connector.open())
+                    await within(
+                        self._timeout_s,
+                        self.connector.open(),
+                        f"opening {self._plugin} took longer than {self._timeout_s:g} s: see "
+                        "whether its server answers",
+                    )
                 self._connections += 1
                 self._tell("open" if self.connector.brings_backlog else "caught up")
                 async for item in self.connector.commands():

@@ -94,10 +94,11 @@ class Ledger(DeadLetters):
             guarantee: What its connector declares, for the account.
             kept_from: The first position of the journal that is still kept.
         """
+        begins = self._begins(kept_from)
         with self._db:
             self._db.execute(
-                "INSERT OR IGNORE INTO sinks (name, position, removed) VALUES (?1, ?2, ?2)",
-                (name, self._begins(kept_from)),
+                "INSERT OR IGNORE INTO sinks (name, position, removed) VALUES (?, ?, ?)",
+                (name, begins, begins),
             )
             if guarantee:
                 self._db.execute("UPDATE sinks SET guarantee = ? WHERE name = ?", (guarantee, name))

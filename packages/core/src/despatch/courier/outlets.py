@@ -217,6 +217,7 @@ class Outlets:
             timeout_s=sink.timeout.total_seconds(),
             on_moved=self._on_moved,
             on_delivered=self._on_delivered,
+            plugin=self._assembly.identities[f"sink {sink.name}"],
         )
 
     def _least_position(self) -> int:

@@ -77,11 +77,16 @@ class Suspicions:
         """Note that the range before a position is accounted for."""
         self._db.execute(
             "UPDATE suspicions SET stage = 'idle', records = 0, deaths = 0, lull_s = 0,"
-            " suspect_end = iif(suspect_end > ?1, suspect_end, NULL),"
-            " killer_end = iif(killer_end > ?1, killer_end, NULL),"
-            " convictions = CASE WHEN ?2 THEN convictions + 1 WHEN ?3 THEN 0 ELSE convictions"
-            " END WHERE who = ?4",
-            (position, is_convicted, is_delivered, who),
+            " suspect_end = iif(suspect_end > :position, suspect_end, NULL),"
+            " killer_end = iif(killer_end > :position, killer_end, NULL),"
+            " convictions = CASE WHEN :is_convicted THEN convictions + 1"
+            " WHEN :is_delivered THEN 0 ELSE convictions END WHERE who = :who",
+            {
+                "position": position,
+                "is_convicted": is_convicted,
+                "is_delivered": is_delivered,
+                "who": who,
+            },
         )
 
     def reckon(self, died_ns: int) -> dict[str, Suspicion]:

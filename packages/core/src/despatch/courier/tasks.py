@@ -21,7 +21,7 @@ LEAVE_S: Final = 1.0
 _left: set[asyncio.Task[Any]] = set()
 
 
-async def within(timeout_s: float, work: Coroutine[Any, Any, _T]) -> _T:
+async def within(timeout_s: float, work: Coroutine[Any, Any, _T], late: str = "") -> _T:
     """Await a plugin's coroutine for so long, whatever it does with its cancellation.
 
     What it gives counts, though the time be over or the caller be cancelled at that very moment:
@@ -31,6 +31,7 @@ async def within(timeout_s: float, work: Coroutine[Any, Any, _T]) -> _T:
     Args:
         timeout_s: In wall seconds.
         work: Runs in a task of its own, under the name of the caller's.
+        late: What the error says.
 
     Raises:
         TimeoutError: It has not ended in time.
@@ -39,14 +40,14 @@ async def within(timeout_s: float, work: Coroutine[Any, Any, _T]) -> _T:
     caller = asyncio.current_task()
     name = "a task" if caller is None else caller.get_name()
     task = asyncio.get_running_loop().create_task(work, name=name)
-    late: BaseException | None = None
+    ended_by: BaseException | None = None
     try:
         await asyncio.wait([task], timeout=timeout_s)
         if not task.done():
-            late = TimeoutError()
+            ended_by = TimeoutError(late)
     except asyncio.CancelledError as error:
-        late = error
-    if late is None:
+        ended_by = error
+    if ended_by is None:
         return task.result()
     task.cancel()
     await asyncio.wait([task], timeout=LEAVE_S)
@@ -57,7 +58,7 @@ async def within(timeout_s: float, work: Coroutine[Any, Any, _T]) -> _T:
         task.add_done_callback(_forget)
     elif not task.cancelled() and task.exception() is None:
         return task.result()
-    raise late
+    raise ended_by
 
 
 def _forget(task: asyncio.Task[Any]) -> None:

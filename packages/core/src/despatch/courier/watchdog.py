@@ -12,6 +12,7 @@ import sys
 import sysconfig
 import threading
 import time
+from collections.abc import Mapping
 from types import FrameType, TracebackType
 from typing import Final, Self
 
@@ -29,7 +30,14 @@ _PACKAGES: Final = (sysconfig.get_path("purelib"), sysconfig.get_path("platlib")
 
 
 class Watchdog:
-    """Watches the loop that it is entered on, as a context manager."""
+    """Watches the loop that it is entered on, as a context manager.
+
+    Args:
+        plugins: Which plugin works in a task, in words, by the name of the task.
+    """
+
+    def __init__(self, plugins: Mapping[str, str] | None = None) -> None:
+        self._plugins = plugins or {}
 
     def __enter__(self) -> Self:
         self._loop = asyncio.get_running_loop()
@@ -85,7 +93,11 @@ class Watchdog:
 
     def _who(self) -> str:
         task = asyncio.current_task(self._loop)
-        return "a callback" if task is None else task.get_name()
+        if task is None:
+            return "a callback"
+        name = task.get_name()
+        plugin = self._plugins.get(name)
+        return f"{name}, {plugin}," if plugin else name
 
     def _where(self) -> str:
         """The innermost line that is not the standard library's."""

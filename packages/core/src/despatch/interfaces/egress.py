@@ -92,6 +92,7 @@ class EgressConnector(ABC):
         Settings: The schema of the connector's part of the settings file, with `SecretStr` for
             secrets. The names `connector, name, select, batch, retry, timeout, serializer` are
             the core's.
+        settings: The connector's settings, checked; a subclass annotates it with its own schema.
         guarantee: What a reader of the sink may rely on.
         uses_serializer: Whether `deliver` wants `batch.payloads`.
         needs_thread: Whether the connector only makes sense in the simulator's own process.

@@ -34,6 +34,8 @@ class IngressConnector(ABC):
     Attributes:
         Settings: The schema of the connector's part of the settings file, with `SecretStr` for
             secrets. The names `connector, name, allow, serializer` are the core's.
+        settings: The connector's settings, checked; a subclass annotates it with its own schema.
+        simulation: The name of the simulation that it brings commands for.
         uses_serializer: Whether messages are bytes that `parse` reads.
         serializer: What `parse` decodes messages with; the core sets it. None reads JSON.
         brings_backlog: Whether `commands` says `CAUGHT_UP` (or ends) once what was waiting at

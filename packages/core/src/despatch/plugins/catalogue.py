@@ -14,10 +14,12 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 from packaging.version import Version
 
-from despatch.plugins import loading, ranges
+from despatch.names import NAME_IN_WORDS, is_name
+from despatch.plugins import loading, ranges, trying
 from despatch.plugins.kinds import Kind
 from despatch.plugins.metadata import CORE, PluginDistribution, plugin_distributions
 from despatch.plugins.plugin import Plugin, Status
+from despatch.plugins.requirements import unmet
 
 __all__ = ["Plugins"]
 
@@ -80,12 +82,18 @@ class Plugins:
         return loaded
 
     def list(self, *, check: bool = False) -> Sequence[Plugin]:
-        """All that is installed, by kind and name.
+        """All that is installed, by kind and name; nothing is imported here.
 
         Args:
-            check: Whether to import each that is ready, to find out which are broken.
+            check: Whether to have each that is ready imported by a process of its own, to find
+                out which are broken.
         """
-        return [loading.checked(each) if check else each for each in self._installed]
+        return trying.tried(self._installed) if check else self._installed
+
+    def available(self) -> Sequence[Plugin]:
+        """What is published with despatch and not installed, and the commands that install it."""
+        names = {(each.kind, each.name) for each in self._installed}
+        return [self._not_installed(*each) for each in _EXTRAS if each not in names]
 
     @cached_property
     def _installed(self) -> Sequence[Plugin]:
@@ -100,14 +108,20 @@ class Plugins:
     def _judged(self, plugin: Plugin, distribution: PluginDistribution) -> Plugin:
         if plugin.is_built_in or not plugin.is_ready:
             return plugin
+        if not is_name(plugin.name):
+            reason = f"it calls itself {plugin.name!r}: expected {NAME_IN_WORDS}"
+            return plugin.refused(Status.BROKEN, reason, "its authors have to rename it")
+        if plugin.name in plugin.kind.reserved:
+            reason = f"despatch has a {plugin.kind.noun} of the same name"
+            return plugin.refused(Status.DUPLICATE, reason, "its authors have to rename it")
         if not all(_names(limit, plugin) for limit in self._limits):
-            return replace(
-                plugin,
-                status=Status.NOT_ALLOWED,
-                reason="the list of allowed plugins does not name it",
-                hint=f"add it to `plugins` in the settings, or to {_ALLOWED_VARIABLE}",
+            return plugin.refused(
+                Status.NOT_ALLOWED,
+                "the list of allowed plugins does not name it",
+                f"add it to `plugins` in the settings, or to {_ALLOWED_VARIABLE}",
             )
-        return self._held_against_core(plugin, distribution.requirements)
+        plugin = self._held_against_core(plugin, distribution.core_requirements)
+        return _held_against_others(plugin, distribution) if plugin.is_ready else plugin
 
     def _held_against_core(self, plugin: Plugin, requirements: Sequence[Requirement]) -> Plugin:
         if not requirements:
@@ -118,11 +132,10 @@ class Plugins:
         if ranges.allow(requirements, core):
             return plugin
         needed = ", ".join(f"{CORE}{each.specifier}" for each in requirements)
-        return replace(
-            plugin,
-            status=Status.INCOMPATIBLE,
-            reason=f"it requires {needed}, and {CORE} {core} is installed",
-            hint=f"try: pip install --upgrade {CORE} {plugin.distribution}",
+        return plugin.refused(
+            Status.INCOMPATIBLE,
+            f"it requires {needed}, and {CORE} {core} is installed",
+            f"try: pip install --upgrade {CORE} {plugin.distribution}",
         )
 
     def _not_installed(self, kind: Kind, name: str) -> Plugin:
@@ -187,9 +200,16 @@ def _judged_among(plugin: Plugin, rivals: list[Plugin]) -> Plugin:
     others = " and ".join(
         f"{each.distribution} {each.version}" for each in rivals if each is not plugin
     )
-    return replace(
-        plugin,
-        status=Status.DUPLICATE,
-        reason=f"{others} has the same name",
-        hint="uninstall all but one, or allow one by its distribution's name in `plugins`",
-    )
+    hint = "uninstall all but one, or allow one by its distribution's name in `plugins`"
+    if any(each.is_built_in for each in rivals):
+        hint = "its authors have to rename it"
+    return plugin.refused(Status.DUPLICATE, f"{others} has the same name", hint)
+
+
+def _held_against_others(plugin: Plugin, distribution: PluginDistribution) -> Plugin:
+    missing = list(unmet(distribution.requirements))
+    if not missing:
+        return plugin
+    wanted = " ".join(f'"{each.requirement}"' for each in missing)
+    reason = "; ".join(each.reason for each in missing)
+    return plugin.refused(Status.INCOMPATIBLE, reason, f"try: pip install {wanted}")

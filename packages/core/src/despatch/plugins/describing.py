@@ -14,7 +14,7 @@ from pydantic import BaseModel
 from pydantic_core import to_jsonable_python
 
 from despatch.errors import PluginError
-from despatch.plugins.docstrings import docstring_of
+from despatch.plugins.docstrings import Docstring, docstring_of, read_docstring
 from despatch.plugins.json_schema import schema_of
 from despatch.plugins.kinds import Kind
 from despatch.plugins.plugin import Plugin
@@ -28,9 +28,10 @@ _USES: Final = {
     Kind.SERIALIZERS: "`serializer: {}`, or `serializer: {{name: {}, …}}`",
     Kind.STATES: "`state: {{source: {}, …}}`",
     Kind.EXECUTORS: "`executor: {{name: {}, …}}`",
+    Kind.COMMANDS: "nothing: it is called as `despatch {}`",
     Kind.HOOKS: "nothing: every run that allows it calls it",
 }
-_APART: Final = ("Settings", "guarantee")
+_GUARANTEE: Final = "guarantee"
 """What a class declares and a description has in a place of its own."""
 
 
@@ -115,7 +116,7 @@ def describe(plugin: Plugin, loaded: Any) -> Description:
 
 
 def _described(plugin: Plugin, loaded: Any) -> Description:
-    docstring = docstring_of(loaded, below=plugin.kind.interface)
+    docstring = _docstring(plugin, loaded)
     model: type[BaseModel] | None = loaded.Settings if plugin.kind.has_settings else None
     return Description(
         plugin.kind,
@@ -133,10 +134,19 @@ def _described(plugin: Plugin, loaded: Any) -> Description:
     )
 
 
+def _docstring(plugin: Plugin, loaded: Any) -> Docstring:
+    if plugin.kind is not Kind.COMMANDS:
+        return docstring_of(loaded, below=plugin.kind.interface)
+    # typer is imported where there is a plugin for it, and nowhere else.
+    from despatch.typer_commands import command_of
+
+    return read_docstring(command_of(plugin.name, loaded).help)
+
+
 def _declared(kind: Kind, loaded: Any) -> Iterator[Capability]:
     documented = docstring_of(kind.interface).sections.get("Attributes", {})
     for name in kind.declarations:
-        if name not in _APART:
+        if name != _GUARANTEE:
             value = to_jsonable_python(getattr(loaded, name))
             yield Capability(name, value, documented.get(name, ""))
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import enum
-from typing import Any, ClassVar, get_origin, get_type_hints
+from typing import Any, ClassVar, get_args, get_origin, get_type_hints
 
 from despatch.interfaces import (
     EgressConnector,
@@ -25,6 +25,7 @@ class Kind(enum.StrEnum):
     SERIALIZERS = "serializers"
     STATES = "states"
     EXECUTORS = "executors"
+    COMMANDS = "commands"
     HOOKS = "hooks"
 
     @property
@@ -39,8 +40,13 @@ class Kind(enum.StrEnum):
 
     @property
     def interface(self) -> type[Any]:
-        """The class that a plugin of this kind is a subclass of; hooks are any `object`."""
+        """The class that it is a subclass of; commands and hooks are any `object`."""
         return _INTERFACES[self]
+
+    @property
+    def reserved(self) -> frozenset[str]:
+        """Names of this kind that are despatch's own, though no entry point says so."""
+        return _OWN_COMMANDS if self is Kind.COMMANDS else frozenset()
 
     @property
     def has_settings(self) -> bool:
@@ -48,10 +54,13 @@ class Kind(enum.StrEnum):
         return self.interface is not object
 
     @property
-    def declarations(self) -> tuple[str, ...]:
-        """The class attributes by which a plugin of this kind says what it is."""
-        hints = {} if self.interface is object else get_type_hints(self.interface)
-        return tuple(name for name, hint in hints.items() if get_origin(hint) is ClassVar)
+    def declarations(self) -> dict[str, type[Any]]:
+        """The class attributes, but for `Settings`, that say what it is; name to type."""
+        if self.interface is object:
+            return {}
+        hints = get_type_hints(self.interface).items()
+        declared = {name: get_args(hint)[0] for name, hint in hints if get_origin(hint) is ClassVar}
+        return {name: cls for name, cls in declared.items() if isinstance(cls, type)}
 
 
 _NOUNS = {
@@ -60,13 +69,18 @@ _NOUNS = {
     Kind.SERIALIZERS: "serializer",
     Kind.STATES: "state source",
     Kind.EXECUTORS: "executor",
+    Kind.COMMANDS: "command",
     Kind.HOOKS: "hook plugin",
 }
+_OWN_COMMANDS = frozenset(
+    ("check", "dead-letters", "demo", "doctor", "plugins", "replay", "run", "runs", "schema")
+)
 _INTERFACES: dict[Kind, type[Any]] = {
     Kind.INGRESS: IngressConnector,
     Kind.EGRESS: EgressConnector,
     Kind.SERIALIZERS: Serializer,
     Kind.STATES: StateSource,
     Kind.EXECUTORS: Executor,
+    Kind.COMMANDS: object,
     Kind.HOOKS: object,
 }

@@ -55,11 +55,19 @@ def _imported(plugin: Plugin) -> Any:
 
 
 def _fault(kind: Kind, loaded: Any) -> str | None:
+    # pluggy and typer are imported where there is a plugin for them, and nowhere else.
     if kind is Kind.HOOKS:
-        # pluggy is imported where there is a plugin for it, and nowhere else.
         from despatch.hooks import fault_of
 
         return fault_of(loaded)
+    if kind is Kind.COMMANDS:
+        from despatch.typer_commands import fault_of_command
+
+        return fault_of_command(loaded)
+    return _fault_of_class(kind, loaded)
+
+
+def _fault_of_class(kind: Kind, loaded: Any) -> str | None:
     interface = kind.interface
     if not isinstance(loaded, type) or not issubclass(loaded, interface):
         return f"is not a subclass of {interface.__name__}"
@@ -69,4 +77,7 @@ def _fault(kind: Kind, loaded: Any) -> str | None:
     settings = getattr(loaded, "Settings", None)
     if not isinstance(settings, type) or not issubclass(settings, BaseModel):
         return "has no `Settings` that is a pydantic model"
+    for name, cls in kind.declarations.items():
+        if not isinstance(getattr(loaded, name, None), cls):
+            return f"has no `{name}` that is a {cls.__name__}"
     return None

@@ -13,7 +13,7 @@ from typing import Final
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 
-__all__ = ["CORE", "PluginDistribution", "plugin_distributions"]
+__all__ = ["CORE", "PluginDistribution", "header", "plugin_distributions"]
 
 CORE: Final = "despatch"
 """The distribution that plugins are for; its name begins the names of their groups."""
@@ -28,7 +28,8 @@ class PluginDistribution:
         version: Its version.
         groups: The groups of entry points that its metadata mentions.
         entry_points: Its entry points in those groups.
-        requirements: What it requires of the core in this environment.
+        core_requirements: What it requires of the core in this environment.
+        requirements: All that it requires in this environment, without its extras.
         fault: Why its entry points or its requirements cannot be read; empty where they can.
     """
 
@@ -36,6 +37,7 @@ class PluginDistribution:
     version: str
     groups: tuple[str, ...]
     entry_points: tuple[metadata.EntryPoint, ...]
+    core_requirements: tuple[Requirement, ...]
     requirements: tuple[Requirement, ...]
     fault: str = ""
 
@@ -48,7 +50,7 @@ def plugin_distributions() -> Iterator[PluginDistribution]:
         groups = _groups(distribution)
         if not groups:
             continue
-        name = _header(distribution, "Name")
+        name = header(distribution, "Name")
         if canonicalize_name(name) not in seen:
             seen.add(canonicalize_name(name))
             yield _read(distribution, name, groups)
@@ -68,8 +70,9 @@ def _read(
         requirements = tuple(_requirements(distribution))
     except Exception as error:
         fault = f"its requirement on {CORE} cannot be read: {error}"
-    version = _header(distribution, "Version")
-    return PluginDistribution(name, version, groups, points, requirements, fault)
+    version = header(distribution, "Version")
+    of_core = tuple(each for each in requirements if canonicalize_name(each.name) == CORE)
+    return PluginDistribution(name, version, groups, points, of_core, requirements, fault)
 
 
 def _groups(distribution: metadata.Distribution) -> tuple[str, ...]:
@@ -82,7 +85,8 @@ def _groups(distribution: metadata.Distribution) -> tuple[str, ...]:
     return tuple(group for group in found if group.startswith(f"{CORE}."))
 
 
-def _header(distribution: metadata.Distribution, name: str) -> str:
+def header(distribution: metadata.Distribution, name: str) -> str:
+    """What a distribution's metadata says under a name; ``unknown`` where it says nothing."""
     try:
         return str(distribution.metadata[name] or "unknown")
     except Exception:
@@ -98,7 +102,5 @@ def _requirements(distribution: metadata.Distribution) -> Iterator[Requirement]:
             if text.strip().lower().startswith(CORE):
                 raise
             continue
-        marker = requirement.marker
-        is_core = canonicalize_name(requirement.name) == CORE
-        if is_core and (marker is None or marker.evaluate({"extra": ""})):
+        if requirement.marker is None or requirement.marker.evaluate({"extra": ""}):
             yield requirement

@@ -65,18 +65,22 @@ class Plugin:
         return canonicalize_name(self.distribution) == CORE
 
     @property
+    def identity(self) -> str:
+        """Which plugin it is: its kind, name, distribution and version."""
+        origin = f" ({self.distribution} {self.version})" if self.distribution else ""
+        return f"{self.kind.noun} {self.name!r}{origin}"
+
+    @property
     def explanation(self) -> str:
         """Which plugin it is, its distribution and version, what is wrong, and what to do."""
-        origin = f" ({self.distribution} {self.version})" if self.distribution else ""
-        told = f"{self.kind.noun} {self.name!r}{origin} is {self.status}"
+        told = f"{self.identity} is {self.status}"
         return "; ".join(part for part in (f"{told}: {self.reason}", self.hint) if part)
+
+    def refused(self, status: Status, reason: str, hint: str) -> Plugin:
+        """This plugin, found to be of no use, and why, and what to do."""
+        return replace(self, status=status, reason=reason, hint=hint)
 
     def broken(self, reason: str) -> Plugin:
         """This plugin, found to be broken."""
-        return replace(
-            self,
-            status=Status.BROKEN,
-            reason=reason,
-            hint=f"try: pip install --upgrade --force-reinstall {self.distribution}, "
-            "or tell its authors",
-        )
+        hint = f"try: pip install --upgrade --force-reinstall {self.distribution}"
+        return self.refused(Status.BROKEN, reason, f"{hint}, or tell its authors")

@@ -42,6 +42,7 @@ def load_settings(
     plugins: Plugins | None = None,
     overrides: Mapping[str, object] | None = None,
     import_model: bool = False,
+    make_plugins: bool = False,
 ) -> Settings:
     """Read a settings file.
 
@@ -53,13 +54,15 @@ def load_settings(
             ``{"clock.factor": 0.1, "parameters.Line_A.lathe.capacity": "3"}``. A mapping as a
             value is merged. What stands here is taken as it is, ``${…}`` included.
         import_model: Whether to import the model too, and report it if that fails.
+        make_plugins: Whether to make an object of each plugin too, as a run does, and report it if
+            its constructor raises.
 
     Raises:
         SettingsError: It has mistakes, or cannot be read; with all of them, in the order of
             the file.
     """
     reading = _Reading(_document(path), str(path), plugins, overrides or {})
-    return reading.settings(import_model=import_model)
+    return reading.settings(import_model=import_model, make_plugins=make_plugins)
 
 
 def settings_from(
@@ -69,6 +72,7 @@ def settings_from(
     overrides: Mapping[str, object] | None = None,
     source: str = "settings",
     import_model: bool = False,
+    make_plugins: bool = False,
 ) -> Settings:
     """Make settings of a mapping that says what a settings file would, references included.
 
@@ -81,12 +85,13 @@ def settings_from(
         overrides: As for `load_settings`.
         source: What messages call the mapping.
         import_model: As for `load_settings`.
+        make_plugins: As for `load_settings`.
 
     Raises:
         SettingsError: It has mistakes; with all of them.
     """
     reading = _Reading(Document(data), source, plugins, overrides or {})
-    return reading.settings(import_model=import_model)
+    return reading.settings(import_model=import_model, make_plugins=make_plugins)
 
 
 def raw_settings(
@@ -165,14 +170,14 @@ class _Reading:
         self._data = self._resolved(raw, overrides)
         self._plugins = plugins or Plugins(allowed=_allowed(self._data))
 
-    def settings(self, *, import_model: bool) -> Settings:
+    def settings(self, *, import_model: bool, make_plugins: bool) -> Settings:
         """The settings.
 
         Raises:
             SettingsError: There were mistakes.
         """
         settings = self._validated()
-        parts = PluginParts(self._data, self._plugins)
+        parts = PluginParts(self._data, self._plugins, is_making=make_plugins)
         for where, message in parts.problems:
             self._note(where, message)
         if self._data.get("metrics") is not None and find_spec(_METRICS_LIBRARY) is None:

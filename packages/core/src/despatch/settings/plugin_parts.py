@@ -7,8 +7,10 @@ from typing import Any, Final
 
 from pydantic import BaseModel, ValidationError
 
+from despatch.concealment import Concealer
 from despatch.errors import PluginError
-from despatch.plugins import Kind, Plugins
+from despatch.plugins import Kind, Plugin, Plugins
+from despatch.plugins.making import make
 from despatch.settings import Settings
 from despatch.settings.entries import (
     EgressSettings,
@@ -38,15 +40,22 @@ class PluginParts:
         data: The settings, resolved and perhaps malformed: what isn't as it should be, and is
             the core's, is passed over, since the core's own model reports it.
         plugins: Where plugins are found.
+        is_making: Whether to make an object of each whose part is in order, as a run does, and to
+            let go of it. A constructor connects to nothing.
 
     Attributes:
         problems: Where something is wrong, and what.
     """
 
-    def __init__(self, data: Mapping[str, Any], plugins: Plugins) -> None:
+    def __init__(
+        self, data: Mapping[str, Any], plugins: Plugins, *, is_making: bool = False
+    ) -> None:
         self.problems: list[tuple[Location, str]] = []
+        self._is_making = is_making
         self._plugins = plugins
         self._shown: dict[Location, Any] = {}
+        name = data.get("name")
+        self._simulation = name if isinstance(name, str) else "simulation"
         courier = data.get("courier")
         host = courier.get("host", "process") if isinstance(courier, Mapping) else "process"
         self._is_process = host == "process"
@@ -162,9 +171,23 @@ class PluginParts:
             self.problems.append((place, told))
             return None
         own = model.plugin_part(part)
-        self._check_own(where, own, cls.Settings, model.core_keys())
+        settings = self._check_own(where, own, cls.Settings, model.core_keys())
         self._shown[where] = hidden(own, cls.Settings)
+        if settings is not None and self._is_making:
+            self._try_to_make(place, self._plugins.find(kind, name), cls, settings)
         return cls
+
+    def _try_to_make(
+        self, place: Location, plugin: Plugin, cls: type[Any], settings: BaseModel
+    ) -> None:
+        is_told = plugin.kind in (Kind.INGRESS, Kind.STATES)
+        arguments = {"simulation": self._simulation} if is_told else {}
+        try:
+            make(plugin, cls, settings, **arguments)
+        except PluginError as error:
+            conceal = Concealer()
+            conceal.learn(settings)
+            self.problems.append((place, conceal(str(error))))
 
     def _check_own(
         self,
@@ -172,10 +195,12 @@ class PluginParts:
         own: Mapping[str, Any],
         model: type[BaseModel],
         core_keys: list[str],
-    ) -> None:
+    ) -> BaseModel | None:
+        """Check a plugin's own part against its model; what it says, if that is in order."""
         found: list[tuple[Location, str]] = []
+        settings: BaseModel | None = None
         try:
-            model.model_validate(own)
+            settings = model.model_validate(own)
         except ValidationError as error:
             found = explain(error, model, own, other_keys=core_keys)
         except Exception as error:
@@ -187,6 +212,7 @@ class PluginParts:
             unknown = [key for key in own if key not in {*known, *model.model_fields}]
             found += [((key,), unknown_key(key, [*known, *core_keys])) for key in unknown]
         self.problems += [((*where, *inner), message) for inner, message in found]
+        return None if found else settings
 
 
 def _masked(own: Mapping[str, Any]) -> list[tuple[Location, str]]:

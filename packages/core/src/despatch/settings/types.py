@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import Annotated, Any, TypeAlias
 
 from pydantic import (
@@ -13,13 +12,13 @@ from pydantic import (
     ConfigDict,
     Field,
     PlainSerializer,
+    WithJsonSchema,
 )
 
 from despatch.mistakes import mistake
+from despatch.names import NAME_IN_WORDS, NAME_PATTERN, is_name
 
 __all__ = ["Bytes", "Count", "Name", "Number", "Part", "WholeNumber"]
-
-_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}")
 
 
 class Part(BaseModel):
@@ -36,9 +35,8 @@ def _no_boolean(value: Any) -> Any:
 
 
 def _simple_name(value: str) -> str:
-    # Names become names of files, topics and streams.
-    if not _NAME.fullmatch(value):
-        raise mistake("a name of at most 64 letters, digits, _, - and ., not - or . first")
+    if not is_name(value):
+        raise mistake(NAME_IN_WORDS)
     return value
 
 
@@ -56,5 +54,7 @@ Bytes: TypeAlias = Annotated[
 ]
 """A number of bytes of at least 1, or text such as ``256KiB``."""
 
-Name: TypeAlias = Annotated[str, AfterValidator(_simple_name)]
+Name: TypeAlias = Annotated[
+    str, AfterValidator(_simple_name), WithJsonSchema({"type": "string", "pattern": NAME_PATTERN})
+]
 """What a simulation, a source or a sink is called."""

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine, Mapping
+import logging
+import traceback
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
+from contextlib import asynccontextmanager
+from functools import cache
 from typing import Any, ClassVar, TypeVar
 
 import pytest
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from despatch.plugins import Kind, Plugin, Plugins, Status
 from despatch.plugins.describing import describe
+from despatch.testing.loops import run_to_end
 from despatch.testing.secrecy import secrets_shown, unprotected, with_secrets
 
 __all__ = ["Conformance", "applies_if"]
@@ -37,11 +42,13 @@ class Conformance:
         plugin: The name of the plugin's entry point, as a settings file says it.
         waivers: Name of a test to the reason why the plugin is not expected to pass it. The test
             runs all the same, and its reason is shown; once it passes, the waiver has to go.
+        patience_s: How long the tests wait for what has to come, in wall seconds.
     """
 
     kind: ClassVar[Kind]
     plugin: ClassVar[str]
     waivers: ClassVar[Mapping[str, str]] = {}
+    patience_s: ClassVar[float] = 30.0
 
     __despatch_conformance__: ClassVar[bool] = True
 
@@ -62,16 +69,61 @@ class Conformance:
     @pytest.fixture
     def installed(self) -> Plugin:
         """What the metadata of the plugin's distribution says."""
-        return Plugins().find(self.kind, self.plugin)
+        return _installed(self.kind, self.plugin)
 
     @pytest.fixture
     def plugin_class(self, installed: Plugin) -> Any:
         """The plugin's class, found and loaded as a run finds and loads it."""
-        return Plugins().load(self.kind, self.plugin)
+        return _loaded(self.kind, self.plugin)
+
+    def made(self, plugin_class: Any, settings: BaseModel) -> Any:
+        """The plugin, made of its settings as the core makes it."""
+        return plugin_class(settings)
+
+    def texts_of(self, plugin: Any) -> Sequence[str]:
+        """What the plugin says of itself, to whoever asks."""
+        return [repr(plugin), str(plugin)]
+
+    async def try_out(self, plugin: Any) -> None:
+        """Use the plugin as a run uses it first; an error is no failure of the test."""
+        async with self.opened(plugin):
+            pass
 
     def wait_for(self, work: Coroutine[Any, Any, _T]) -> _T:
-        """Run a coroutine on a loop of its own to its end."""
-        return asyncio.run(work)
+        """Run a coroutine on a watched loop to its end."""
+        return run_to_end(work, 4 * self.patience_s)
+
+    async def in_time(self, work: Coroutine[Any, Any, _T]) -> _T:
+        """Await what may hang.
+
+        Raises:
+            AssertionError: It has not come to its end within `patience_s`.
+        """
+        limit = asyncio.timeout(self.patience_s)
+        try:
+            async with limit:
+                return await work
+        except TimeoutError:
+            assert not limit.expired(), f"no end within {self.patience_s:g} s"
+            raise
+
+    async def until(self, is_so: Callable[[], bool], what: str) -> None:
+        """Wait for a condition."""
+        try:
+            async with asyncio.timeout(self.patience_s):
+                while not is_so():
+                    await asyncio.sleep(0.01)
+        except TimeoutError:
+            raise AssertionError(f"{what} did not come within {self.patience_s:g} s") from None
+
+    @asynccontextmanager
+    async def opened(self, plugin: Any) -> AsyncIterator[Any]:
+        """Opens a plugin, and closes it however the block is left."""
+        try:
+            await self.in_time(plugin.open())
+            yield plugin
+        finally:
+            await self.in_time(plugin.close())
 
     def test_is_installed_and_ready(self, installed: Plugin) -> None:
         """A run finds the plugin by its name, and nothing in its metadata speaks against it.
@@ -140,3 +192,45 @@ class Conformance:
         made = model.model_validate(secret_settings)
         for shown in (repr(made), str(made), repr(made.model_dump()), made.model_dump_json()):
             assert not secrets_shown(made, shown)
+
+    def test_no_secret_is_in_an_error_or_a_log(
+        self,
+        plugin_class: Any,
+        secret_settings: Mapping[str, Any],
+        caplog: pytest.LogCaptureFixture,
+        capfd: pytest.CaptureFixture[str],
+    ) -> None:
+        """What goes wrong is told without the secrets that it went wrong with.
+
+        If it fails: the message shows what was said, with asterisks for the secret. Do not put
+        settings, URLs or whole requests into errors; and look at what your client library logs.
+        """
+        settings = plugin_class.Settings.model_validate(secret_settings)
+        plugin = self.made(plugin_class, settings)
+        said = [*self.texts_of(plugin)]
+
+        async def work() -> None:
+            try:
+                await self.try_out(plugin)
+            except AssertionError:
+                raise
+            except Exception as error:
+                said.append("".join(traceback.format_exception(error)))
+
+        with caplog.at_level(logging.DEBUG):
+            self.wait_for(work())
+        shown = secrets_shown(settings, "\n".join([*said, caplog.text, *capfd.readouterr()]))
+        assert not shown, shown
+
+
+# Reading the metadata of all that is installed takes longer than most tests.
+
+
+@cache
+def _installed(kind: Kind, plugin: str) -> Plugin:
+    return Plugins().find(kind, plugin)
+
+
+@cache
+def _loaded(kind: Kind, plugin: str) -> Any:
+    return Plugins().load(kind, plugin)

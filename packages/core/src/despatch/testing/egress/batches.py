@@ -8,7 +8,8 @@ from typing import Any, Final
 
 from despatch.interfaces import Batch, EgressConnector, Unencodable
 from despatch.records import Event, Record, Telemetry
-from despatch.serializers.json import JsonSerializer, JsonSettings
+from despatch.serializers.json import JsonSerializer, JsonSettings, find_unencodable
+from despatch.testing.samples import Sample
 
 __all__ = ["PLAIN_VALUES", "Batches"]
 
@@ -29,11 +30,20 @@ class Batches:
 
     Args:
         run_id: The run's id.
+
+    Attributes:
+        end: The position after the last record that was made.
+        doubtful: The positions of what was in an attempt that was not confirmed.
     """
 
     def __init__(self, run_id: str) -> None:
         self.run_id = run_id
         self.end = 0
+        self.doubtful: set[int] = set()
+
+    def doubt(self, batch: Batch) -> None:
+        """An attempt at a batch was not confirmed."""
+        self.doubtful.update(record.seq for record in batch.records)
 
     def next(
         self,
@@ -60,6 +70,28 @@ class Batches:
         ]
         self.end += len(records)
         return self.of(connector, records, first=first, bad=bad, is_late=is_late)
+
+    def next_of_types(self, connector: EgressConnector, samples: Iterable[Sample]) -> Batch:
+        """The next batch: one record for each sample, but for those that JSON has no word for.
+
+        Args:
+            connector: The connector that it is for.
+            samples: The values of the records, with their types.
+        """
+        records = []
+        types = {}
+        for value, type_ in samples:
+            record = self._record(self.end, value, None)
+            if type_ is not None:
+                record.type = type_.name
+                types[type_.name] = type_
+            if connector.uses_serializer and find_unencodable(value) is not None:
+                continue
+            records.append(record)
+            self.end += 1
+        batch = self.of(connector, records, first=self.end - len(records))
+        batch.types = types
+        return batch
 
     def of(
         self,

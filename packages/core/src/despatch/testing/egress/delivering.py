@@ -5,11 +5,13 @@ from __future__ import annotations
 import copy
 from typing import Any, Final
 
-from despatch.interfaces import Batch, Guarantee
+from despatch.interfaces import Batch, Guarantee, Receipt
 from despatch.testing.conformance import applies_if
-from despatch.testing.egress.batches import PLAIN_VALUES, Batches
+from despatch.testing.egress.arrivals import check_once
+from despatch.testing.egress.batches import Batches
 from despatch.testing.egress.sink import EgressSink
 from despatch.testing.egress.suite import EgressSuite, MakeEgress
+from despatch.testing.samples import DOUBTFUL, SAMPLES
 
 __all__ = ["DeliveringTests"]
 
@@ -31,7 +33,7 @@ class DeliveringTests(EgressSuite):
 
         async def work() -> Batch:
             async with self.opened(make_egress()) as egress:
-                batch = batches.next(egress, PLAIN_VALUES)
+                batch = batches.next(egress, self.values)
                 await self.deliver(egress, batch)
             return batch
 
@@ -42,6 +44,53 @@ class DeliveringTests(EgressSuite):
             assert arrived is not None, f"seq {record.seq} is missing: {record.value}"
             assert arrived.sink_seq == record.sink_seq
             assert arrived.value == record.value
+
+    def test_a_value_of_any_type_arrives_or_is_rejected_alone(
+        self,
+        sink: EgressSink,
+        make_egress: MakeEgress,
+        batches: Batches,
+        guarantee: Guarantee,
+    ) -> None:
+        """Whatever a model may publish is delivered, or is in the receipt; it stops nothing.
+
+        A batch has dates, decimals, bytes, UUIDs and sets at any depth, NaN, whole numbers of 70
+        bits, values that are not what their model declares, and plain ones between them. A
+        connector that uses a serializer gets those that have a JSON.
+
+        If it fails: where it raises, the same batch would come again for ever. What the sink has
+        no room for goes into ``Receipt.rejected``, with a reason.
+        """
+        samples = {**SAMPLES, **DOUBTFUL}
+        del samples["an object that is no data"]  # it is in no journal
+
+        async def work() -> tuple[Batch, Receipt]:
+            async with self.opened(make_egress()) as egress:
+                batch = batches.next_of_types(egress, samples.values())
+                receipt = await self.in_time(egress.deliver(batch))
+                await self.deliver(egress, batches.next(egress, [{"status": "made"}]))
+            return batch, receipt
+
+        batch, receipt = self.wait_for(work())
+        assert all(receipt.rejected.values()), "rejected without a reason"
+        rejected = {batch.records[index].seq for index in receipt.rejected}
+        self.check_sink(sink, batches, {*range(batches.end)} - rejected, guarantee)
+
+    def test_the_receipt_says_how_much_was_sent(
+        self, make_egress: MakeEgress, batches: Batches
+    ) -> None:
+        """The report shows how many bytes each sink was sent: `Receipt.bytes`.
+
+        If it fails: give the receipt the size of what was sent, or of the payloads. A connector
+        that does not use a serializer may send nothing that has a size.
+        """
+
+        async def work() -> Receipt:
+            async with self.opened(make_egress()) as egress:
+                return await self.deliver(egress, batches.next(egress, range(3)))
+
+        sent = self.wait_for(work()).bytes
+        assert sent > 0 if self.uses_serializer else sent >= 0
 
     def test_what_is_confirmed_is_there_at_once(
         self,
@@ -110,9 +159,9 @@ class DeliveringTests(EgressSuite):
 
         async def work() -> None:
             async with self.opened(make_egress()) as egress:
-                await self.deliver(egress, batches.next(egress, range(5000)))
-                large = {"text": "x" * self.largest_value_bytes}
-                await self.deliver(egress, batches.next(egress, [1, large, 2]))
+                await self.deliver(egress, batches.next(egress, [{"text": "x"}] * 5000))
+                texts = "x", "x" * self.largest_value_bytes, "x"
+                await self.deliver(egress, batches.next(egress, [{"text": t} for t in texts]))
 
         self.wait_for(work())
         arrivals = self.check_sink(sink, batches, range(batches.end), guarantee)
@@ -206,12 +255,14 @@ class DeliveringTests(EgressSuite):
     def test_dead_letters_can_be_sent_again(
         self, sink: EgressSink, make_egress: MakeEgress, batches: Batches, guarantee: Guarantee
     ) -> None:
-        """Records that were left out arrive after those that were published later.
+        """Records that were left out arrive after those that were published later, as often.
 
-        The batch says so: ``is_late``. Its positions lie between others that were delivered.
+        The batch says so: ``is_late``. Its positions lie between others that were delivered, and
+        it may come again like any other.
 
         If it fails: a connector that names records by their position, and whose sink refuses a
-        position that is smaller than the last, has to look at `Batch.is_late`.
+        position that is smaller than the last, has to look at `Batch.is_late`. Where records are
+        there too often, the sink recognises a batch only while it is the last.
         """
 
         async def work() -> None:
@@ -220,13 +271,13 @@ class DeliveringTests(EgressSuite):
                 early, left, late = whole.records[:3], whole.records[3:6], whole.records[6:]
                 await self.deliver(egress, batches.of(egress, early, first=0))
                 await self.deliver(egress, batches.of(egress, late, first=6))
-                batch = batches.of(egress, left, first=3)
-                batch.is_late = True
-                await self.deliver(egress, batch)
+                for attempt in (1, 2):
+                    batch = batches.of(egress, left, first=3, attempt=attempt, is_late=True)
+                    await self.deliver(egress, batch)
 
         self.wait_for(work())
-        found = {each.seq for each in sink.read() if each.run_id == batches.run_id}
-        assert found == set(range(9))
+        arrivals = [each for each in sink.read() if each.run_id == batches.run_id]
+        check_once(arrivals, range(9), guarantee)
 
     def test_a_batch_is_not_changed(self, make_egress: MakeEgress, batches: Batches) -> None:
         """Records are shared with other sinks and with the second attempt: they stay as they are.
@@ -236,7 +287,7 @@ class DeliveringTests(EgressSuite):
 
         async def work() -> None:
             async with self.opened(make_egress()) as egress:
-                batch = batches.next(egress, PLAIN_VALUES)
+                batch = batches.next(egress, self.values)
                 before = copy.deepcopy(batch)
                 await self.deliver(egress, batch)
                 for name in ("first", "end", "records", "payloads", "targets", "types"):
@@ -251,7 +302,7 @@ class DeliveringTests(EgressSuite):
         If it fails: leave `targets_of` out; where it is there to be quick, it has to agree.
         """
         egress = make_egress()
-        records = batches.next(egress, PLAIN_VALUES).records
+        records = batches.next(egress, self.values).records
         targets = [egress.target(record) for record in records]
         assert all(isinstance(target, str) for target in targets)
         assert list(egress.targets_of(records)) == targets

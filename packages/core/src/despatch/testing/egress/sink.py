@@ -2,35 +2,22 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 from despatch.interfaces import EgressConnector
 from despatch.testing.egress.arrivals import Arrival
+from despatch.testing.reaching import Counterpart
 
 __all__ = ["EgressSink"]
 
 
-class EgressSink(ABC):
+class EgressSink(Counterpart):
     """What an egress connector writes to, reached by a client that is not the connector's own.
 
     Each test gets a new one, which holds nothing yet.
-
-    Attributes:
-        port: Where its server listens, on the loopback interface; 0 where it has none.
     """
-
-    port: int = 0
-
-    @abstractmethod
-    def settings(self, port: int) -> Mapping[str, Any]:
-        """The connector's own settings, as a settings file says them.
-
-        Args:
-            port: Where to tell the connector that the server is: at `port`, or at a proxy that
-                stands before it. Time limits of a second or less make the tests quick.
-        """
 
     @abstractmethod
     def read(self) -> Iterable[Arrival]:
@@ -52,5 +39,5 @@ class EgressSink(ABC):
         """
         raise NotImplementedError(f"{type(self).__name__} has no `bad_record`")
 
-    def connects(self, connector: EgressConnector) -> None:  # noqa: B027
+    def connects(self, connector: EgressConnector) -> None:
         """Told of each connector that a test makes; for a sink that is part of its connector."""

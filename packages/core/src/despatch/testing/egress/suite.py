@@ -2,64 +2,60 @@
 
 from __future__ import annotations
 
-import asyncio
-import socket
-import uuid
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Iterator, Mapping
-from contextlib import asynccontextmanager
-from typing import Any, ClassVar, TypeAlias, TypeVar
+from collections.abc import (
+    Callable,
+    Iterable,
+    Sequence,
+)
+from typing import Any, ClassVar, TypeAlias
 
 import pytest
 
 from despatch.interfaces import Batch, EgressConnector, Guarantee, Receipt
 from despatch.plugins import Kind
-from despatch.testing.conformance import Conformance
+from despatch.runs import new_run_id
 from despatch.testing.declared import Declared
 from despatch.testing.egress.arrivals import Arrival, check_once, check_order
-from despatch.testing.egress.batches import Batches
+from despatch.testing.egress.batches import PLAIN_VALUES, Batches
 from despatch.testing.egress.sink import EgressSink
-from despatch.testing.loops import run_to_end
-from despatch.testing.secrecy import with_secrets
+from despatch.testing.reaching import ReachingSuite
 
 __all__ = ["EgressSuite", "MakeEgress"]
-
-_T = TypeVar("_T")
 
 MakeEgress: TypeAlias = Callable[[], EgressConnector]
 
 
-class EgressSuite(Conformance):
+class EgressSuite(ReachingSuite):
     """What the tests of an egress connector have in common.
 
     The author sets `plugin`, overrides the fixture `sink`, and sets the flags that hold or do not.
     `uses_serializer`, `needs_thread` and the guarantee are what the connector's class says.
 
     Attributes:
-        is_networked: The connector reaches its sink by TCP, at the port that
-            `EgressSink.settings` is given.
+        connects_at_open: `open` raises where the sink is out of reach; otherwise `deliver` does.
         keeps_order: Readers get records in the order in which they were delivered.
         is_lasting: What one connector has delivered is there for readers when the connector is
             gone, and another one adds to it.
         rejects_records: The sink refuses some records for good; `EgressSink.bad_record` makes one.
         carries_any_bytes: A payload may be any bytes, line breaks and NUL among them;
             `EgressSink.read_payloads` gives them back.
-        notices_silence: A connection over which no answer comes any more, without a word, is
-            noticed in the end, such as by a time limit.
         largest_value_bytes: A record of this size is taken.
+        values: Values that the sink takes as they are, in one batch, and gives back equal.
         uses_serializer: As the connector's class says; not set by the author.
         needs_thread: Likewise.
-        patience_s: How long the tests wait for what has to come, in wall seconds.
+        timeout_s: How long `open` and `deliver` may take under a fault, in wall seconds, before
+            they are given up: the setting `timeout` of a sink.
     """
 
     kind = Kind.EGRESS
-    is_networked: ClassVar[bool] = True
+    connects_at_open: ClassVar[bool] = True
     keeps_order: ClassVar[bool] = True
     is_lasting: ClassVar[bool] = True
     rejects_records: ClassVar[bool] = False
     carries_any_bytes: ClassVar[bool] = False
-    notices_silence: ClassVar[bool] = True
     largest_value_bytes: ClassVar[int] = 500_000
-    patience_s: ClassVar[float] = 30.0
+    values: ClassVar[Sequence[Any]] = PLAIN_VALUES
+    timeout_s: ClassVar[float] = 2.0
 
     uses_serializer = Declared("uses_serializer")
     needs_thread = Declared("needs_thread")
@@ -70,28 +66,14 @@ class EgressSuite(Conformance):
         raise NotImplementedError(f"{type(self).__name__} has no fixture `sink`")
 
     @pytest.fixture
-    def settings(self, sink: EgressSink) -> Mapping[str, Any]:
-        """What the author's sink says."""
-        return sink.settings(sink.port)
-
-    @pytest.fixture
-    def port_of_nobody(self) -> Iterator[int]:
-        """A port of the loopback interface at which nobody listens."""
-        with socket.socket() as holder:
-            holder.bind(("127.0.0.1", 0))
-            yield holder.getsockname()[1]
-
-    @pytest.fixture
-    def secret_settings(
-        self, plugin_class: Any, sink: EgressSink, port_of_nobody: int
-    ) -> Mapping[str, Any]:
-        """Settings with secrets, by which no sink is reached."""
-        return with_secrets(plugin_class.Settings, sink.settings(port_of_nobody))
+    def counterpart(self, sink: EgressSink) -> EgressSink:
+        """The author's sink."""
+        return sink
 
     @pytest.fixture
     def batches(self) -> Batches:
         """The batches of a run of its own."""
-        return Batches(f"conformance-{uuid.uuid4().hex[:12]}")
+        return Batches(new_run_id())
 
     @pytest.fixture
     def guarantee(self, plugin_class: Any) -> Guarantee:
@@ -115,29 +97,6 @@ class EgressSuite(Conformance):
 
         return make
 
-    def wait_for(self, work: Coroutine[Any, Any, _T]) -> _T:
-        """Run a coroutine on a watched loop to its end."""
-        return run_to_end(work, 4 * self.patience_s)
-
-    async def in_time(self, work: Coroutine[Any, Any, _T]) -> _T:
-        """Await what may hang."""
-        limit = asyncio.timeout(self.patience_s)
-        try:
-            async with limit:
-                return await work
-        except TimeoutError:
-            assert not limit.expired(), f"no end within {self.patience_s:g} s"
-            raise
-
-    @asynccontextmanager
-    async def opened(self, egress: EgressConnector) -> AsyncIterator[EgressConnector]:
-        """Opens a connector, and closes it however the block is left."""
-        try:
-            await self.in_time(egress.open())
-            yield egress
-        finally:
-            await self.in_time(egress.close())
-
     async def deliver(self, egress: EgressConnector, batch: Batch) -> Receipt:
         """Deliver a batch of good records on an open connector."""
         receipt = await self.in_time(egress.deliver(batch))
@@ -149,7 +108,7 @@ class EgressSuite(Conformance):
     ) -> list[Arrival]:
         """Check that what was confirmed is there, as often as the guarantee allows, in order."""
         arrivals = [each for each in sink.read() if each.run_id == batches.run_id]
-        check_once(arrivals, wanted, guarantee)
+        check_once(arrivals, wanted, guarantee, batches.doubtful)
         if self.keeps_order:
             check_order(arrivals)
         return arrivals

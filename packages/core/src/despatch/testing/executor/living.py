@@ -4,20 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import logging
 import os
-import traceback
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Iterator
 
-import pytest
-
-from despatch.interfaces import Executor, Health, Task
+from despatch.interfaces import Health, Task
 from despatch.testing.conformance import applies_if
 from despatch.testing.executor.meeting import Meeting
 from despatch.testing.executor.suite import ExecutorSuite, MakeExecutor, task
 from despatch.testing.loops import LoopWatch
-from despatch.testing.secrecy import secrets_shown
 
 __all__ = ["LivingTests"]
 
@@ -143,34 +137,6 @@ class LivingTests(ExecutorSuite):
                 return await self.result(executor, task("echo", b"part-1"))
 
         assert self.wait_for(work()) == b"part-1"
-
-    def test_no_secret_is_in_an_error_or_a_log(
-        self,
-        plugin_class: Any,
-        secret_settings: Mapping[str, Any],
-        caplog: pytest.LogCaptureFixture,
-        capfd: pytest.CaptureFixture[str],
-    ) -> None:
-        """What goes wrong is told without the secrets that it went wrong with.
-
-        If it fails: the message shows what was said, with asterisks for the secret. Do not put
-        settings, URLs or whole requests into errors; and look at what your client library logs.
-        """
-        settings = plugin_class.Settings.model_validate(secret_settings)
-        executor: Executor = plugin_class(settings)
-        said = [repr(executor), str(executor)]
-
-        async def work() -> None:
-            try:
-                async with self.opened(executor):
-                    await self.in_time(executor.run(task("die", str(os.getpid()).encode())))
-            except Exception as error:
-                said.append("".join(traceback.format_exception(error)))
-
-        with caplog.at_level(logging.DEBUG):
-            self.wait_for(work())
-        shown = secrets_shown(settings, "\n".join([*said, caplog.text, *capfd.readouterr()]))
-        assert not shown, shown
 
 
 @contextlib.contextmanager

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
+import os
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from typing import Any, ClassVar, TypeAlias, TypeVar
+from typing import Any, ClassVar, TypeAlias
 
 import pytest
 
@@ -14,11 +15,8 @@ from despatch.interfaces import Executor, Task
 from despatch.plugins import Kind
 from despatch.testing.conformance import Conformance
 from despatch.testing.executor.meeting import REHEARSAL
-from despatch.testing.loops import run_to_end
 
 __all__ = ["ExecutorSuite", "MakeExecutor", "task"]
-
-_T = TypeVar("_T")
 
 MakeExecutor: TypeAlias = Callable[[], Executor]
 
@@ -36,7 +34,6 @@ class ExecutorSuite(Conformance):
         ends_workers: The processes that performed tasks end when the executor is closed;
             otherwise they are others' to end.
         largest_bytes: A payload and an answer of this size are carried.
-        patience_s: How long the tests wait for what has to come, in wall seconds.
     """
 
     kind = Kind.EXECUTORS
@@ -56,28 +53,10 @@ class ExecutorSuite(Conformance):
 
         return make
 
-    def wait_for(self, work: Coroutine[Any, Any, _T]) -> _T:
-        """Run a coroutine on a watched loop to its end."""
-        return run_to_end(work, 4 * self.patience_s)
-
-    async def in_time(self, work: Coroutine[Any, Any, _T]) -> _T:
-        """Await what may hang."""
-        limit = asyncio.timeout(self.patience_s)
-        try:
-            async with limit:
-                return await work
-        except TimeoutError:
-            assert not limit.expired(), f"no end within {self.patience_s:g} s"
-            raise
-
-    @asynccontextmanager
-    async def opened(self, executor: Executor) -> AsyncIterator[Executor]:
-        """Opens an executor, and closes it however the block is left."""
-        try:
-            await self.in_time(executor.open())
-            yield executor
-        finally:
-            await self.in_time(executor.close())
+    async def try_out(self, plugin: Any) -> None:
+        """Open an executor, and lose a worker."""
+        async with self.opened(plugin):
+            await self.in_time(plugin.run(task("die", str(os.getpid()).encode())))
 
     @asynccontextmanager
     async def under_way(

@@ -30,13 +30,14 @@ class AcknowledgingTests(IngressSuite):
 
         If it fails: tell the source that a message is dealt with in `acknowledge`, nowhere else
         (look for the client's automatic acknowledgement or commit, and switch it off). Give
-        `parse` an `id` that the source itself keeps, such as an offset.
+        `parse` an `id` that the source itself keeps, such as an offset. If it keeps none,
+        ``names_messages = False``, and tell users to give their commands an id.
         """
 
         async def work() -> list[list[Command]]:
             if self.is_live:
                 await self.introduce(make_ingress())
-            await self.send(source, *map(setting, range(1, 5)))
+            await self.send(source, *map(self.named, range(1, 5)))
             ingress = make_ingress()
             brought = []
             for each in (ingress, ingress, make_ingress()):

@@ -149,7 +149,7 @@ class BringingTests(IngressSuite):
                 if self.brings_backlog:
                     waited = await reading.backlog()
                 else:
-                    waited = await reading.take(len(sent))
+                    waited = await reading.take_and_acknowledge(len(sent))
                 if not self.is_live:
                     return waited, [], reading.said_caught_up
                 await self.send(source, setting(301))

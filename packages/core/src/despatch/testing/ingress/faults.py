@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import ExitStack
 from typing import Any
 
@@ -12,7 +12,7 @@ import pytest
 from despatch.commands import Command
 from despatch.interfaces import IngressConnector
 from despatch.testing.conformance import applies_if
-from despatch.testing.ingress.messages import LEVEL, has_level, levels, setting
+from despatch.testing.ingress.messages import LEVEL, has_level, levels
 from despatch.testing.ingress.source import CommandSource
 from despatch.testing.ingress.suite import IngressSuite, MakeIngress
 from despatch.testing.proxy import Proxy
@@ -22,16 +22,6 @@ __all__ = ["FaultTests"]
 
 class FaultTests(IngressSuite):
     """A connection that is lost is an error, and nothing is lost with it."""
-
-    @pytest.fixture
-    def proxy(self, source: CommandSource) -> Iterator[Proxy]:
-        """Stands before the source, and misbehaves as told.
-
-        Overridden by the author where the source has to be told of it, since it tells its clients
-        where to find it, as Kafka does.
-        """
-        with Proxy(source.port) as proxy:
-            yield proxy
 
     @pytest.fixture
     def make_proxied(
@@ -64,12 +54,12 @@ class FaultTests(IngressSuite):
             ingress = make_proxied()
             with ExitStack() as fault:
                 async with self.reading(ingress) as reading:
-                    await self.send(source, setting(1), setting(2))
+                    await self.send(source, self.named(1), self.named(2))
                     brought = await reading.take(2)
                     await reading.acknowledge(brought[:1])
                     fault.enter_context(proxy.refusing())
                     error = await reading.end()
-                    await self.send(source, setting(3))
+                    await self.send(source, self.named(3))
                 with pytest.raises(Exception, match=r"\S"):
                     await self.in_time(ingress.open())
                 await self.in_time(ingress.close())
@@ -95,10 +85,10 @@ class FaultTests(IngressSuite):
         async def work() -> tuple[Exception | None, Sequence[Command], Sequence[Command]]:
             ingress = make_proxied()
             async with self.reading(ingress) as reading:
-                await self.send(source, setting(1))
+                await self.send(source, self.named(1))
                 brought = await reading.take(1)
                 with proxy.half_open():
-                    await self.send(source, setting(2))
+                    await self.send(source, self.named(2))
                     error = await reading.end()
             return error, brought, await self.read_on(ingress, source, last=3)
 
@@ -119,11 +109,11 @@ class FaultTests(IngressSuite):
         async def work() -> list[Command]:
             ingress = make_proxied()
             async with self.reading(ingress) as reading:
-                await self.send(source, setting(1))
+                await self.send(source, self.named(1))
                 found = await reading.take(1)
                 with proxy.stalling():
                     before = proxy.struck
-                    await self.send(source, setting(2))
+                    await self.send(source, self.named(2))
                     await self.until(lambda: proxy.struck > before, "a stall")
                 found += await reading.until_end(has_level(2))
             return found if 2 in levels(found) else await self.read_on(ingress, source, last=3)
@@ -131,15 +121,6 @@ class FaultTests(IngressSuite):
         found = levels(self.wait_for(work()))
         assert 2 in found or not self.keeps_messages
         assert found[-1] in (2, 3)
-
-    async def until(self, is_so: Callable[[], bool], what: str) -> None:
-        """Wait for a condition."""
-        try:
-            async with asyncio.timeout(self.patience_s):
-                while not is_so():
-                    await asyncio.sleep(0.01)
-        except TimeoutError:
-            raise AssertionError(f"{what} did not come within {self.patience_s:g} s") from None
 
     async def read_on(
         self, ingress: IngressConnector, source: CommandSource, *, last: int
@@ -152,7 +133,7 @@ class FaultTests(IngressSuite):
             try:
                 async with self.reading(ingress) as reading:
                     if not is_sent or not self.keeps_messages:
-                        await self.send(source, setting(last))
+                        await self.send(source, self.named(last))
                         is_sent = True
                     while True:
                         found.append(await reading.command())

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from pathlib import Path
 from typing import Any, Final, Self
 
@@ -21,14 +21,14 @@ _STEP: Final = 10
 
 
 class _Kit(SimParameter):
-    level: int = Field(0, ge=0)
-    other: int = Field(0, ge=0)
+    level: int = Field(default=0, ge=0)
+    other: int = Field(default=0, ge=0)
 
 
 def _model(env: DynamicEnvironment) -> None:
     env.registry.register("Kit", _Kit())
 
-    def tick() -> Iterator[Any]:
+    def tick() -> Generator[Any, Any, Any]:
         while True:
             yield env.timeout(1)
 

@@ -76,6 +76,14 @@ class Reading:
         """The next so many commands."""
         return [await self.command() for _ in range(count)]
 
+    async def take_and_acknowledge(self, count: int) -> list[Command]:
+        """The next so many commands, each acknowledged: some sources bring only so many before."""
+        found = []
+        for _ in range(count):
+            found.append(await self.command())
+            await self.acknowledge(found[-1:])
+        return found
+
     async def until(self, is_last: Callable[[Command], bool]) -> list[Command]:
         """The commands up to the first one of which something is true, which comes last."""
         found = [await self.command()]

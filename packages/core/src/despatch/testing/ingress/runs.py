@@ -12,7 +12,6 @@ import pytest
 
 from despatch.testing.conformance import applies_if
 from despatch.testing.ingress.faults import FaultTests
-from despatch.testing.ingress.messages import setting
 from despatch.testing.ingress.played_run import PlayedRun
 from despatch.testing.ingress.source import CommandSource
 from despatch.testing.proxy import Proxy
@@ -43,7 +42,7 @@ class RunTests(FaultTests):
 
         If it fails: the log says what the courier thought of the connector.
         """
-        messages = [*map(setting, range(1, 11)), _FORBIDDEN]
+        messages = [*map(self.named, range(1, 11)), _FORBIDDEN]
         if not self.is_live:
             self.send_all(source, messages)
         with self.played(source, source.port, simulation, tmp_path) as played:
@@ -80,7 +79,7 @@ class RunTests(FaultTests):
 
         def send() -> None:
             sent.append(next(levels))
-            source.send(setting(sent[-1]))
+            source.send(self.named(sent[-1]))
 
         def send_some() -> None:
             for _ in range(draw.randrange(1, 6)):

@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-import socket
 import uuid
-from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, ClassVar, TypeAlias, TypeVar
 
 import pytest
+from pydantic import BaseModel
 
 from despatch.interfaces import IngressConnector
 from despatch.plugins import Kind
-from despatch.testing.conformance import Conformance
 from despatch.testing.declared import Declared
+from despatch.testing.ingress.messages import setting
 from despatch.testing.ingress.reading import Reading
 from despatch.testing.ingress.source import CommandSource
-from despatch.testing.loops import run_to_end
-from despatch.testing.secrecy import with_secrets
+from despatch.testing.reaching import ReachingSuite
 
 __all__ = ["IngressSuite", "MakeIngress"]
 
@@ -26,15 +25,13 @@ _T = TypeVar("_T")
 MakeIngress: TypeAlias = Callable[[], IngressConnector]
 
 
-class IngressSuite(Conformance):
+class IngressSuite(ReachingSuite):
     """What the tests of an ingress connector have in common.
 
     The author sets `plugin`, overrides the fixture `source`, and sets to False the flags that do
     not hold. `brings_backlog` and `uses_serializer` are what the connector's class says.
 
     Attributes:
-        is_networked: The connector reaches its source by TCP, at the port that
-            `CommandSource.settings` is given.
         is_live: What is sent while the connector is open is brought; otherwise all there is was
             there when it was opened.
         carries_messages: The source carries messages, which may be any bytes; otherwise it holds
@@ -45,25 +42,25 @@ class IngressSuite(Conformance):
             one has been there.
         redelivers: What was brought and not acknowledged comes again, on another connection or
             to another connector.
+        names_messages: The source has a name of its own for each message, which its command gets
+            that says no id. Otherwise only a command that says its id is known again.
         acknowledges: What was acknowledged does not come again.
         notices_silence: A connection over which nothing comes any more, without a word, is
             noticed in the end, such as by a heartbeat.
         brings_backlog: As the connector's class says; not set by the author.
         uses_serializer: Likewise.
-        patience_s: How long the tests wait for what has to come, in wall seconds.
     """
 
     kind = Kind.INGRESS
-    is_networked: ClassVar[bool] = True
     is_live: ClassVar[bool] = True
     carries_messages: ClassVar[bool] = True
     takes_oversized: ClassVar[bool] = True
     keeps_order: ClassVar[bool] = True
     keeps_messages: ClassVar[bool] = True
     redelivers: ClassVar[bool] = True
+    names_messages: ClassVar[bool] = True
     acknowledges: ClassVar[bool] = True
     notices_silence: ClassVar[bool] = True
-    patience_s: ClassVar[float] = 30.0
 
     brings_backlog = Declared("brings_backlog")
     uses_serializer = Declared("uses_serializer")
@@ -74,23 +71,9 @@ class IngressSuite(Conformance):
         raise NotImplementedError(f"{type(self).__name__} has no fixture `source`")
 
     @pytest.fixture
-    def settings(self, source: CommandSource) -> Mapping[str, Any]:
-        """What the author's source says."""
-        return source.settings(source.port)
-
-    @pytest.fixture
-    def port_of_nobody(self) -> Iterator[int]:
-        """A port of the loopback interface at which nobody listens."""
-        with socket.socket() as holder:
-            holder.bind(("127.0.0.1", 0))
-            yield holder.getsockname()[1]
-
-    @pytest.fixture
-    def secret_settings(
-        self, plugin_class: Any, source: CommandSource, port_of_nobody: int
-    ) -> Mapping[str, Any]:
-        """Settings with secrets, by which no source is reached."""
-        return with_secrets(plugin_class.Settings, source.settings(port_of_nobody))
+    def counterpart(self, source: CommandSource) -> CommandSource:
+        """The author's source."""
+        return source
 
     @pytest.fixture
     def simulation(self) -> str:
@@ -110,23 +93,22 @@ class IngressSuite(Conformance):
 
         return make
 
+    def made(self, plugin_class: Any, settings: BaseModel) -> Any:
+        """The plugin, made for a simulation as the core makes it."""
+        return plugin_class(settings, simulation="conformance")
+
     def reading(self, ingress: IngressConnector) -> Reading:
         """Reads a connector, until the block is left."""
         return Reading(ingress, self.patience_s)
 
-    def wait_for(self, work: Coroutine[Any, Any, _T]) -> _T:
-        """Run a coroutine on a watched loop to its end."""
-        return run_to_end(work, 4 * self.patience_s)
+    def named(self, level: int) -> bytes:
+        """A message that sets the parameter, and is known again when it comes again."""
+        return setting(level) if self.names_messages else setting(level, id=f"kit-{level}")
 
     async def send(self, source: CommandSource, *messages: bytes) -> None:
         """Put messages at the source, from a thread of its own."""
         for message in messages:
             await asyncio.to_thread(source.send, message)
-
-    async def in_time(self, work: Coroutine[Any, Any, _T]) -> _T:
-        """Await what may hang."""
-        async with asyncio.timeout(self.patience_s):
-            return await work
 
     async def introduce(self, ingress: IngressConnector) -> None:
         """Open a connector and close it, so that the source knows for whom to keep messages."""

@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 import pytest
 
 from despatch.testing.conformance import applies_if
-from despatch.testing.serializer.samples import SAMPLES, records_of
+from despatch.testing.samples import SAMPLES, records_of
 from despatch.testing.serializer.suite import MakeSerializer, SerializerSuite
 
 __all__ = ["DecodingTests"]

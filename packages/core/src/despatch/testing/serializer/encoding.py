@@ -9,8 +9,8 @@ import pytest
 
 from despatch.interfaces import Lines, Unencodable
 from despatch.testing.conformance import applies_if
+from despatch.testing.samples import DOUBTFUL, SAMPLES, Sample, records_of, shapes_of
 from despatch.testing.serializer.likeness import difference
-from despatch.testing.serializer.samples import DOUBTFUL, SAMPLES, Sample, records_of, shapes_of
 from despatch.testing.serializer.suite import MakeSerializer, SerializerSuite
 
 __all__ = ["EncodingTests"]
@@ -187,8 +187,8 @@ class EncodingTests(SerializerSuite):
 
         payloads = self.wait_for(work())
         if isinstance(payloads, Lines):
-            assert b"".join(payloads.texts) == b"".join(line + b"\n" for line in payloads)
-            assert len(list(payloads)) == len(samples)
+            assert len(list(payloads)) == len(payloads) == len(samples)
+            assert all(text.endswith(b"\n") for text in payloads.texts)
 
     def test_preparing_again_is_harmless(
         self, make_serializer: MakeSerializer, target: str

@@ -6,7 +6,7 @@ import re
 from typing import Any
 
 from despatch.interfaces import Health
-from despatch.testing.serializer.samples import SAMPLES, records_of, shapes_of
+from despatch.testing.samples import SAMPLES, records_of, shapes_of
 from despatch.testing.serializer.suite import MakeSerializer, SerializerSuite
 
 __all__ = ["LivingTests"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import uuid
-from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, ClassVar, TypeAlias, TypeVar
 
@@ -13,8 +13,7 @@ import pytest
 from despatch.interfaces import Serializer, Unencodable
 from despatch.plugins import Kind
 from despatch.testing.conformance import Conformance
-from despatch.testing.loops import run_to_end
-from despatch.testing.serializer.samples import Sample, records_of, shapes_of
+from despatch.testing.samples import Sample, records_of, shapes_of
 
 __all__ = ["MakeSerializer", "SerializerSuite"]
 
@@ -33,14 +32,12 @@ class SerializerSuite(Conformance):
             JSON does not know may come back as text: ISO 8601 for dates and times, base64 for
             bytes.
         refuses_some: There are values that the format has no room for, which are refused.
-        patience_s: How long the tests wait for what has to come, in wall seconds.
     """
 
     kind = Kind.SERIALIZERS
     decodes_records: ClassVar[bool] = True
     keeps_types: ClassVar[bool] = False
     refuses_some: ClassVar[bool] = True
-    patience_s: ClassVar[float] = 30.0
 
     @pytest.fixture
     def settings(self) -> Mapping[str, Any]:
@@ -70,9 +67,13 @@ class SerializerSuite(Conformance):
         """
         return await serializer.decode(payload)
 
-    def wait_for(self, work: Coroutine[Any, Any, _T]) -> _T:
-        """Run a coroutine on a watched loop to its end."""
-        return run_to_end(work, 4 * self.patience_s)
+    async def try_out(self, plugin: Any) -> None:
+        """Prepare a serializer and look at it, and close it."""
+        try:
+            await self.in_time(plugin.prepare([], "conformance"))
+            await self.in_time(plugin.check(["conformance"]))
+        finally:
+            await self.in_time(plugin.close())
 
     @asynccontextmanager
     async def prepared(

@@ -3,18 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import logging
-import traceback
 from collections.abc import Mapping
 from typing import Any
-
-import pytest
 
 from despatch.interfaces import Health, StateSource
 from despatch.snapshots import Snapshot
 from despatch.testing.loops import LoopWatch
 from despatch.testing.proxy import Proxy
-from despatch.testing.secrecy import secrets_shown
 from despatch.testing.state.suite import MakeState, StateSuite
 from despatch.testing.state.system import RealSystem
 
@@ -153,35 +148,6 @@ class LivingTests(StateSuite):
             return await self.read_once(state)
 
         assert self.wait_for(work()).parameters == system.as_read(_VALUES)
-
-    def test_no_secret_is_in_an_error_or_a_log(
-        self,
-        plugin_class: Any,
-        secret_settings: Mapping[str, Any],
-        simulation: str,
-        caplog: pytest.LogCaptureFixture,
-        capfd: pytest.CaptureFixture[str],
-    ) -> None:
-        """What goes wrong is told without the secrets that it went wrong with.
-
-        If it fails: the message shows what was said, with asterisks for the secret. Do not put
-        settings, URLs or whole requests into errors, nor into `place`; and look at what your
-        client library logs.
-        """
-        settings = plugin_class.Settings.model_validate(secret_settings)
-        state: StateSource = plugin_class(settings, simulation=simulation)
-        said = [repr(state), str(state), state.place]
-
-        async def work() -> None:
-            try:
-                await self.read_once(state)
-            except Exception as error:
-                said.append("".join(traceback.format_exception(error)))
-
-        with caplog.at_level(logging.DEBUG):
-            self.wait_for(work())
-        shown = secrets_shown(settings, "\n".join([*said, caplog.text, *capfd.readouterr()]))
-        assert not shown, shown
 
 
 async def _opened_and_read(state: StateSource) -> Snapshot:

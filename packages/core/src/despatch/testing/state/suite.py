@@ -2,53 +2,43 @@
 
 from __future__ import annotations
 
-import asyncio
-import socket
 import uuid
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping
-from contextlib import AbstractContextManager, asynccontextmanager, contextmanager
-from typing import Any, ClassVar, TypeAlias, TypeVar
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from typing import Any, ClassVar, TypeAlias
 
 import pytest
+from pydantic import BaseModel
 
 from despatch.interfaces import StateSource
 from despatch.plugins import Kind
 from despatch.snapshots import Snapshot
-from despatch.testing.conformance import Conformance
-from despatch.testing.loops import run_to_end
 from despatch.testing.proxy import Proxy
-from despatch.testing.secrecy import with_secrets
+from despatch.testing.reaching import ReachingSuite
 from despatch.testing.state.system import RealSystem
 
 __all__ = ["MakeState", "StateSuite"]
 
-_T = TypeVar("_T")
-
 MakeState: TypeAlias = Callable[[], StateSource]
 
 
-class StateSuite(Conformance):
+class StateSuite(ReachingSuite):
     """What the tests of a state source have in common.
 
     The author sets `plugin`, overrides the fixture `system`, and sets to False the flags that do
     not hold.
 
     Attributes:
-        is_networked: The source reaches the system by TCP, at the port that
-            `RealSystem.settings` is given.
         may_be_empty: The system may have no value at all.
         holds_nested: A value may be a list or a mapping, such as a distribution.
         can_stall: The system can be made to give no answer: by a proxy, or where it is not
             networked, by `RealSystem.stalling`.
-        patience_s: How long the tests wait for what has to come, in wall seconds.
     """
 
     kind = Kind.STATES
-    is_networked: ClassVar[bool] = True
     may_be_empty: ClassVar[bool] = True
     holds_nested: ClassVar[bool] = True
     can_stall: ClassVar[bool] = True
-    patience_s: ClassVar[float] = 30.0
 
     @pytest.fixture
     def system(self) -> RealSystem:
@@ -56,23 +46,9 @@ class StateSuite(Conformance):
         raise NotImplementedError(f"{type(self).__name__} has no fixture `system`")
 
     @pytest.fixture
-    def settings(self, system: RealSystem) -> Mapping[str, Any]:
-        """What the author's system says."""
-        return system.settings(system.port)
-
-    @pytest.fixture
-    def port_of_nobody(self) -> Iterator[int]:
-        """A port of the loopback interface at which nobody listens."""
-        with socket.socket() as holder:
-            holder.bind(("127.0.0.1", 0))
-            yield holder.getsockname()[1]
-
-    @pytest.fixture
-    def secret_settings(
-        self, plugin_class: Any, system: RealSystem, port_of_nobody: int
-    ) -> Mapping[str, Any]:
-        """Settings with secrets, by which no system is reached."""
-        return with_secrets(plugin_class.Settings, system.settings(port_of_nobody))
+    def counterpart(self, system: RealSystem) -> RealSystem:
+        """The author's system."""
+        return system
 
     @pytest.fixture
     def simulation(self) -> str:
@@ -83,12 +59,6 @@ class StateSuite(Conformance):
     def make_state(self, plugin_class: Any, system: RealSystem, simulation: str) -> MakeState:
         """Makes a state source of the system, as each start of a run does."""
         return self.maker(plugin_class, system, system.port, simulation)
-
-    @pytest.fixture
-    def proxy(self, system: RealSystem) -> Iterator[Proxy]:
-        """A proxy that stands before the system's server."""
-        with Proxy(system.port) as proxy:
-            yield proxy
 
     @pytest.fixture
     def make_far_state(
@@ -108,28 +78,17 @@ class StateSuite(Conformance):
 
         return make
 
-    def wait_for(self, work: Coroutine[Any, Any, _T]) -> _T:
-        """Run a coroutine on a watched loop to its end."""
-        return run_to_end(work, 4 * self.patience_s)
+    def made(self, plugin_class: Any, settings: BaseModel) -> Any:
+        """The plugin, made for a simulation as the core makes it."""
+        return plugin_class(settings, simulation="conformance")
 
-    async def in_time(self, work: Coroutine[Any, Any, _T]) -> _T:
-        """Await what may hang."""
-        limit = asyncio.timeout(self.patience_s)
-        try:
-            async with limit:
-                return await work
-        except TimeoutError:
-            assert not limit.expired(), f"no end within {self.patience_s:g} s"
-            raise
+    def texts_of(self, plugin: StateSource) -> Sequence[str]:
+        """What the source says of itself, and where it says that it reads."""
+        return [*super().texts_of(plugin), plugin.place]
 
-    @asynccontextmanager
-    async def opened(self, state: StateSource) -> AsyncIterator[StateSource]:
-        """Opens a state source, and closes it however the block is left."""
-        try:
-            await self.in_time(state.open())
-            yield state
-        finally:
-            await self.in_time(state.close())
+    async def try_out(self, plugin: StateSource) -> None:
+        """Read the state once."""
+        await self.read_once(plugin)
 
     async def read_once(self, state: StateSource) -> Snapshot:
         """Open a state source, read it and close it, as a run does."""

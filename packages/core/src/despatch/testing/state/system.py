@@ -2,33 +2,21 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from typing import Any
 
+from despatch.testing.reaching import Counterpart
+
 __all__ = ["RealSystem"]
 
 
-class RealSystem(ABC):
+class RealSystem(Counterpart):
     """What a state source reads, reached by a client that is not the source's own.
 
     Each test gets a new one, which has no values yet.
-
-    Attributes:
-        port: Where its server listens, on the loopback interface; 0 where it has none.
     """
-
-    port: int = 0
-
-    @abstractmethod
-    def settings(self, port: int) -> Mapping[str, Any]:
-        """The source's own settings, as a settings file says them.
-
-        Args:
-            port: Where to tell the source that the server is: at `port`, or at a proxy that
-                stands before it. Time limits of a second or less make the tests quick.
-        """
 
     @abstractmethod
     def be(self, parameters: Mapping[str, Any]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import enum
 from collections.abc import Iterable, Mapping
 from datetime import UTC, date, datetime, time, timedelta
@@ -163,12 +164,12 @@ DOUBTFUL: Final[Mapping[str, Sample]] = {
 
 
 def records_of(samples: Iterable[Sample], *, first: int = 0) -> list[Record]:
-    """Records of samples, events and telemetry by turns; the records of one call are in order."""
+    """Records of samples, events and telemetry by turns, with values of their own."""
     records: list[Record] = []
     for seq, (value, type_) in enumerate(samples, start=first):
         name = None if type_ is None else type_.name
         wall_time = (_START + timedelta(seconds=seq)).isoformat(timespec="microseconds")
-        rest = (name, value, seq + 0.5, wall_time, "0198c0", seq, seq)
+        rest = (name, copy.deepcopy(value), seq + 0.5, wall_time, "0198c0", seq, seq)
         if seq % 3 == 2:
             records.append(Telemetry("line_a", "Line_A.lathe.utilization", *rest))
         else:

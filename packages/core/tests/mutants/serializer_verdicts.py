@@ -1,0 +1,45 @@
+"""Which tests of the kit find which mutant of a serializer."""
+
+from __future__ import annotations
+
+from mutants.judging import Verdict
+
+EACH = "test_there_is_a_payload_for_each_record_in_their_order"
+READ_BACK = "test_what_was_published_is_read_back"
+EXACTLY = "test_a_value_is_kept_exactly_or_refused"
+ALONE = "test_a_record_that_is_refused_takes_no_other_with_it"
+SAME_BYTES = "test_encoding_again_gives_the_same_bytes"
+SETS = "test_a_set_has_an_order_of_its_own"
+UNCHANGED = "test_records_are_not_changed"
+LINES = "test_lines_are_lines"
+PREPARING = "test_preparing_again_is_harmless"
+NO_MESSAGE = "test_what_is_no_message_is_refused"
+DAMAGED = "test_what_is_damaged_is_refused_or_read"
+MEDIA_TYPE = "test_the_content_type_is_a_media_type"
+CLOSED = "test_it_is_closed_at_any_time_and_goes_on"
+SECRETS = "test_secrets_are_not_shown"
+
+VERDICTS = {
+    "Correct": Verdict(),
+    "DropsTheLast": Verdict({EACH, READ_BACK, EXACTLY, ALONE, PREPARING}),
+    "Groups": Verdict({EACH, ALONE}),
+    "EmptyForErrors": Verdict({EXACTLY, ALONE}),
+    "FailsTheBatch": Verdict({ALONE}),
+    "Raises": Verdict({EXACTLY, ALONE, UNCHANGED}),
+    "ChangesRecords": Verdict({UNCHANGED}),
+    "Stamps": Verdict({SAME_BYTES, SETS, ALONE, PREPARING, CLOSED}),
+    "OrdersSetsAsPython": Verdict({SETS}),
+    "TruncatesNumbers": Verdict({EXACTLY}),
+    "RoundsNumbers": Verdict({READ_BACK}),
+    "WritesNull": Verdict({EXACTLY}),
+    "WritesAscii": Verdict({READ_BACK}),
+    "ForgetsTheKey": Verdict({READ_BACK}),
+    "ReadsGarbage": Verdict({NO_MESSAGE}),
+    "RaisesOther": Verdict({NO_MESSAGE, DAMAGED}),
+    "ReadsAnything": Verdict({NO_MESSAGE, DAMAGED}),
+    "ForgetsWhenClosed": Verdict({CLOSED}),
+    "KnowsOneTarget": Verdict({PREPARING}),
+    "BrokenLines": Verdict({LINES, EACH, READ_BACK, EXACTLY, ALONE, PREPARING}),
+    "NoMediaType": Verdict({MEDIA_TYPE}),
+    "KeepsTheTokenAsText": Verdict({SECRETS}),
+}

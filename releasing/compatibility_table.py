@@ -19,7 +19,7 @@ from packaging.requirements import Requirement
 from packaging.version import Version
 
 from repository import archive, released
-from trials import Dependencies, Trial, pythons
+from trials import Dependencies, Trial, TrialError, pythons
 from workspace import CORE, PACKAGES, ROOT, Package, packages_of
 
 __all__ = ["FILE", "Row", "missing", "record", "requirements", "rows"]
@@ -192,7 +192,11 @@ def main() -> int:
     )
     chosen = parser.parse_args()
     names = [folders[chosen.package]] if chosen.package else [*folders.values()]
-    failed = record(names, day=date.today(), versions_of_python=chosen.python)
+    try:
+        failed = record(names, day=date.today(), versions_of_python=chosen.python)
+    except TrialError as error:
+        print(error, file=sys.stderr)
+        return 1
     print(
         "\n".join(
             ["", f"recorded in {FILE.relative_to(ROOT)}", *(f"failed: {each}" for each in failed)]

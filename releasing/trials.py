@@ -232,8 +232,14 @@ def main() -> int:
         if chosen.package in (None, package.folder.name):
             print(f"\n== {package.name} with its {chosen.dependencies} dependencies", flush=True)
             trial = Trial(package, CORE, chosen.python, chosen.dependencies)
-            if trial.run(trial.install(), arguments).status:
+            try:
+                python = trial.install()
+            except TrialError as error:
+                print(error)
                 failed.append(package.name)
+            else:
+                if trial.run(python, arguments).status:
+                    failed.append(package.name)
     if failed:
         print(f"\nfailed with their {chosen.dependencies} dependencies: {', '.join(failed)}")
     return 1 if failed else 0

@@ -5,6 +5,8 @@ from __future__ import annotations
 import functools
 import os
 import sys
+import textwrap
+import tomllib
 import zlib
 from pathlib import Path
 
@@ -12,10 +14,18 @@ import pytest
 from ruamel.yaml import YAML
 
 from clean_environments import CleanEnvironment, finished, succeeded, uv
-from workspace import CORE
+
+# Each kind is installed, tested, checked and built within one test.
+pytestmark = pytest.mark.timeout(600)
 
 KINDS = ("connector", "serializer", "state", "executor")
 NAME = "my-own"
+OWN_TEST = {
+    "connector": "records_of_a_run or command_changes_a_run",
+    "serializer": "records_of_a_run",
+    "state": "begins_with_the_state",
+    "executor": "replications_run_on_it",
+}
 MODEL = """
 from despatch import SimParameter
 
@@ -111,29 +121,37 @@ def worked_on(new, dist):
     return work_on
 
 
+@pytest.fixture(scope="module")
+def beside_despatch(dist, tmp_path_factory):
+    """An environment that has despatch, and wheels as they come."""
+    made = CleanEnvironment(tmp_path_factory.mktemp("user") / "environment")
+    made.install("--find-links", dist, "despatch")
+    return made
+
+
 @pytest.fixture
-def user(worked_on, dist, tmp_path):
-    """An environment with despatch and with the wheels of some kinds."""
+def user(beside_despatch, worked_on, tmp_path):
+    """Installs the wheels of some kinds; the environment."""
 
     def install(*kinds):
-        made = CleanEnvironment(tmp_path / "environment")
         wheels = [wheel for kind in kinds for wheel in worked_on(kind).glob("dist/*.whl")]
         assert len(wheels) == len(kinds)
-        made.install("--find-links", dist, "despatch", *wheels)
-        installed = made.installed().keys()
+        beside_despatch.install(*wheels)
+        installed = beside_despatch.installed().keys()
         assert installed >= {"despatch", *(f"despatch-{kind}-{NAME}" for kind in kinds)}
-        # Of what its tests take, a plugin brings nothing.
+        # A plugin brings nothing of what its tests take.
         assert installed.isdisjoint({"pytest", "mypy", "ruff", "copier"})
-        assert {row["status"] for row in made.plugins(tmp_path).values()} == {"ready"}
+        assert {row["status"] for row in beside_despatch.plugins(tmp_path).values()} == {"ready"}
         (tmp_path / "desk.py").write_text(MODEL, encoding="utf-8")
-        return made
+        return beside_despatch
 
     return install
 
 
 def simulate(environment, folder, settings):
     """Run the model, which must succeed."""
-    (folder / "desk.yaml").write_text(f"name: desk\nmodel: desk:build\n{settings}")
+    text = f"name: desk\nmodel: desk:build\n{textwrap.dedent(settings)}"
+    (folder / "desk.yaml").write_text(text, encoding="utf-8")
     run = environment.despatch("run", "desk.yaml", cwd=folder)
     assert run.returncode == 0, run.stdout + run.stderr
     return run.stdout
@@ -200,27 +218,36 @@ def test_a_new_distribution_holds_all_that_it_should(worked_on, kind):
     assert f"{stem}/CHANGELOG.md " in listed
 
 
+@pytest.fixture(scope="module")
+def oldest(tmp_path_factory):
+    """An environment for the oldest libraries; they are the same for each kind."""
+    return CleanEnvironment(tmp_path_factory.mktemp("oldest") / "environment")
+
+
 @pytest.mark.parametrize("kind", KINDS)
-def test_its_workflow_tests_it_with_the_oldest_libraries_that_it_allows(new, dist, kind):
+def test_its_workflow_tests_it_with_the_oldest_libraries_that_it_allows(new, oldest, dist, kind):
     folder, _ = new(kind, "oldest")
+    (folder / ".venv").symlink_to(oldest.folder)
     author = Author(folder, dist)
-    for step in author.steps("tests"):
-        command = step.replace("${{ matrix.python }}", sys.executable)
-        command = command.replace("${{ matrix.resolution }}", "lowest-direct")
-        # The whole suite was run with the newest.
-        author.type(command, PYTEST_ADDOPTS="-k 'installed or documented or run'")
-    listed = author.type("uv pip list")
-    assert f"despatch {CORE.version} " in " ".join(listed.split()) + " "
+    make, install, test = author.steps("tests")
+    assert make == "uv venv --python ${{ matrix.python }}"
+    author.type(install.replace("${{ matrix.resolution }}", "lowest-direct"))
+    # The whole suite is run with the newest.
+    author.type(f"{test} -k 'installed or documented or {OWN_TEST[kind]}'")
+    project = tomllib.loads((folder / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    (required,) = (each for each in project["dependencies"] if each.startswith("pydantic"))
+    found = ".".join(oldest.installed()["pydantic"].split(".")[:2])
+    assert required == f"pydantic>={found}"
 
 
 @pytest.mark.parametrize("way", ["ingress", "egress"])
 def test_a_connector_for_one_way_is_whole(new, worked_on, dist, way):
     folder, _ = new("connector", way, f"--{way}-only")
-    # Beside the one that goes both ways: all it needs is there.
+    # The tools of the one that goes both ways will do.
     (folder / ".venv").symlink_to(worked_on("connector") / ".venv")
     author = Author(folder, dist)
-    author.type("python -m pip install --no-deps --editable .")
-    author.type("python -m pytest -k 'installed or documented or run'")
+    author.type("uv pip install --no-deps --editable .")
+    author.type(f".venv/bin/pytest -k 'installed or documented or {OWN_TEST['connector']}'")
     for check in author.steps("checks")[2:]:
         author.type(check)
 

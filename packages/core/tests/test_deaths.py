@@ -163,8 +163,9 @@ def test_a_connector_that_blocks_the_loop_is_named(tmp_path, despatch):
     path = write(tmp_path, [sink("faulty", "f", block_s=2.5), sink("jsonl", "a")])
     status, _, err = report_of(despatch, path)
     assert status == 0
-    assert re.search(r"sink f blocks the courier's loop, at .*connector_faulty\.py:\d+;", err)
-    assert "sink f has let go of the courier's loop after" in err
+    sink_f = r"sink f, egress connector 'faulty' \(despatch-connector-faulty 0\.1\.0\),"
+    assert re.search(rf"{sink_f} blocks the courier's loop, at .*connector_faulty\.py:\d+;", err)
+    assert re.search(rf"{sink_f} has let go of the courier's loop after", err)
 
 
 def test_a_courier_that_is_stopped_for_good_is_killed_and_the_rest_stays_owed(tmp_path, despatch):

@@ -25,7 +25,13 @@ HEAVY = {
     "sqlite3",
     "typer",
 }
-PLUGINS = ("despatch_", "despatch.connectors", "despatch.serializers")
+PLUGINS = (
+    "despatch_",
+    "despatch.connectors",
+    "despatch.executors",
+    "despatch.serializers",
+    "despatch.states",
+)
 CLIENTS = {"aiokafka", "boto3", "fastavro", "hiredis", "pyarrow", "redis"}
 
 

@@ -29,7 +29,7 @@ from despatch.runs import RunFolder, RunInfo, RunState, new_run_id
 from despatch.settings import Settings
 from despatch.settings.file import settings_from
 from despatch.settings.written import as_written
-from despatch.state_reading import STATE, StateReading, read_state
+from despatch.state_reading.reading import STATE, StateReading, read_state
 from despatch.switchboard import Switchboard
 from despatch.watchers import Watchers
 

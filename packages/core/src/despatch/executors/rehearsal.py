@@ -53,10 +53,10 @@ def meet(payload: bytes) -> bytes:
 
 
 def reside(payload: bytes) -> bytes:
-    """Come to a `Meeting`, stay there until this process ends, and answer with the name."""
-    name, connection = _come(payload)
+    """Come to a `Meeting`, stay there until this process ends, and answer with its id."""
+    _, connection = _come(payload)
     _residents.append(connection)
-    return name
+    return str(os.getpid()).encode()
 
 
 def _come(payload: bytes) -> tuple[bytes, socket.socket]:

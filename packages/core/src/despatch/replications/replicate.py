@@ -25,7 +25,7 @@ from despatch.replications.performing import UndoneError, perform_all
 from despatch.replications.replication import PERFORM, Order, Replication
 from despatch.settings import Settings
 from despatch.settings.file import load_settings, settings_from
-from despatch.state_reading import read_state
+from despatch.state_reading.reading import read_state
 
 __all__ = ["Replications", "replicate", "seed_of"]
 

@@ -43,14 +43,16 @@ def main() -> None:
 
 
 async def _answered(request: Request) -> Answer:
-    conceal = Concealer()
+    conceal, limit = Concealer(), asyncio.timeout(request.timeout_s)
     try:
         source = _source(request, conceal)
-        async with asyncio.timeout(request.timeout_s):
+        async with limit:
             snapshot = await _read(source)
         return Answer(snapshot=_whole(snapshot), place=source.place)
     except TimeoutError as error:
-        told = describe(error) if str(error) else f"no answer within {request.timeout_s:g} s"
+        # It may be one of the source's own.
+        is_late = limit.expired()
+        told = f"no answer within {request.timeout_s:g} s" if is_late else describe(error)
         return Answer(fault=conceal(told))
     except (Exception, SystemExit) as error:
         # The boundary to the plugin: whatever it raises is the reason why there is no state.

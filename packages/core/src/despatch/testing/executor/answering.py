@@ -56,21 +56,16 @@ class AnsweringTests(ExecutorSuite):
         async def work() -> None:
             async with self.opened(make_executor()) as executor, Meeting() as meeting:
                 names = [f"task-{i}" for i in range(executor.workers)]
-                running = {
-                    name: asyncio.ensure_future(self.result(executor, meeting.task(name)))
-                    for name in names
-                }
-                await self.in_time(meeting.gather(*names))
-                for name in reversed(names):
-                    meeting.let_go(name)
-                    assert await running[name] == name.encode()
-                rest = [name.encode() for name in names for _ in range(_AROUND)]
-                answers = []
-                for i in range(0, len(rest), executor.workers):
-                    some = rest[i : i + executor.workers]
-                    tasks = [self.result(executor, task("digest", each)) for each in some]
-                    answers += await asyncio.gather(*tasks)
-                assert answers == [sha256(each).digest() for each in rest]
+                async with self.under_way(executor, *map(meeting.task, names)) as running:
+                    await self.in_time(meeting.gather(*names))
+                    for name, answer in reversed(list(zip(names, running, strict=True))):
+                        meeting.let_go(name)
+                        assert await answer == name.encode()
+                for _ in range(_AROUND):
+                    tasks = [task("digest", name.encode()) for name in names]
+                    async with self.under_way(executor, *tasks) as running:
+                        answers = [await each for each in running]
+                    assert answers == [sha256(name.encode()).digest() for name in names]
 
         self.wait_for(work())
 
@@ -84,18 +79,7 @@ class AnsweringTests(ExecutorSuite):
             async with self.opened(make_executor()) as executor, Meeting() as meeting:
                 assert isinstance(executor.workers, int)
                 assert executor.workers >= 1
-                names = [f"task-{i}" for i in range(executor.workers)]
-                running = [self.result(executor, meeting.task(name)) for name in names]
-                answers = asyncio.gather(*running)
-                try:
-                    async with asyncio.timeout(self.patience_s):
-                        await meeting.gather(*names)
-                except TimeoutError:
-                    answers.cancel()
-                    pytest.fail(f"{len(meeting.here)} of {len(names)} tasks are under way at once")
-                for name in names:
-                    meeting.let_go(name)
-                assert await answers == [name.encode() for name in names]
+                await self._meet(executor, meeting)
 
         self.wait_for(work())
 
@@ -147,15 +131,22 @@ class AnsweringTests(ExecutorSuite):
                     assert not isinstance(error, TaskError), "no function raised this"
                     assert str(error), "an error without words"
                 async with Meeting() as meeting:
-                    names = [f"task-{i}" for i in range(executor.workers)]
-                    running = [self.result(executor, meeting.task(name)) for name in names]
-                    answers = asyncio.gather(*running)
-                    await self.in_time(meeting.gather(*names))
-                    for name in names:
-                        meeting.let_go(name)
-                    await answers
+                    await self._meet(executor, meeting)
 
         self.wait_for(work())
+
+    async def _meet(self, executor: Executor, meeting: Meeting) -> None:
+        """See that as many tasks are under way at once as the executor says."""
+        names = [f"task-{i}" for i in range(executor.workers)]
+        async with self.under_way(executor, *map(meeting.task, names)) as running:
+            try:
+                async with asyncio.timeout(self.patience_s):
+                    await meeting.gather(*names)
+            except TimeoutError:
+                pytest.fail(f"{len(meeting.here)} of {len(names)} tasks are under way at once")
+            for name in names:
+                meeting.let_go(name)
+            assert [await each for each in running] == [name.encode() for name in names]
 
     async def _lost(self, executor: Executor) -> Exception:
         """What `run` raises when the worker is killed."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import multiprocessing
 import os
 from collections.abc import Iterator
 
@@ -43,12 +42,12 @@ class LivingTests(ExecutorSuite):
                     for name in names:
                         meeting.let_go(name)
                 again = [f"again-{i}" for i in range(executor.workers)]
-                answers = asyncio.gather(*[self.result(executor, meeting.task(n)) for n in again])
-                with _saying("the workers are not free"):
-                    await self.in_time(meeting.gather(*again))
-                for name in again:
-                    meeting.let_go(name)
-                assert await answers == [name.encode() for name in again]
+                async with self.under_way(executor, *map(meeting.task, again)) as answers:
+                    with _saying("the workers are not free"):
+                        await self.in_time(meeting.gather(*again))
+                    for name in again:
+                        meeting.let_go(name)
+                    assert [await each for each in answers] == [name.encode() for name in again]
 
         self.wait_for(work())
 
@@ -59,31 +58,29 @@ class LivingTests(ExecutorSuite):
         If it fails: end each process that you have started, and wait for it, in `close`; those
         too that have been replaced, and those that are in the middle of a task.
         """
-        known = {child.pid for child in multiprocessing.active_children()}
 
-        async def work() -> None:
+        async def work() -> list[int]:
             async with Meeting() as meeting:
                 executor = make_executor()
                 async with self.opened(executor):
-                    names = [f"idle-{i}" for i in range(executor.workers)]
-                    residents = [self.result(executor, meeting.resident(n)) for n in names]
-                    await asyncio.gather(*residents)
-                    await self.in_time(meeting.gather(*meeting.here))
+                    tasks = [meeting.resident(f"idle-{i}") for i in range(executor.workers)]
+                    async with self.under_way(executor, *tasks) as running:
+                        pids = [int(await each) for each in running]
                     at_work = asyncio.ensure_future(executor.run(meeting.task("at work")))
                     while "at work" not in meeting.here:
                         await asyncio.sleep(0.01)
-                # What becomes of a task at that moment is its executor's: it must not hang.
+                # What becomes of a task at that moment is the executor's affair: it must not hang.
                 await asyncio.wait([at_work], timeout=self.patience_s)
-                assert at_work.done(), "`run` still waits for a worker that `close` has ended"
-                with contextlib.suppress(Exception):
-                    at_work.result()
+                is_answered = at_work.done()
+                at_work.cancel()
+                await asyncio.gather(at_work, return_exceptions=True)
+                assert is_answered, "`run` still waits for a worker that `close` has ended"
                 with _saying("processes that go on after `close`"):
                     await self.in_time(meeting.gather())
+                return pids
 
-        self.wait_for(work())
-        left = [child for child in multiprocessing.active_children() if child.pid not in known]
-        assert not left, left
-        assert not _zombies(), "processes that have ended and that nobody has waited for"
+        left = [pid for pid in self.wait_for(work()) if _is_a_child(pid)]
+        assert not left, f"processes that have ended, and that nobody has waited for: {left}"
 
     def test_it_is_opened_and_closed_at_any_time(self, make_executor: MakeExecutor) -> None:
         """`close` may come before `open`, after it, and twice; and `open` again after it.
@@ -140,7 +137,6 @@ class LivingTests(ExecutorSuite):
                 return await self.result(executor, task("echo", b"part-1"))
 
         assert self.wait_for(work()) == b"part-1"
-        assert not _zombies(), "processes that have ended and that nobody has waited for"
 
 
 @contextlib.contextmanager
@@ -156,8 +152,10 @@ async def _awaited(running: asyncio.Future[bytes]) -> bytes:
     return await running
 
 
-def _zombies() -> bool:
-    """Whether a child of this process has ended, and nobody has waited for it."""
-    with contextlib.suppress(ChildProcessError):
-        return os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
-    return False
+def _is_a_child(pid: int) -> bool:
+    """Whether it is a process that this one started and has not waited for."""
+    try:
+        os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+    except ChildProcessError:
+        return False
+    return True

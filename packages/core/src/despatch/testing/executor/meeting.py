@@ -28,6 +28,7 @@ class Meeting:
     def __init__(self) -> None:
         self.here: dict[str, asyncio.StreamWriter] = {}
         self._has_changed = asyncio.Event()
+        self._hosts: dict[asyncio.Task[object] | None, asyncio.StreamWriter] = {}
 
     async def __aenter__(self) -> Self:
         self._server = await asyncio.start_server(self._receive, "127.0.0.1", 0)
@@ -41,15 +42,18 @@ class Meeting:
         traceback: TracebackType | None,
     ) -> None:
         self._server.close()
-        for writer in self.here.values():
+        hosts = {host: writer for host, writer in self._hosts.items() if host is not None}
+        for writer in hosts.values():
             writer.close()
+        if hosts:
+            await asyncio.wait(hosts)
 
     def task(self, name: str) -> Task:
         """A task that comes, waits until it is let go, and answers with its name."""
         return Task(f"{REHEARSAL}:meet", f"{self._port} {name}".encode())
 
     def resident(self, name: str) -> Task:
-        """A task that answers with its name at once, and whose process stays until it ends."""
+        """A task that answers with its process's id at once, and stays until that ends."""
         return Task(f"{REHEARSAL}:reside", f"{self._port} {name}".encode())
 
     async def gather(self, *names: str) -> None:
@@ -63,14 +67,16 @@ class Meeting:
         self.here[name].write(b".")
 
     async def _receive(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        name = (await reader.readline()).decode().strip()
-        self.here[name] = writer
-        self._has_changed.set()
+        self._hosts[asyncio.current_task()] = writer
+        name = ""
         try:
+            name = (await reader.readline()).decode().strip()
+            self.here[name] = writer
+            self._has_changed.set()
             await reader.read()
         except ConnectionError:
             pass  # a process that was killed
         finally:
-            del self.here[name]
+            self.here.pop(name, None)
             self._has_changed.set()
             writer.close()

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
 from typing import Any, ClassVar, TypeAlias
 
 import pytest
 
+from despatch.errors import TaskError
 from despatch.interfaces import Executor, Task
 from despatch.plugins import Kind
 from despatch.testing.conformance import Conformance
@@ -55,9 +58,27 @@ class ExecutorSuite(Conformance):
         async with self.opened(plugin):
             await self.in_time(plugin.run(task("die", str(os.getpid()).encode())))
 
+    @asynccontextmanager
+    async def under_way(
+        self, executor: Executor, *tasks: Task
+    ) -> AsyncIterator[Sequence[asyncio.Future[bytes]]]:
+        """Has tasks performed at once, and gives them up when the block is left."""
+        running = [asyncio.ensure_future(self.result(executor, each)) for each in tasks]
+        try:
+            yield running
+        finally:
+            for each in running:
+                each.cancel()
+            ended, _ = await asyncio.wait(running, timeout=self.patience_s)
+            # What they raised is of no account any more.
+            await asyncio.gather(*ended, return_exceptions=True)
+
     async def result(self, executor: Executor, task: Task) -> bytes:
         """What a task's function returns; what it raises is a `TaskError`."""
-        answer = await self.in_time(executor.run(task))
+        try:
+            answer = await self.in_time(executor.run(task))
+        except TaskError as error:
+            raise AssertionError(f"`run` raised what is an answer: {error}") from error
         assert type(answer) is bytes, f"an answer of type {type(answer).__name__}, not bytes"
         return Task.result(answer)
 

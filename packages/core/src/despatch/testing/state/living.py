@@ -95,8 +95,8 @@ class LivingTests(StateSuite):
                 is_early = reading.done()
                 reading.cancel()
                 await asyncio.wait([reading], timeout=self.patience_s)
-                assert reading.done(), "it goes on after it was cancelled"
-                assert reading.cancelled() or is_early, "it passed its cancellation over"
+            assert reading.done(), "it goes on after it was cancelled"
+            assert reading.cancelled() or is_early, "it passed its cancellation over"
             await self.in_time(state.close())
             return {str(task) for task in asyncio.all_tasks() - {asyncio.current_task()}}
 

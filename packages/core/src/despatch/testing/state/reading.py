@@ -10,7 +10,7 @@ from typing import Any, Final
 from despatch.interfaces import StateSource
 from despatch.settings.file import settings_from
 from despatch.snapshots import Snapshot
-from despatch.state_reading import read_state
+from despatch.state_reading.reading import read_state
 from despatch.testing.conformance import applies_if
 from despatch.testing.proxy import Proxy
 from despatch.testing.state.suite import MakeState, StateSuite

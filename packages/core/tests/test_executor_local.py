@@ -61,8 +61,7 @@ def test_what_a_task_prints_goes_to_standard_error(tmp_path, monkeypatch, capfd)
 def test_the_order_of_a_set_is_the_same_in_every_worker(tmp_path, monkeypatch):
     monkeypatch.delenv("PYTHONHASHSEED", raising=False)
     (tmp_path / "set_task.py").write_text(
-        "def order(payload):\n"
-        "    return ''.join({chr(i) for i in range(97, 123)}).encode()\n"
+        "def order(payload):\n    return ''.join({chr(i) for i in range(97, 123)}).encode()\n"
     )
     monkeypatch.syspath_prepend(str(tmp_path))
     task = Task("set_task:order", b"")

@@ -290,7 +290,7 @@ def test_without_its_state_there_is_no_replication(tmp_path):
     ],
 )
 def test_what_cannot_begin_says_why(given, told):
-    with pytest.raises(ReplicationError, match="^replication 0 \\(seed ") as caught:
+    with pytest.raises(ReplicationError, match=r"^replication 0 \(seed ") as caught:
         replicate(settings(**given), 2, until=10, executor=HERE)
     assert told in str(caught.value)
 

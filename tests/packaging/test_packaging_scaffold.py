@@ -15,6 +15,9 @@ from ruamel.yaml import YAML
 
 from clean_environments import CleanEnvironment, finished, succeeded, uv
 
+# Each kind is installed, tested, checked and built within one test.
+pytestmark = pytest.mark.timeout(600)
+
 KINDS = ("connector", "serializer", "state", "executor")
 NAME = "my-own"
 OWN_TEST = {

@@ -70,7 +70,7 @@ def test_what_cannot_be_made_is_refused_and_nothing_is_written(new, tmp_path, ar
     (tmp_path / "full" / "mine").touch()
     result = new(*arguments)
     assert result.exit_code == 2
-    assert said in " ".join(result.stderr.split())
+    assert said in " ".join(result.output.split())
     assert {path.name for path in tmp_path.rglob("*")} == {"full", "mine"}
 
 
@@ -78,7 +78,7 @@ def test_without_the_extra_it_says_what_to_install(new, tmp_path, monkeypatch):
     monkeypatch.setattr("despatch.cli.scaffold.find_spec", lambda name: None)
     result = new("connector", "x")
     assert result.exit_code == 2
-    assert 'install it: pip install "despatch[scaffold]"' in result.stderr
+    assert 'install it: pip install "despatch[scaffold]"' in result.output
     assert list(tmp_path.iterdir()) == []
 
 

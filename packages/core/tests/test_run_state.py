@@ -251,7 +251,10 @@ def test_a_run_without_its_state_ends_with_status_2(file, be):
     [
         ("{source: fiel, path: a}", "3: state.source: state source 'fiel' is not installed"),
         ("{source: file}", "3: state.path: is required"),
-        ("{source: file, path: a, paht: b}", "3: state.paht: unknown setting: did you mean 'path'"),
+        (
+            "{source: file, path: a, paht: b}",
+            "3: state.paht: unknown setting: did you mean 'path'?",
+        ),
         ("{source: file, path: a, timeout: 0s}", "3: state.timeout: expected a duration"),
         ("{path: a}", "3: state.source: is required"),
         ("file", "3: state: expected a mapping"),
@@ -267,8 +270,8 @@ def test_the_doctor_asks_the_state_source(file, be):
     settings_file = file()
     result = CliRunner().invoke(app, ["doctor", settings_file])
     assert result.exit_code == 1
-    told = "state file (file): FileNotFoundError: state.json: there is no such file"
-    assert told in result.output
+    missing = "state file (file): FileNotFoundError: state.json: there is no such file"
+    assert missing in result.output
     be(staff=2)
     result = CliRunner().invoke(app, ["doctor", settings_file])
     assert result.exit_code == 0

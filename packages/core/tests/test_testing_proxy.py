@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import socket
 import threading
 
@@ -199,3 +200,18 @@ def test_a_server_that_is_down_is_felt_as_a_reset(connect, proxy, echo):
         proxy.target = nobody.port
         with nobody.refusing(), pytest.raises(ConnectionResetError):
             connect().recv(1)
+
+
+def test_a_connection_that_is_made_at_the_last_moment_is_cut_too(connect, proxy):
+    for _ in range(50):
+        connection = connect()
+        with proxy.refusing(), pytest.raises(ConnectionResetError):
+            connection.recv(1)
+
+
+def test_a_connection_that_is_made_at_the_end_is_closed(echo):
+    for _ in range(50):
+        with Proxy(echo.port) as proxy:
+            socket.create_connection(("127.0.0.1", proxy.port)).close()
+        # One that is not would be a warning here, and so an error.
+        gc.collect()

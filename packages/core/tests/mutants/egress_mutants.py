@@ -431,4 +431,4 @@ class SharesItsBuffer(Correct):
         await self.send(self.left)
         rejected = await self.answers(len(self.left))
         self.left = []
-        return Receipt(rejected)
+        return Receipt(rejected, bytes=sum(map(len, batch.payloads)))

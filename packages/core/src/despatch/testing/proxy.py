@@ -49,7 +49,7 @@ class Proxy(LoopThread):
         # Holds the port while nothing listens on it, so that no other process gets it.
         self._holder = _socket_at(0)
         self.port: int = self._holder.getsockname()[1]
-        self._server: asyncio.Server | None = None
+        self._listener: socket.socket | None = None
         self._connections: set[_Connection] = set()
         self._mode: _Mode = "pass"
         self._is_passing: asyncio.Event
@@ -61,7 +61,7 @@ class Proxy(LoopThread):
         super().__enter__()
         self._is_passing = self.do(asyncio.Event)
         self.do(lambda: self._set("pass"))
-        self.wait_for(self._listen())
+        self.do(self._listen)
         return self
 
     def __exit__(self, *exc_info: object) -> None:
@@ -76,7 +76,7 @@ class Proxy(LoopThread):
         try:
             yield
         finally:
-            self.wait_for(self._listen())
+            self.do(self._listen)
 
     @contextmanager
     def stalling(self) -> Iterator[None]:
@@ -144,19 +144,29 @@ class Proxy(LoopThread):
             connection.is_lost = True
         self._loses_next = not good
 
-    async def _listen(self) -> None:
-        loop = asyncio.get_running_loop()
-        self._server = await loop.create_server(self._accept, sock=_socket_at(self.port))
+    def _listen(self) -> None:
+        # An asyncio server that is closed while it accepts a connection leaves that one open.
+        self._listener = _socket_at(self.port)
+        self._listener.setblocking(False)
+        self._listener.listen(100)
+        asyncio.get_running_loop().add_reader(self._listener, self._accept, self._listener)
 
     def _refuse(self) -> None:
-        if self._server is not None:
-            self._server.close()
-            self._server = None
+        listener, self._listener = self._listener, None
+        if listener is not None:
+            asyncio.get_running_loop().remove_reader(listener)
+            listener.close()
         for connection in self._connections.copy():
             connection.reset()
 
-    def _accept(self) -> _End:
+    def _accept(self, listener: socket.socket) -> None:
+        try:
+            accepted, _ = listener.accept()
+        except OSError:  # who knocked has gone
+            return
+        accepted.setblocking(False)
         connection = _Connection(
+            accepted,
             is_lost=self._loses_next,
             budget=self._draw_budget() if self._mode == "reset" else 0,
         )
@@ -164,7 +174,6 @@ class Proxy(LoopThread):
         self._connections.add(connection)
         serving = asyncio.get_running_loop().create_task(self._serve(connection))
         serving.add_done_callback(lambda _: self._forget(connection))
-        return connection.client
 
     def _forget(self, connection: _Connection) -> None:
         self._connections.discard(connection)
@@ -173,7 +182,11 @@ class Proxy(LoopThread):
     async def _serve(self, connection: _Connection) -> None:
         loop = asyncio.get_running_loop()
         try:
+            await loop.connect_accepted_socket(lambda: connection.client, connection.accepted)
             await self._let_through(connection)
+            if connection.is_reset:
+                connection.reset()
+                return
             await loop.create_connection(lambda: connection.server, "127.0.0.1", self.target)
         except OSError:
             connection.reset()
@@ -229,16 +242,20 @@ class _Connection:
     """A client's connection, and the one to the server that goes with it.
 
     Attributes:
+        accepted: The client's socket.
+        is_reset: Whether it is, or will be as soon as it is made.
         is_lost: Whether what the client sends is swallowed.
         is_deaf: Whether what the server sends is.
         is_struck: Whether a fault has met it.
         budget: After how many bytes of the client's it is reset, where connections are.
     """
 
-    def __init__(self, *, is_lost: bool, budget: int) -> None:
+    def __init__(self, accepted: socket.socket, *, is_lost: bool, budget: int) -> None:
+        self.accepted = accepted
         self.client = _End()
         self.server = _End()
         self.is_lost = is_lost
+        self.is_reset = False
         self.is_deaf = False
         self.is_struck = False
         self.budget = budget
@@ -251,8 +268,11 @@ class _Connection:
         for end in (self.client, self.server):
             if end.transport is not None:
                 end.transport.close()
+        if self.client.transport is None:
+            self.accepted.close()
 
     def reset(self) -> None:
+        self.is_reset = True
         for end in (self.client, self.server):
             if end.transport is None:
                 continue

@@ -22,7 +22,7 @@ __all__ = ["RunTests"]
 
 _MOST_BYTES: Final = 8000
 _SECONDS: Final = 20
-_SECONDS_AT_A_KILL: Final = 200
+_SECONDS_AT_A_KILL: Final = 100
 
 _Fault: TypeAlias = Callable[[], None]
 

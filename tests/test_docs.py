@@ -61,6 +61,9 @@ def shown_commands(program: str) -> list[str]:
 @pytest.mark.parametrize("page", with_blocks("python"), ids=name)
 def test_the_python_of_a_page_runs(page, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
+    for block in blocks(page):
+        if block.title:
+            (tmp_path / block.title).write_text(block.code, encoding="utf-8")
     namespace = {"__name__": "page"}
     for block in blocks_of(page, "python"):
         # Blank lines before it, so that a traceback shows the page's own line.

@@ -18,7 +18,6 @@ from despatch.distributions.seeds import checked_seed, new_seed
 from despatch.durations import parse_duration
 from despatch.errors import Problem, ReplicationError, SettingsError
 from despatch.interfaces import Executor, Task
-from despatch.plugins import Kind
 from despatch.renderings import excerpt, plain
 from despatch.replications.estimates import Estimate, estimate
 from despatch.replications.performing import UndoneError, perform_all
@@ -183,8 +182,7 @@ def seed_of(seed: int, number: int) -> int:
 
 def _performed(settings: Settings, orders: Sequence[Order]) -> list[Replication]:
     assembly = Assembly(settings)
-    plugin = assembly.plugins.find(Kind.EXECUTORS, settings.executor.name)
-    called = f"{plugin.kind.noun} {plugin.name!r} ({plugin.distribution} {plugin.version})"
+    called = assembly.identities["executor"]
     executor = assembly.executor(settings.executor)
     tasks = [Task(PERFORM, msgspec.msgpack.encode(order)) for order in orders]
     try:

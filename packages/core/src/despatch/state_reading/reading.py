@@ -80,8 +80,7 @@ def read_state(settings: Settings) -> StateReading | None:
     if state is None:
         return None
     plugins = Plugins(allowed=settings.plugins)
-    plugin = plugins.find(Kind.STATES, state.source)
-    called = f"{plugin.kind.noun} {plugin.name!r} ({plugin.distribution} {plugin.version})"
+    called = plugins.find(Kind.STATES, state.source).identity
     conceal = _concealer(plugins, state)
     timeout_s = state.timeout.total_seconds()
     request = Request(

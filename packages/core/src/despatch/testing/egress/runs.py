@@ -48,11 +48,11 @@ class RunTests(FaultTests):
 
         If it fails: the log says what the courier thought of the connector.
         """
-        with self.played(sink, sink.port, make_egress, tmp_path) as played:
+        with self._played(sink, sink.port, make_egress, tmp_path) as played:
             played.publish(_SECONDS)
             played.until_confirmed()
             played.publish(_SECONDS)
-        self.check_run(played, sink, guarantee)
+        self._check_run(played, sink, guarantee)
 
     @applies_if("is_lasting")
     def test_the_guarantee_holds_under_faults(
@@ -77,7 +77,7 @@ class RunTests(FaultTests):
         proxy: Proxy | None = request.getfixturevalue("proxy") if self.is_networked else None
         port = sink.port if proxy is None else proxy.port
         draw = random.Random(self.seed)
-        with self.played(sink, port, make_egress, tmp_path) as played:
+        with self._played(sink, port, make_egress, tmp_path) as played:
             played.publish(_SECONDS)
             faults = list(self._faults(played, proxy, draw))
             draw.shuffle(faults)
@@ -85,9 +85,9 @@ class RunTests(FaultTests):
                 fault()
                 played.publish(_SECONDS)
                 played.until_confirmed()
-        self.check_run(played, sink, guarantee)
+        self._check_run(played, sink, guarantee)
 
-    def played(
+    def _played(
         self, sink: EgressSink, port: int, make_egress: MakeEgress, folder: Path
     ) -> PublishingRun:
         """A run with the connector as its only egress."""
@@ -99,7 +99,7 @@ class RunTests(FaultTests):
         entry = {"timeout": f"{self.timeout_s:g}s", **entry}
         return PublishingRun("conformance", entry, host, folder, 2 * self.patience_s)
 
-    def check_run(self, played: PublishingRun, sink: EgressSink, guarantee: Guarantee) -> None:
+    def _check_run(self, played: PublishingRun, sink: EgressSink, guarantee: Guarantee) -> None:
         """Check what a sink has of a run against what was published, and against its account."""
         (account,) = played.report.sinks
         assert account.delivered == account.given == played.published, account

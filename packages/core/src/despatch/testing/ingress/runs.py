@@ -45,7 +45,7 @@ class RunTests(FaultTests):
         messages = [*map(self.named, range(1, 11)), _FORBIDDEN]
         if not self.is_live:
             self.send_all(source, messages)
-        with self.played(source, source.port, simulation, tmp_path) as played:
+        with self._played(source, source.port, simulation, tmp_path) as played:
             if self.is_live:
                 self.send_all(source, messages)
             played.until(lambda: played.settled >= len(messages), "an outcome of each command")
@@ -86,7 +86,7 @@ class RunTests(FaultTests):
                 send()
 
         send_some()
-        with self.played(source, port, simulation, tmp_path) as played:
+        with self._played(source, port, simulation, tmp_path) as played:
             for _ in range(self.faults_in_a_run):
                 if self.is_live:
                     send_some()
@@ -98,7 +98,7 @@ class RunTests(FaultTests):
         assert self.in_order(applied) == sent
         assert refused == []
 
-    def played(
+    def _played(
         self, source: CommandSource, port: int, simulation: str, folder: Path
     ) -> CommandedRun:
         """A run with the connector as its only ingress."""

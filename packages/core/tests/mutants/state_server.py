@@ -14,7 +14,7 @@ LONGEST_LINE = 1024 * 1024
 
 
 class StateServer(socketserver.ThreadingTCPServer):
-    """Answers each line that comes with what it is now, as JSON, a pair of path and value a line."""
+    """Answers each line that comes with what it is now: a path and a value a line, as JSON."""
 
     daemon_threads = True
 

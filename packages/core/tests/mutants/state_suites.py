@@ -46,5 +46,5 @@ for name, verdict in VERDICTS.items():
     base = FarBase if name.startswith("Far") else Base
     suite: Any = suite_of(base, name, verdict, slow=SLOW)
     # A file answers at once, or not at all.
-    suite.patience_s = 1.0 if verdict.surely else 30.0
+    suite.patience_s = 2.0 if verdict.surely else 30.0
     globals()[f"Test{name}"] = suite

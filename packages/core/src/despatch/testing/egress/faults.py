@@ -173,7 +173,7 @@ class FaultTests(EgressSuite):
 
         async def work() -> None:
             egress = make_proxied()
-            for _ in range(6):
+            for _ in range(4):
                 batch = batches.next(egress, range(40))
                 size = sum(map(len, batch.payloads)) or 4000
                 with proxy.resetting(partial(draw.randrange, size)):

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Final, Self
 
 from despatch import DynamicEnvironment, Run
-from despatch.courier.ledger import Ledger
+from despatch.courier.ledger import Cursor, Ledger
 from despatch.report import Report
 
 __all__ = ["PlayedRun", "value_of"]
@@ -97,10 +97,19 @@ class PlayedRun:
     @property
     def confirmed(self) -> int:
         """Up to which record the sink has confirmed."""
+        return self._cursor.position
+
+    @property
+    def retries(self) -> int:
+        """How many attempts have failed."""
+        return self._cursor.retries
+
+    @property
+    def _cursor(self) -> Cursor:
         self._run._switchboard.attend()
         ledger = Ledger(self._run.folder.ledger)
         try:
-            return ledger.cursor(self._run.settings.egress[0].name).position
+            return ledger.cursor(self._run.settings.egress[0].name)
         finally:
             ledger.close()
 

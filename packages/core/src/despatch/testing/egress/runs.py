@@ -138,31 +138,29 @@ class RunTests(FaultTests):
                 played.until(lambda: played.state == "retrying", "an error of the connector")
 
         def stalls() -> None:
-            self._strike(played, proxy, lambda: proxy.struck, proxy.stalling)
+            self._strike(played, lambda: proxy.struck, proxy.stalling)
 
         def is_slow() -> None:
-            self._strike(played, proxy, lambda: proxy.struck, lambda: proxy.slow(100_000))
+            self._strike(played, lambda: proxy.struck, lambda: proxy.slow(100_000))
 
         def resets() -> None:
             self._strike(
                 played,
-                proxy,
                 lambda: proxy.struck,
                 lambda: proxy.resetting(lambda: draw.randrange(_MOST_BYTES)),
             )
 
         def forgets() -> None:
-            self._strike(played, proxy, lambda: proxy.given_up, proxy.half_open)
+            self._strike(played, lambda: proxy.given_up + played.retries, proxy.half_open)
 
         def loses_answers() -> None:
-            self._strike(played, proxy, lambda: proxy.given_up, proxy.deaf)
+            self._strike(played, lambda: proxy.given_up + played.retries, proxy.deaf)
 
         yield from (goes_away, stalls, is_slow, resets, forgets, loses_answers)
 
     def _strike(
         self,
         played: PlayedRun,
-        proxy: Proxy,
         count: Callable[[], int],
         fault: Callable[[], Any],
     ) -> None:

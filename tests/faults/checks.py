@@ -6,7 +6,6 @@ arrived is what was published, and the account of the run's folder says just tha
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -15,12 +14,14 @@ import msgspec
 from despatch.account import SinkAccount, accounts_of
 from despatch.courier.ledger import Ledger
 from despatch.history import find_run
-from despatch.interfaces import Guarantee
 from despatch.journal import end_position
 from despatch.runs import RunFolder
 from despatch.settings import Settings
 from despatch.settings.file import settings_from
-from faults.sinks import Arrival, Sink
+from despatch.testing import Arrival
+from despatch.testing.egress.arrivals import check_order, check_repetitions
+from faults.publishing import value_of
+from faults.sinks import Sink
 
 
 def check_run(
@@ -72,7 +73,7 @@ def check_nothing_missing(folder: RunFolder, sink: Sink, account: SinkAccount) -
     strange = {arrival.seq for arrival in arrivals} - set(wanted[: _count_below(wanted, reach)])
     assert not strange, f"{_who(account)} has {_some(strange)}, which it was not to have"
     check_contents(arrivals, wanted, letters, account)
-    check_repetitions(arrivals, sink.guarantee, account)
+    check_repetitions(arrivals, sink.guarantee, account.duplicates_possible)
 
 
 def check_contents(
@@ -85,23 +86,11 @@ def check_contents(
     sink_seqs = {seq: number for number, seq in enumerate(wanted)}
     for arrival in arrivals:
         # The model publishes its number `n` as the record `n` of the journal.
-        expected = (arrival.seq, sink_seqs[arrival.seq])
-        assert (arrival.number, arrival.sink_seq) == expected, f"{_who(account)}: {arrival}"
+        expected = (sink_seqs[arrival.seq], value_of(arrival.seq))
+        assert (arrival.sink_seq, arrival.value) == expected, f"{_who(account)}: {arrival}"
         assert arrival.seq not in letters, f"{_who(account)} has {arrival}, and a dead letter of it"
     assert all(sink_seqs[seq] == sink_seq for seq, sink_seq in letters.items())
-    first_arrivals = list(dict.fromkeys(arrival.seq for arrival in arrivals))
-    assert first_arrivals == sorted(first_arrivals), f"{_who(account)}: the order is not kept"
-
-
-def check_repetitions(
-    arrivals: Sequence[Arrival], guarantee: Guarantee, account: SinkAccount
-) -> None:
-    """Check that records are there twice only where the guarantee and the account say so."""
-    times = Counter(arrival.seq for arrival in arrivals)
-    repetitions = sum(times.values()) - len(times)
-    if guarantee is not Guarantee.AT_LEAST_ONCE:
-        assert repetitions == 0, f"{_who(account)}, {guarantee.value}: {repetitions} repetitions"
-    assert repetitions <= account.duplicates_possible, f"{_who(account)}: {repetitions} repetitions"
+    check_order(arrivals)
 
 
 def _check_report(folder: RunFolder, settings: Settings, accounts: Sequence[SinkAccount]) -> None:

@@ -10,15 +10,14 @@ from typing import Any
 
 import msgspec
 
-from despatch import Run
-from despatch.courier.ledger import Cursor, Ledger
-from despatch.report import Report
+from despatch.courier.ledger import Cursor
+from despatch.testing.played_run import PlayedRun
 from faults.publishing import PER_S, publish_steadily
 from faults.sinks import Sink
-from processes import wait_until
+from processes import DEADLINE_S, wait_until
 
 
-class Play:
+class Play(PlayedRun):
     """A run of the publishing model.
 
     Args:
@@ -42,52 +41,26 @@ class Play:
             "journal": {"flush": {"interval": "10ms"}},
             "egress": [sink.entry() for sink in sinks] if entries is None else list(entries),
         }
+        super().__init__({**given, **settings}, publish_steadily, DEADLINE_S)
         self.sinks = sinks
-        self.run = Run({**given, **settings}, publish_steadily)
         self.published = 0
-
-    def __enter__(self) -> Play:
-        self.run.__enter__()
-        return self
-
-    def __exit__(self, *exc_info: Any) -> None:
-        self.run.__exit__(*exc_info)
-
-    @property
-    def folder(self) -> Path:
-        """The run's folder."""
-        return self.run.folder.path
-
-    @property
-    def report(self) -> Report:
-        """What became of it, once it has been left."""
-        return self.run.report
 
     def publish(self, count: int) -> None:
         """Publish so many records more; a multiple of `PER_S`."""
         self.published += count
         self.run.env.run(until=self.published // PER_S - 0.5)
 
-    def state(self, sink: Sink) -> str | None:
+    def state(self, sink: Sink) -> str:
         """How a sink fares, as the simulator knows it."""
-        self.run._switchboard.attend()
-        state = self.run._switchboard.sinks.get(sink.connector)
-        return None if state is None else state.state
+        return self.sink_state(sink.connector).state
 
     def reason(self, sink: Sink) -> str:
         """Why a sink does not fare well, as the simulator knows it; empty where it does."""
-        self.run._switchboard.attend()
-        state = self.run._switchboard.sinks.get(sink.connector)
-        return "" if state is None else state.reason
+        return self.sink_state(sink.connector).reason
 
     def cursor(self, sink: Sink) -> Cursor:
         """How far a sink has come."""
-        self.run._switchboard.attend()
-        ledger = Ledger(self.run.folder.ledger)
-        try:
-            return ledger.cursor(sink.connector)
-        finally:
-            ledger.close()
+        return self.sink_cursor(sink.connector)
 
     def publish_while(self, count: int, then: Callable[[], object]) -> None:
         """Publish so many records more, while another thread does something else."""
@@ -99,7 +72,7 @@ class Play:
     def wait_delivered(self, *sinks: Sink) -> None:
         """Wait until sinks, or all of them, have accounted for all that was published."""
         for sink in sinks or self.sinks:
-            wait_until(
+            self.until(
                 lambda sink=sink: self.cursor(sink).position >= self.published,
                 f"record {self.published} at {sink.connector}",
             )

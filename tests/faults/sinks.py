@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar
 
 import boto3
 import pyarrow.parquet
@@ -16,6 +15,7 @@ from pyarrow.fs import FileSystem, LocalFileSystem, S3FileSystem
 
 from despatch.interfaces import Guarantee
 from despatch.plugins import Kind, Plugins
+from despatch.testing import Arrival
 from faults.line_server import LineServer
 from faults.publishing import is_event
 from services import KafkaServer, unique_name
@@ -23,22 +23,6 @@ from services.aws import CREDENTIALS
 
 BATCH = {"records": 100, "interval": "20ms"}
 RETRY = {"initial": "10ms", "maximum": "200ms"}
-
-
-class Arrival(NamedTuple):
-    """A record as a sink has it.
-
-    Attributes:
-        run_id: The run that published it.
-        seq: Its position in the run's journal.
-        sink_seq: Its number among those that the sink was given.
-        number: Its number in the model, out of its value.
-    """
-
-    run_id: str
-    seq: int
-    sink_seq: int
-    number: int
 
 
 class Sink(ABC):
@@ -92,7 +76,7 @@ class JsonlSink(Sink):
     def contents(self) -> Iterator[Arrival]:
         for path in sorted(self.folder.glob("*.jsonl")):
             # A last line that is not ended is being written, or was torn by a crash.
-            yield from map(_arrival, path.read_bytes().split(b"\n")[:-1])
+            yield from map(Arrival.from_json, path.read_bytes().split(b"\n")[:-1])
 
 
 class FaultySink(Sink):
@@ -109,7 +93,7 @@ class FaultySink(Sink):
 
     def contents(self) -> Iterator[Arrival]:
         if self.path.exists():
-            yield from map(_arrival, self.path.read_bytes().split(b"\n")[:-1])
+            yield from map(Arrival.from_json, self.path.read_bytes().split(b"\n")[:-1])
 
 
 class LinesSink(Sink):
@@ -128,7 +112,7 @@ class LinesSink(Sink):
         return {"port": self.port, "timeout": "500ms", "select": {"stream_type": "event"}}
 
     def contents(self) -> Iterator[Arrival]:
-        return map(_arrival, self.server.lines.copy())
+        return map(Arrival.from_json, self.server.lines.copy())
 
 
 class RedisSink(Sink):
@@ -154,7 +138,7 @@ class RedisSink(Sink):
     def contents(self) -> Iterator[Arrival]:
         with redis.Redis(port=self.reader_port, socket_timeout=30) as client:
             for _, fields in client.xrange(self.stream):
-                yield _arrival(fields[b"record"])
+                yield Arrival.from_json(fields[b"record"])
 
 
 class KafkaSink(Sink):
@@ -191,7 +175,7 @@ class KafkaSink(Sink):
                 message = consumer.poll(30)
                 assert message is not None, f"{self.topic} did not give its {end} messages"
                 assert message.error() is None
-                yield _arrival(message.value())
+                yield Arrival.from_json(message.value())
         finally:
             consumer.close()
 
@@ -220,8 +204,7 @@ class ParquetSink(Sink):
                 files.append(pyarrow.parquet.ParquetFile(file).read(columns).to_pylist())
         # One file for the events of a batch and one for its telemetry: as one again.
         for row in sorted((row for file in files for row in file), key=lambda row: row["seq"]):
-            number = int(row["value"]["number"])
-            yield Arrival(row["run_id"], row["seq"], row["sink_seq"], number)
+            yield Arrival.from_json(row)
         for file in files:
             seqs = [row["seq"] for row in file]
             assert seqs == sorted(seqs), "a file's records are not in order"
@@ -280,8 +263,3 @@ class S3Sink(ParquetSink):
             region=CREDENTIALS["AWS_DEFAULT_REGION"],
         )
         return filesystem, f"{self.bucket}/lake"
-
-
-def _arrival(line: bytes) -> Arrival:
-    record = json.loads(line)
-    return Arrival(record["run_id"], record["seq"], record["sink_seq"], record["value"]["number"])

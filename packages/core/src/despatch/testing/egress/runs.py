@@ -13,7 +13,7 @@ from despatch.interfaces import EgressConnector, Guarantee
 from despatch.testing.conformance import applies_if
 from despatch.testing.egress.arrivals import check_once, check_order, check_repetitions
 from despatch.testing.egress.faults import FaultTests
-from despatch.testing.egress.played_run import PlayedRun, value_of
+from despatch.testing.egress.publishing_run import PublishingRun, value_of
 from despatch.testing.egress.sink import EgressSink
 from despatch.testing.egress.suite import MakeEgress
 from despatch.testing.proxy import Proxy
@@ -89,7 +89,7 @@ class RunTests(FaultTests):
 
     def played(
         self, sink: EgressSink, port: int, make_egress: MakeEgress, folder: Path
-    ) -> PlayedRun:
+    ) -> PublishingRun:
         """A run with the connector as its only egress."""
         entry: Mapping[str, Any] = {"connector": self.plugin, **sink.settings(port)}
         host = "process"
@@ -97,9 +97,9 @@ class RunTests(FaultTests):
             live: EgressConnector = make_egress()
             entry, host = {"connector": live}, "thread"
         entry = {"timeout": f"{self.timeout_s:g}s", **entry}
-        return PlayedRun("conformance", entry, host, folder, 2 * self.patience_s)
+        return PublishingRun("conformance", entry, host, folder, 2 * self.patience_s)
 
-    def check_run(self, played: PlayedRun, sink: EgressSink, guarantee: Guarantee) -> None:
+    def check_run(self, played: PublishingRun, sink: EgressSink, guarantee: Guarantee) -> None:
         """Check what a sink has of a run against what was published, and against its account."""
         (account,) = played.report.sinks
         assert account.delivered == account.given == played.published, account
@@ -116,7 +116,7 @@ class RunTests(FaultTests):
             assert arrival.value == value_of(arrival.seq), f"seq {arrival.seq} is another's"
 
     def _faults(
-        self, played: PlayedRun, proxy: Proxy | None, draw: random.Random
+        self, played: PublishingRun, proxy: Proxy | None, draw: random.Random
     ) -> Iterator[_Fault]:
         """What may happen to this connector."""
 
@@ -160,7 +160,7 @@ class RunTests(FaultTests):
 
     def _strike(
         self,
-        played: PlayedRun,
+        played: PublishingRun,
         count: Callable[[], int],
         fault: Callable[[], Any],
     ) -> None:

@@ -11,8 +11,8 @@ from typing import ClassVar, Final, TypeAlias
 import pytest
 
 from despatch.testing.conformance import applies_if
+from despatch.testing.ingress.commanded_run import CommandedRun
 from despatch.testing.ingress.faults import FaultTests
-from despatch.testing.ingress.played_run import PlayedRun
 from despatch.testing.ingress.source import CommandSource
 from despatch.testing.proxy import Proxy
 
@@ -98,10 +98,12 @@ class RunTests(FaultTests):
         assert self.in_order(applied) == sent
         assert refused == []
 
-    def played(self, source: CommandSource, port: int, simulation: str, folder: Path) -> PlayedRun:
+    def played(
+        self, source: CommandSource, port: int, simulation: str, folder: Path
+    ) -> CommandedRun:
         """A run with the connector as its only ingress."""
         entry = {"connector": self.plugin, **source.settings(port)}
-        return PlayedRun(simulation, entry, folder, 2 * self.patience_s)
+        return CommandedRun(simulation, entry, folder, 2 * self.patience_s)
 
     def send_all(self, source: CommandSource, messages: list[bytes]) -> None:
         """Put messages at the source."""
@@ -110,7 +112,7 @@ class RunTests(FaultTests):
 
     def _faults(
         self,
-        played: PlayedRun,
+        played: CommandedRun,
         proxy: Proxy | None,
         draw: random.Random,
         send: Callable[[], None],

@@ -1,19 +1,15 @@
-"""PlayedRun: a run with one sink, played step by step: publish so many, hurt, mend, go on."""
+"""PublishingRun: a run with one sink: publish so many, hurt, mend, go on."""
 
 from __future__ import annotations
 
-import os
-import signal
-import time
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Generator, Mapping
 from pathlib import Path
-from typing import Any, Final, Self
+from typing import Any, Final
 
-from despatch import DynamicEnvironment, Run
-from despatch.courier.ledger import Cursor, Ledger
-from despatch.report import Report
+from despatch import DynamicEnvironment
+from despatch.testing.played_run import PlayedRun
 
-__all__ = ["PlayedRun", "value_of"]
+__all__ = ["PublishingRun", "value_of"]
 
 _PER_S: Final = 4
 """How many records the model publishes at each simulated second."""
@@ -39,8 +35,8 @@ def _model(env: DynamicEnvironment) -> None:
     env.process(publish())
 
 
-class PlayedRun:
-    """A run whose record number `n` has the value `value_of(n)`.
+class PublishingRun(PlayedRun):
+    """A run with one sink, whose record number `n` has the value `value_of(n)`.
 
     Args:
         name: The simulation's name.
@@ -67,78 +63,30 @@ class PlayedRun:
             "journal": {"flush": {"interval": "10ms"}},
             "egress": [{**own, **entry}],
         }
-        self._run = Run(settings, _model)
-        self._patience_s = patience_s
+        super().__init__(settings, _model, patience_s)
         self.published = 0
-
-    def __enter__(self) -> Self:
-        self._run.__enter__()
-        return self
-
-    def __exit__(self, *exc_info: Any) -> None:
-        self._run.__exit__(*exc_info)
-
-    @property
-    def run_id(self) -> str:
-        """The run's id."""
-        return self._run.run_id
-
-    @property
-    def report(self) -> Report:
-        """What became of it, once it has been left."""
-        return self._run.report
+        self._sink = self.run.settings.egress[0].name
 
     @property
     def state(self) -> str:
         """How the sink fares, as the simulation knows it."""
-        self._run._switchboard.attend()
-        return next((each.state for each in self._run._switchboard.sinks.values()), "")
+        return self.sink_state(self._sink).state
 
     @property
     def confirmed(self) -> int:
         """Up to which record the sink has confirmed."""
-        return self._cursor.position
+        return self.sink_cursor(self._sink).position
 
     @property
     def retries(self) -> int:
         """How many attempts have failed."""
-        return self._cursor.retries
-
-    @property
-    def _cursor(self) -> Cursor:
-        self._run._switchboard.attend()
-        ledger = Ledger(self._run.folder.ledger)
-        try:
-            return ledger.cursor(self._run.settings.egress[0].name)
-        finally:
-            ledger.close()
+        return self.sink_cursor(self._sink).retries
 
     def publish(self, seconds: int) -> None:
         """Publish for so many simulated seconds."""
         self.published += seconds * _PER_S
-        self._run.env.run(until=self.published // _PER_S - 0.5)
-
-    def until(self, is_so: Callable[[], bool], what: str) -> None:
-        """Wait until something is so."""
-        deadline = time.monotonic() + self._patience_s
-        while not is_so():
-            assert time.monotonic() < deadline, (
-                f"{what} did not come within {self._patience_s:g} s; the sink is {self.state!r}"
-            )
-            time.sleep(0.01)
+        self.run.env.run(until=self.published // _PER_S - 0.5)
 
     def until_confirmed(self) -> None:
         """Wait until the sink has confirmed all that was published."""
         self.until(lambda: self.confirmed >= self.published, f"record {self.published}")
-
-    def kill_courier(self) -> None:
-        """Kill the courier, as `kill -9` does, and wait until another one is there."""
-        courier: Any = self._run._switchboard._courier
-        restarts = courier.restarts
-        os.kill(courier._host.pid, signal.SIGKILL)
-
-        def is_back() -> bool:
-            self._run._switchboard.attend()
-            return courier.restarts > restarts and bool(courier.is_there)
-
-        self.until(is_back, "another courier")

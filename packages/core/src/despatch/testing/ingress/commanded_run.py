@@ -1,20 +1,18 @@
-"""PlayedRun: a run with one ingress, whose model lives on until what was waited for is so."""
+"""CommandedRun: a run with one ingress, whose model lives on while something is waited for."""
 
 from __future__ import annotations
 
-import os
-import signal
-import time
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Generator, Mapping
 from pathlib import Path
-from typing import Any, Final, Self
+from typing import Any, Final
 
 from pydantic import Field
 
-from despatch import DynamicEnvironment, Run, SimParameter
+from despatch import DynamicEnvironment, SimParameter
 from despatch.audit.journal import AuditReader
+from despatch.testing.played_run import PlayedRun
 
-__all__ = ["PlayedRun"]
+__all__ = ["CommandedRun"]
 
 _FACTOR: Final = 0.001
 _STEP: Final = 10
@@ -35,7 +33,7 @@ def _model(env: DynamicEnvironment) -> None:
     env.process(tick())
 
 
-class PlayedRun:
+class CommandedRun(PlayedRun):
     """A run whose model has the parameters `Kit.level` and `Kit.other`; only the first is allowed.
 
     Args:
@@ -54,26 +52,17 @@ class PlayedRun:
             "clock": {"factor": _FACTOR},
             "ingress": [{**entry, "allow": ["Kit.level"]}],
         }
-        self._run = Run(settings, _model)
-        self._patience_s = patience_s
-
-    def __enter__(self) -> Self:
-        self._run.__enter__()
-        return self
-
-    def __exit__(self, *exc_info: Any) -> None:
-        self._run.__exit__(*exc_info)
+        super().__init__(settings, _model, patience_s)
 
     @property
     def settled(self) -> int:
         """How many commands were applied or refused so far."""
-        return self._run.commands.applied + self._run.commands.refused
+        return self.run.commands.applied + self.run.commands.refused
 
     @property
     def state(self) -> str:
         """How the ingress fares, as the simulation knows it."""
-        states = self._run._switchboard._reception._states.values()
-        return next((each.state for each in states), "")
+        return next((each.state for each in self.states), "")
 
     @property
     def effects(self) -> tuple[list[Any], list[list[str]]]:
@@ -83,7 +72,7 @@ class PlayedRun:
         """
         applied: list[Any] = []
         refused: list[list[str]] = []
-        for entry in AuditReader(self._run.folder.audit):
+        for entry in AuditReader(self.run.folder.audit):
             outcome = entry.outcome or {}
             if outcome.get("type") == "change":
                 applied += [update["new"] for update in outcome["updates"]]
@@ -91,18 +80,6 @@ class PlayedRun:
                 refused.append(list(outcome.get("updates", ())))
         return applied, refused
 
-    def until(self, is_so: Callable[[], bool], what: str) -> None:
-        """Let the model live on until something is so."""
-        deadline = time.monotonic() + self._patience_s
-        while not is_so():
-            assert time.monotonic() < deadline, (
-                f"{what} did not come within {self._patience_s:g} s; the ingress is {self.state!r}"
-            )
-            self._run.env.run(until=self._run.env.now + _STEP)
-
-    def kill_courier(self) -> None:
-        """Kill the courier, as `kill -9` does, and wait until another one is there."""
-        courier: Any = self._run._switchboard._courier
-        restarts = courier.restarts
-        os.kill(courier._host.pid, signal.SIGKILL)
-        self.until(lambda: courier.restarts > restarts and courier.is_there, "another courier")
+    def live(self) -> None:
+        """Let the model go on."""
+        self.run.env.run(until=self.run.env.now + _STEP)

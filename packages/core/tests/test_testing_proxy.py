@@ -195,6 +195,19 @@ def test_a_connection_is_reset_after_so_many_bytes_and_the_server_has_those(conn
     assert echoed(connect())
 
 
+def test_a_connection_is_reset_after_as_many_bytes_of_answers(connect, proxy, echo):
+    with proxy.resetting(after=lambda: 7, answers=True):
+        connection = connect()
+        connection.sendall(b"abcd")
+        assert connection.recv(4) == b"abcd"
+        connection.sendall(b"efghij")
+        with pytest.raises(ConnectionResetError):
+            read_all(connection)
+        assert proxy.struck == 1
+    assert echo.received == b"abcdefghij"
+    assert echoed(connect())
+
+
 def test_a_server_that_is_down_is_felt_as_a_reset(connect, proxy, echo):
     with Proxy() as nobody:
         proxy.target = nobody.port

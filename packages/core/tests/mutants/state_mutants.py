@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import re
+import socket
 from typing import Any
 
-from pydantic import ConfigDict, Field, SecretStr
+from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
-from despatch.interfaces import Health
+from despatch.interfaces import Health, StateSource
 from despatch.snapshots import Snapshot
 from despatch.states.file import FileState, FileStateSettings
+from mutants.state_server import END, LONGEST_LINE
 
 
 class Settings(FileStateSettings):
@@ -241,6 +244,90 @@ class LogsThePassword(Correct):
 
         if self.settings.password is not None:
             logging.getLogger("vendor").debug("as %s", self.settings.password.get_secret_value())
+
+
+class FarSettings(BaseModel):
+    """Settings of a mutant that is reached by TCP."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    port: int = Field(description="Where the system's server listens.")
+
+
+class Far(StateSource):
+    """Asks a server as it should."""
+
+    Settings = FarSettings
+    settings: FarSettings
+    _writer: asyncio.StreamWriter | None = None
+
+    async def open(self) -> None:
+        await self.close()
+        self._reader, self._writer = await asyncio.open_connection(
+            "127.0.0.1", self.settings.port, limit=LONGEST_LINE
+        )
+
+    async def read(self) -> Snapshot:
+        assert self._writer is not None
+        self._writer.write(b"state\n")
+        values: dict[str, Any] = {}
+        while END not in values:
+            line = await self._line()
+            if not line.endswith(b"\n"):
+                raise ConnectionError("the server has hung up in the middle of its answer")
+            path, value = json.loads(line)
+            values[path] = value
+        del values[END]
+        return Snapshot(taken_at=values.pop("taken_at"), parameters=values)
+
+    async def _line(self) -> bytes:
+        return await self._reader.readline()
+
+    async def close(self) -> None:
+        writer, self._writer = self._writer, None
+        if writer is not None:
+            writer.close()
+            with contextlib.suppress(ConnectionError):
+                await writer.wait_closed()
+
+
+class FarTakesTheFirstPart(Far):
+    """Takes the end of a connection for the end of the answer, once it has begun."""
+
+    _has_begun = False
+
+    async def _line(self) -> bytes:
+        with contextlib.suppress(ConnectionError):
+            line = await super()._line()
+            if line.endswith(b"\n"):
+                self._has_begun = True
+                return line
+        if not self._has_begun:
+            raise ConnectionError("there is no answer")
+        return json.dumps([END, 0]).encode() + b"\n"
+
+
+class FarTakesAwayForEmpty(Far):
+    """Says of a server that is away that nothing is in it."""
+
+    async def open(self) -> None:
+        with contextlib.suppress(OSError):
+            await super().open()
+
+    async def read(self) -> Snapshot:
+        if self._writer is None:
+            return Snapshot.model_validate({"taken_at": "2026-01-05T06:00:00Z"})
+        return await super().read()
+
+
+class FarBlocksTheLoop(Far):
+    """Asks on the loop."""
+
+    async def open(self) -> None:
+        with socket.create_connection(("127.0.0.1", self.settings.port)) as connection:
+            connection.sendall(b"state\n")
+            connection.recv(1)
+        await super().open()
 
 
 class OpenSettings(FileStateSettings):

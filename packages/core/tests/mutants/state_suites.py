@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import pytest
 from despatch.testing import RealSystem, StateConformance
 from mutants.judging import suite_of
 from mutants.snapshot_file import SnapshotFile
+from mutants.state_server import StateServer
 from mutants.state_verdicts import SLOW, VERDICTS
 
 
@@ -21,8 +23,28 @@ class Base(StateConformance):
         return SnapshotFile(tmp_path / "state.json")
 
 
+class Served(RealSystem):
+    def __init__(self, server: StateServer) -> None:
+        self.port = server.port
+        self._server = server
+
+    def settings(self, port: int) -> Mapping[str, Any]:
+        return {"port": port}
+
+    def be(self, parameters: Mapping[str, Any]) -> None:
+        self._server.values = parameters
+
+
+class FarBase(StateConformance):
+    @pytest.fixture
+    def system(self) -> Iterator[RealSystem]:
+        with StateServer() as server:
+            yield Served(server)
+
+
 for name, verdict in VERDICTS.items():
-    suite: Any = suite_of(Base, name, verdict, slow=SLOW)
+    base = FarBase if name.startswith("Far") else Base
+    suite: Any = suite_of(base, name, verdict, slow=SLOW)
     # A file answers at once, or not at all.
-    suite.patience_s = 1.0 if verdict.surely else 30.0
+    suite.patience_s = 2.0 if verdict.surely else 30.0
     globals()[f"Test{name}"] = suite

@@ -47,4 +47,8 @@ VERDICTS = {
     "ShowsThePassword": Verdict({NO_SECRET}),
     "LogsThePassword": Verdict({NO_SECRET}),
     "KeepsThePasswordAsText": Verdict({SECRETS}),
+    "Far": Verdict(also_run=SLOW),
+    "FarTakesTheFirstPart": Verdict({HALF}),
+    "FarTakesAwayForEmpty": Verdict({OUT_OF_REACH}, perhaps={HALF}),
+    "FarBlocksTheLoop": Verdict({LOOP}, perhaps={GIVEN_UP, HALF}),
 }

@@ -56,6 +56,7 @@ class Proxy(LoopThread):
         self._loses_next = False
         self._bytes_per_s = 0.0
         self._draw_budget: Callable[[], int] = lambda: 0
+        self._resets_answers = False
 
     def __enter__(self) -> Self:
         super().__enter__()
@@ -110,13 +111,15 @@ class Proxy(LoopThread):
             yield
 
     @contextmanager
-    def resetting(self, after: Callable[[], int]) -> Iterator[None]:
-        """Each connection is reset after so many further bytes of the client's.
+    def resetting(self, after: Callable[[], int], *, answers: bool = False) -> Iterator[None]:
+        """Each connection is reset after so many further bytes of the client's, or the server's.
 
         Args:
             after: Says for each connection how many.
+            answers: Whether the server's bytes are counted.
         """
         self._draw_budget = after
+        self._resets_answers = answers
         with self._misbehaving("reset"):
             yield
 
@@ -212,7 +215,7 @@ class Proxy(LoopThread):
             if self._mode == "slow":
                 self._strike(connection)
                 await asyncio.sleep(len(data) / self._bytes_per_s)
-            if self._mode == "reset" and not is_answer:
+            if self._mode == "reset" and is_answer == self._resets_answers:
                 part, connection.budget = data[: connection.budget], connection.budget - len(data)
                 if connection.budget < 0:
                     sink.write(part)
@@ -247,7 +250,7 @@ class _Connection:
         is_lost: Whether what the client sends is swallowed.
         is_deaf: Whether what the server sends is.
         is_struck: Whether a fault has met it.
-        budget: After how many bytes of the client's it is reset, where connections are.
+        budget: After how many bytes it is reset, where connections are.
     """
 
     def __init__(self, accepted: socket.socket, *, is_lost: bool, budget: int) -> None:

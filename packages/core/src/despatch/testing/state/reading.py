@@ -136,8 +136,8 @@ class ReadingTests(StateSuite):
     ) -> None:
         """Where the reading breaks off, it raises: the model never gets a part of the state.
 
-        Over a network, the connection is reset after 0, 1, 2, 4 ... bytes, until one reading
-        gets through.
+        Over a network, the connection is reset after 0, 1, 2, 4 ... bytes of the source's, until
+        one reading gets through, and then in the same way after so many of the system's.
 
         If it fails: an exception is caught in `open` or `read`, and what had come by then is given
         as the whole. Let it pass.
@@ -146,11 +146,12 @@ class ReadingTests(StateSuite):
         system.be(values)
         wanted = system.as_read(values)
         if self.is_networked:
-            found, limits = None, chain([0], (1 << exponent for exponent in count()))
-            while found is None:
-                with proxy.resetting(partial(next, repeat(next(limits)))):
-                    found = self._read_or_fail(make_far_state())
-            assert found == wanted, f"{len(found)} of {len(wanted)} values came, and no error"
+            for answers in (False, True):
+                found, limits = None, chain([0], (1 << exponent for exponent in count()))
+                while found is None:
+                    with proxy.resetting(partial(next, repeat(next(limits))), answers=answers):
+                        found = self._read_or_fail(make_far_state())
+                assert found == wanted, f"{len(found)} of {len(wanted)} values came, and no error"
         else:
             with system.damaged():
                 found = self._read_or_fail(make_far_state())

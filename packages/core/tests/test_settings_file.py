@@ -19,7 +19,7 @@ from despatch.settings.file import (
 )
 
 MODULE = """
-from despatch.interfaces import EgressConnector, Guarantee, Serializer
+from despatch.interfaces import EgressConnector, Executor, Guarantee, Serializer
 from pydantic import BaseModel, ConfigDict, SecretStr
 
 class SinkSettings(BaseModel):
@@ -42,9 +42,17 @@ class Json(Serializer):
     content_type = "application/json"
     def encode(self, records, target): ...
     async def decode(self, payload): ...
+
+class Local(Executor):
+    Settings = JsonSettings
+    workers = 1
+    async def open(self): ...
+    async def run(self, task): ...
+    async def close(self): ...
 """
 ENTRY_POINTS = (
     "[despatch.egress]\nsink = acme_file:Sink\n[despatch.serializers]\njson = acme_file:Json\n"
+    "[despatch.executors]\nlocal = acme_file:Local\n"
 )
 
 

@@ -76,7 +76,8 @@ class PluginParts:
             sink.serializer.show(self._shown.get(serializer, {}))
         if settings.state is not None:
             settings.state.show(self._shown.get(("state",), {}))
-        settings.executor.show(self._shown.get(("executor",), {}))
+        if "executor" in settings.model_fields_set:
+            settings.executor.show(self._shown.get(("executor",), {}))
 
     def _each(
         self,

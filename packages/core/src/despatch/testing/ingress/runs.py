@@ -14,6 +14,7 @@ from despatch.testing.conformance import applies_if
 from despatch.testing.ingress.commanded_run import CommandedRun
 from despatch.testing.ingress.faults import FaultTests
 from despatch.testing.ingress.source import CommandSource
+from despatch.testing.ingress.suite import MakeIngress
 from despatch.testing.proxy import Proxy
 
 __all__ = ["RunTests"]
@@ -57,6 +58,7 @@ class RunTests(FaultTests):
     def test_every_command_has_one_effect_under_faults(
         self,
         source: CommandSource,
+        make_ingress: MakeIngress,
         simulation: str,
         tmp_path: Path,
         request: pytest.FixtureRequest,
@@ -85,6 +87,8 @@ class RunTests(FaultTests):
             for _ in range(draw.randrange(1, 6)):
                 send()
 
+        if self.is_live:
+            self.wait_for(self.introduce(make_ingress()))
         send_some()
         with self._played(source, port, simulation, tmp_path) as played:
             for _ in range(self.faults_in_a_run):

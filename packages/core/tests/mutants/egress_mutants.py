@@ -7,7 +7,6 @@ import contextlib
 import re
 import time
 from collections.abc import Sequence
-from typing import Any
 
 from pydantic import BaseModel, ConfigDict, SecretStr
 
@@ -415,20 +414,3 @@ class SaysNothingOfItsSettings(Correct):
     """Leaves its settings to be guessed."""
 
     Settings = _BareSettings
-
-
-class SharesItsBuffer(Correct):
-    """Keeps what was not sent, for the next connection."""
-
-    left: list[bytes]
-
-    def __init__(self, settings: Any) -> None:
-        super().__init__(settings)
-        self.left = []
-
-    async def deliver(self, batch: Batch) -> Receipt:
-        self.left = [*self.left, *batch.payloads]
-        await self.send(self.left)
-        rejected = await self.answers(len(self.left))
-        self.left = []
-        return Receipt(rejected, bytes=sum(map(len, batch.payloads)))

@@ -71,5 +71,4 @@ VERDICTS = {
     "KeepsThePasswordAsText": Verdict({SECRETS}),
     "TakesAnySetting": Verdict({UNKNOWN}),
     "SaysNothingOfItsSettings": Verdict({DOCUMENTED}),
-    "SharesItsBuffer": Verdict({UNDER_FAULTS}),
 }

@@ -50,5 +50,5 @@ VERDICTS = {
     "Far": Verdict(also_run=SLOW),
     "FarTakesTheFirstPart": Verdict({HALF}),
     "FarTakesAwayForEmpty": Verdict({OUT_OF_REACH}, perhaps={HALF}),
-    "FarBlocksTheLoop": Verdict({LOOP}, perhaps={GIVEN_UP, HALF}),
+    "FarBlocksTheLoop": Verdict({LOOP}, perhaps={BIG, GIVEN_UP, HALF}),
 }

@@ -44,7 +44,7 @@ VERDICTS = {
     "SendsAgainAtMostOnce": Verdict({AGAIN, LATE, NO_ANSWER}, only=True),
     "ForgetsAFuture": Verdict({AT_ONCE, TOO_EARLY}, perhaps={CLOSED, ORDER, GIVEN_UP, SLOW_SINK}),
     "ConfirmsTooEarly": Verdict({TOO_EARLY, NO_ANSWER, FORGOTTEN}, only=True),
-    "SwallowsAnError": Verdict({TOO_EARLY, NO_ANSWER, FORGOTTEN, UNDER_FAULTS}),
+    "SwallowsAnError": Verdict({TOO_EARLY, NO_ANSWER, FORGOTTEN}, perhaps={UNDER_FAULTS}),
     "Reorders": Verdict({ORDER, AT_ONCE}, only=True),
     "DropsTheLastBatch": Verdict({AT_ONCE, AS_PUBLISHED, IN_A_RUN}, only=True),
     "CutsLargePayloads": Verdict({LARGE, ANY_TYPE}),

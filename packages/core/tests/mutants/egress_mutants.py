@@ -414,3 +414,18 @@ class SaysNothingOfItsSettings(Correct):
     """Leaves its settings to be guessed."""
 
     Settings = _BareSettings
+
+
+class SharesItsBuffer(Correct):
+    """Keeps what was not sent, for the next connection."""
+
+    def __init__(self, settings: BaseModel) -> None:
+        super().__init__(settings)
+        self.left: list[bytes] = []
+
+    async def deliver(self, batch: Batch) -> Receipt:
+        self.left = [*self.left, *batch.payloads]
+        await self.send(self.left)
+        rejected = await self.answers(len(self.left))
+        self.left = []
+        return Receipt(rejected, bytes=sum(map(len, batch.payloads)))

@@ -70,5 +70,6 @@ VERDICTS = {
     "ShowsThePassword": Verdict({NO_SECRET}),
     "KeepsThePasswordAsText": Verdict({SECRETS}),
     "TakesAnySetting": Verdict({UNKNOWN}),
+    "SharesItsBuffer": Verdict({NO_ANSWER}, perhaps={GIVEN_UP}),
     "SaysNothingOfItsSettings": Verdict({DOCUMENTED}),
 }

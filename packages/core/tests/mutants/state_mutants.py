@@ -243,7 +243,7 @@ class LogsThePassword(Correct):
         import logging
 
         if self.settings.password is not None:
-            logging.getLogger("vendor").info("as %s", self.settings.password.get_secret_value())
+            logging.getLogger(__name__).debug("as %s", self.settings.password.get_secret_value())
 
 
 class FarSettings(BaseModel):

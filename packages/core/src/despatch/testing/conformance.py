@@ -203,8 +203,8 @@ class Conformance:
         """What goes wrong is told without the secrets that it went wrong with.
 
         If it fails: the message shows what was said, with asterisks for the secret. Do not put
-        settings, URLs or whole requests into errors; and look at what your client library logs
-        (debug messages aside, which no run shows).
+        settings, URLs or whole requests into errors; and look at what your client library logs.
+        What libraries say to debuggers does not count: no run shows it.
         """
         settings = plugin_class.Settings.model_validate(secret_settings)
         plugin = self.made(plugin_class, settings)
@@ -218,9 +218,15 @@ class Conformance:
             except Exception as error:
                 said.append("".join(traceback.format_exception(error)))
 
-        with caplog.at_level(logging.INFO):
+        with caplog.at_level(logging.DEBUG):
             self.wait_for(work())
-        shown = secrets_shown(settings, "\n".join([*said, caplog.text, *capfd.readouterr()]))
+        package, _, _ = plugin_class.__module__.partition(".")
+        said += [
+            caplog.handler.format(record)
+            for record in caplog.records
+            if record.levelno > logging.DEBUG or record.name.partition(".")[0] == package
+        ]
+        shown = secrets_shown(settings, "\n".join([*said, *capfd.readouterr()]))
         assert not shown, shown
 
 

@@ -6,6 +6,7 @@ import json
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import pairwise
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from despatch.interfaces import Guarantee
@@ -44,7 +45,7 @@ def check_once(
     arrivals: Sequence[Arrival],
     wanted: Iterable[int],
     guarantee: Guarantee,
-    doubtful: Iterable[int] = (),
+    unconfirmed: Mapping[int, int] = MappingProxyType({}),
 ) -> None:
     """Check that all that was confirmed is there, and as often as the guarantee allows.
 
@@ -52,7 +53,8 @@ def check_once(
         arrivals: What is there.
         wanted: What was confirmed.
         guarantee: What the connector declares.
-        doubtful: What was in an attempt that was not confirmed; at most once, it may be missing.
+        unconfirmed: Position to how many attempts at that record were not confirmed. At most once,
+            it may be missing; at least once, it may be there again so many times.
 
     Raises:
         AssertionError: Something is missing, was never published, or is there too often.
@@ -61,10 +63,13 @@ def check_once(
     found = set(seqs_of(arrivals))
     missing = wanted - found
     if guarantee is Guarantee.AT_MOST_ONCE:
-        missing -= set(doubtful)
+        missing -= unconfirmed.keys()
     assert not missing, f"confirmed, and missing: {_some(missing)}"
     assert not found - wanted, f"there, and never delivered: {_some(found - wanted)}"
     check_repetitions(arrivals, guarantee)
+    times = Counter(seqs_of(arrivals))
+    too_often = {seq for seq, attempts in unconfirmed.items() if times[seq] > 1 + attempts}
+    assert not too_often, f"there more often than they were sent: {_some(too_often)}"
 
 
 def check_repetitions(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
@@ -33,17 +34,18 @@ class Batches:
 
     Attributes:
         end: The position after the last record that was made.
-        doubtful: The positions of what was in an attempt that was not confirmed.
+        unconfirmed: Position to how many attempts at that record were not confirmed.
     """
 
     def __init__(self, run_id: str) -> None:
         self.run_id = run_id
         self.end = 0
-        self.doubtful: set[int] = set()
+        self.unconfirmed: Counter[int] = Counter()
 
     def doubt(self, batch: Batch) -> None:
-        """An attempt at a batch was not confirmed."""
-        self.doubtful.update(record.seq for record in batch.records)
+        """An attempt at a batch was not confirmed: it comes again."""
+        batch.attempt += 1
+        self.unconfirmed.update(record.seq for record in batch.records)
 
     def next(
         self,

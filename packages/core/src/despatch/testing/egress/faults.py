@@ -112,7 +112,7 @@ class FaultTests(EgressSuite):
                         assert not confirmed, "confirmed, and the connection was reset before"
                 assert not watch.held_up_by, f"the loop was held up here:\n{watch.held_up_by}"
             batches.doubt(batch)
-            await self.deliver_until_confirmed(egress, batch)
+            await self.deliver_until_confirmed(egress, batch, batches)
 
         self.wait_for(work())
         self.check_sink(sink, batches, range(batches.end), guarantee)
@@ -179,10 +179,11 @@ class FaultTests(EgressSuite):
                 batch = batches.next(egress, range(40))
                 size = sum(map(len, batch.payloads)) or 4000
                 with proxy.resetting(partial(draw.randrange, size)):
-                    for batch.attempt in (1, 2):
-                        if not await self.is_delivered(egress, batch):
-                            batches.doubt(batch)
-                await self.deliver_until_confirmed(egress, batch)
+                    is_done = await self.is_delivered(
+                        egress, batch, batches
+                    ) or await self.is_delivered(egress, batch, batches)
+                if not is_done:
+                    await self.deliver_until_confirmed(egress, batch, batches)
 
         self.wait_for(work())
         self.check_sink(sink, batches, range(batches.end), guarantee)
@@ -220,8 +221,14 @@ class FaultTests(EgressSuite):
         assert done, "`deliver` was cancelled, and goes on"
         return not delivering.cancelled() and not delivering.exception()
 
-    async def is_delivered(self, egress: EgressConnector, batch: Batch) -> bool:
+    async def is_delivered(self, egress: EgressConnector, batch: Batch, batches: Batches) -> bool:
         """Open, deliver and close, as the core does after a failure; whether it was confirmed."""
+        is_confirmed = await self._is_taken(egress, batch)
+        if not is_confirmed:
+            batches.doubt(batch)
+        return is_confirmed
+
+    async def _is_taken(self, egress: EgressConnector, batch: Batch) -> bool:
         opening = asyncio.ensure_future(egress.open())
         try:
             await asyncio.wait([opening], timeout=self.timeout_s)
@@ -239,12 +246,12 @@ class FaultTests(EgressSuite):
         assert not rejected, f"good records were rejected: {dict(rejected)}"
         return True
 
-    async def deliver_until_confirmed(self, egress: EgressConnector, batch: Batch) -> None:
+    async def deliver_until_confirmed(
+        self, egress: EgressConnector, batch: Batch, batches: Batches
+    ) -> None:
         """Bring a batch again that was not confirmed, as the core does, until it is."""
         deadline = asyncio.get_running_loop().time() + self.patience_s
-        batch.attempt += 1
-        while not await self.is_delivered(egress, batch):
-            batch.attempt += 1
+        while not await self.is_delivered(egress, batch, batches):
             assert asyncio.get_running_loop().time() < deadline, (
                 f"the sink is well, and the batch is not confirmed in {self.patience_s:g} s"
             )
@@ -264,5 +271,5 @@ class FaultTests(EgressSuite):
                 is_confirmed = await self.is_confirmed(asyncio.ensure_future(egress.deliver(batch)))
         if not is_confirmed:
             batches.doubt(batch)
-            await self.deliver_until_confirmed(egress, batch)
+            await self.deliver_until_confirmed(egress, batch, batches)
         return is_confirmed

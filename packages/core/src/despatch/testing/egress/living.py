@@ -105,8 +105,7 @@ class LivingTests(EgressSuite):
                 if not is_confirmed:
                     batches.doubt(batch)
                     async with self.opened(egress):
-                        again = batches.of(egress, batch.records, first=batch.first, attempt=2)
-                        await self.deliver(egress, again)
+                        await self.deliver(egress, batch)
 
         self.wait_for(work())
         self.check_sink(sink, batches, range(batches.end), guarantee)

@@ -108,10 +108,10 @@ class EgressSuite(ReachingSuite):
     ) -> list[Arrival]:
         """Check that what was confirmed is there, as often as the guarantee allows, in order."""
         arrivals = [each for each in sink.read() if each.run_id == batches.run_id]
-        check_once(arrivals, wanted, guarantee, batches.doubtful)
+        check_once(arrivals, wanted, guarantee, batches.unconfirmed)
         if self.keeps_order:
             # At most once, what is not repeated may come late, on a connection that was given up.
             is_sent_once = guarantee is Guarantee.AT_MOST_ONCE
-            leave_out = batches.doubtful if is_sent_once else frozenset()
+            leave_out = batches.unconfirmed if is_sent_once else ()
             check_order([each for each in arrivals if each.seq not in leave_out])
         return arrivals

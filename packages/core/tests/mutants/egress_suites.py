@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from despatch.testing import Arrival, EgressConformance, EgressSink
-from mutants.egress_verdicts import SLOW, VERDICTS
+from mutants.egress_verdicts import FOUND_BY
 from mutants.judging import suite_of
 from mutants.shelf_server import ShelfServer
 
@@ -42,5 +42,5 @@ class Base(EgressConformance):
             yield Shelf(server)
 
 
-for name, verdict in VERDICTS.items():
-    globals()[f"Test{name}"] = suite_of(Base, name, verdict, slow=SLOW)
+for name, tests in FOUND_BY.items():
+    globals()[f"Test{name}"] = suite_of(Base, name, tests)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from mutants.judging import Verdict
-
 AS_PUBLISHED = "test_records_arrive_as_they_were_published"
 ANY_TYPE = "test_a_value_of_any_type_arrives_or_is_rejected_alone"
 RECEIPT = "test_the_receipt_says_how_much_was_sent"
@@ -34,42 +32,39 @@ DOCUMENTED = "test_is_documented"
 UNKNOWN = "test_an_unknown_setting_is_refused"
 SECRETS = "test_secrets_are_not_shown"
 
-SLOW = frozenset({LOOP, UNDER_FAULTS, IN_A_RUN, TOO_EARLY, NO_ANSWER, FORGOTTEN, RESETS})
-"""They take seconds, and are run for the mutants that they find."""
-
-VERDICTS = {
-    "Correct": Verdict(also_run=SLOW),
-    "CorrectAtMostOnce": Verdict(also_run=SLOW),
-    "LosesSomeAtMostOnce": Verdict({AT_ONCE, ORDER}, only=True),
-    "SendsAgainAtMostOnce": Verdict({AGAIN, LATE, NO_ANSWER}, only=True),
-    "ForgetsAFuture": Verdict({AT_ONCE, TOO_EARLY}, perhaps={CLOSED, ORDER, GIVEN_UP, SLOW_SINK}),
-    "ConfirmsTooEarly": Verdict({TOO_EARLY, NO_ANSWER, FORGOTTEN}, only=True),
-    "SwallowsAnError": Verdict({TOO_EARLY, NO_ANSWER, FORGOTTEN}, perhaps={UNDER_FAULTS}),
-    "Reorders": Verdict({ORDER, AT_ONCE}, only=True),
-    "DropsTheLastBatch": Verdict({AT_ONCE, AS_PUBLISHED, IN_A_RUN}, only=True),
-    "CutsLargePayloads": Verdict({LARGE, ANY_TYPE}),
-    "TakesTextForAscii": Verdict({AS_PUBLISHED, ANY_BYTES}),
-    "WritesLines": Verdict({ANY_BYTES}),
-    "RejectsTheWholeBatch": Verdict({BAD}),
-    "RaisesForABadRecord": Verdict({BAD}),
-    "RaisesForALargeNumber": Verdict({ANY_TYPE}),
-    "SaysNothingOfBytes": Verdict({RECEIPT}),
-    "SaysEffectivelyOnce": Verdict({AGAIN, LATE, NO_ANSWER, RESETS}, perhaps={GIVEN_UP}),
-    "RemembersWhatIsNotConfirmed": Verdict({TOO_EARLY, RESETS}, perhaps={GIVEN_UP}),
-    "PassesOverLateBatches": Verdict({LATE}),
-    "ChangesTheBatch": Verdict({UNCHANGED}),
-    "TargetsDisagree": Verdict({TARGETS}),
-    "BlocksTheLoop": Verdict({LOOP}, only=True),
-    "SwallowsCancellation": Verdict({GIVEN_UP}),
-    "LeavesATask": Verdict({AFTER_CLOSE}),
-    "HangsAtClose": Verdict({CLOSED}, only=True),
-    "ClosesOnce": Verdict({CLOSED}, only=True),
-    "OpensLater": Verdict({OUT_OF_REACH}),
-    "GivesUpForGood": Verdict({OUT_OF_REACH}),
-    "WritesWhenAsked": Verdict({ASKING}),
-    "ShowsThePassword": Verdict({NO_SECRET}),
-    "KeepsThePasswordAsText": Verdict({SECRETS}),
-    "TakesAnySetting": Verdict({UNKNOWN}),
-    "SharesItsBuffer": Verdict({NO_ANSWER}, perhaps={GIVEN_UP}),
-    "SaysNothingOfItsSettings": Verdict({DOCUMENTED}),
+FOUND_BY: dict[str, set[str]] = {
+    "Correct": set(),
+    "CorrectAtMostOnce": set(),
+    "LosesSomeAtMostOnce": {AT_ONCE, ORDER},
+    "SendsAgainAtMostOnce": {AGAIN, LATE, NO_ANSWER},
+    "ForgetsAFuture": {AT_ONCE, TOO_EARLY},
+    "ConfirmsTooEarly": {TOO_EARLY, NO_ANSWER, FORGOTTEN},
+    "SwallowsAnError": {TOO_EARLY, NO_ANSWER, FORGOTTEN},
+    "Reorders": {ORDER, AT_ONCE},
+    "DropsTheLastBatch": {AT_ONCE, AS_PUBLISHED, IN_A_RUN},
+    "CutsLargePayloads": {LARGE, ANY_TYPE},
+    "TakesTextForAscii": {AS_PUBLISHED, ANY_BYTES},
+    "WritesLines": {ANY_BYTES},
+    "RejectsTheWholeBatch": {BAD},
+    "RaisesForABadRecord": {BAD},
+    "RaisesForALargeNumber": {ANY_TYPE},
+    "SaysNothingOfBytes": {RECEIPT},
+    "SaysEffectivelyOnce": {AGAIN, LATE, NO_ANSWER, RESETS},
+    "RemembersWhatIsNotConfirmed": {TOO_EARLY, RESETS},
+    "PassesOverLateBatches": {LATE},
+    "ChangesTheBatch": {UNCHANGED},
+    "TargetsDisagree": {TARGETS},
+    "BlocksTheLoop": {LOOP},
+    "SwallowsCancellation": {GIVEN_UP},
+    "LeavesATask": {AFTER_CLOSE},
+    "HangsAtClose": {CLOSED},
+    "ClosesOnce": {CLOSED},
+    "OpensLater": {OUT_OF_REACH},
+    "GivesUpForGood": {OUT_OF_REACH},
+    "WritesWhenAsked": {ASKING},
+    "ShowsThePassword": {NO_SECRET},
+    "KeepsThePasswordAsText": {SECRETS},
+    "TakesAnySetting": {UNKNOWN},
+    "SharesItsBuffer": {NO_ANSWER},
+    "SaysNothingOfItsSettings": {DOCUMENTED},
 }

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from despatch.testing import ExecutorConformance
-from mutants.executor_verdicts import SLOW, VERDICTS
+from mutants.executor_verdicts import FOUND_BY
 from mutants.judging import suite_of
 
 
@@ -18,5 +18,5 @@ class Base(ExecutorConformance):
         return {"workers": 2}
 
 
-for name, verdict in VERDICTS.items():
-    globals()[f"Test{name}"] = suite_of(Base, name, verdict, slow=SLOW)
+for name, tests in FOUND_BY.items():
+    globals()[f"Test{name}"] = suite_of(Base, name, tests)

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from despatch.testing import CommandSource, IngressConformance
-from mutants.ingress_verdicts import SLOW, VERDICTS
+from mutants.ingress_verdicts import FOUND_BY
 from mutants.judging import suite_of
 from mutants.queue_server import QueueServer
 
@@ -34,5 +34,5 @@ class Base(IngressConformance):
             yield Queue(server)
 
 
-for name, verdict in VERDICTS.items():
-    globals()[f"Test{name}"] = suite_of(Base, name, verdict, slow=SLOW)
+for name, tests in FOUND_BY.items():
+    globals()[f"Test{name}"] = suite_of(Base, name, tests)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from mutants.judging import Verdict
-
 AS_SENT = "test_commands_come_as_they_were_sent"
 ALL_ARRIVES = "test_all_that_a_command_can_say_arrives"
 GARBAGE = "test_what_is_no_command_is_a_command_with_a_fault"
@@ -25,37 +23,28 @@ STALLS = "test_a_server_that_stalls_costs_no_command"
 IN_A_RUN = "test_every_command_has_one_effect_in_a_run"
 UNDER_FAULTS = "test_every_command_has_one_effect_under_faults"
 
-SLOW = frozenset({LOOP, SILENT, IN_A_RUN, UNDER_FAULTS})
-"""They take seconds, and are run for the mutants that they find."""
-
-VERDICTS = {
-    "Correct": Verdict(also_run=SLOW),
-    "AcknowledgesTooEarly": Verdict(
-        # What was lost with the connection may have been the acknowledgement.
-        {NOT_ACKNOWLEDGED, ACKNOWLEDGED},
-        perhaps={GOES_AWAY, STALLS},
-    ),
-    "NeverAcknowledges": Verdict({ACKNOWLEDGED, GARBAGE}),
-    "AcknowledgesAll": Verdict({ACKNOWLEDGED}, perhaps={GOES_AWAY}),
-    "MakesNewIds": Verdict({NOT_ACKNOWLEDGED, GOES_AWAY, SILENT, UNDER_FAULTS}),
-    "BringsTwice": Verdict({AS_SENT, WAITED, IN_A_RUN}, only=True),
-    "Reorders": Verdict({WAITED, NOT_ACKNOWLEDGED, ACKNOWLEDGED, GOES_AWAY, SILENT, LOOKING}),
-    "DiesOnGarbage": Verdict({GARBAGE, TOO_LARGE}),
-    "SwallowsGarbage": Verdict({GARBAGE, TOO_LARGE}),
-    "EndsSilently": Verdict({GOES_AWAY, SILENT, UNDER_FAULTS}),
-    "WaitsForEver": Verdict({SILENT}),
-    "BlocksTheLoop": Verdict({LOOP}),
-    "ShowsThePassword": Verdict({NO_SECRET}),
-    "KeepsThePasswordAsText": Verdict({SECRETS}),
-    "BeginsAnew": Verdict(
-        {NOT_ACKNOWLEDGED, ACKNOWLEDGED, GOES_AWAY, SILENT, UNDER_FAULTS}, only=True
-    ),
-    "HangsAtClose": Verdict({CLOSED, OUT_OF_REACH, GOES_AWAY, NO_SECRET}),
-    "CaughtUpTooEarly": Verdict({WAITED}),
-    "NeverCaughtUp": Verdict({WAITED, COMES, GIVEN_UP}),
-    "SwallowsCancellation": Verdict({GIVEN_UP}, only=True),
-    "LeavesATask": Verdict({GIVEN_UP}),
-    "OpensLater": Verdict({OUT_OF_REACH, GOES_AWAY}),
-    "TakesWhenAsked": Verdict({LOOKING}),
-    "DecodesByItself": Verdict({ALL_ARRIVES}),
+FOUND_BY: dict[str, set[str]] = {
+    "Correct": set(),
+    "AcknowledgesTooEarly": {NOT_ACKNOWLEDGED, ACKNOWLEDGED},
+    "NeverAcknowledges": {ACKNOWLEDGED, GARBAGE},
+    "AcknowledgesAll": {ACKNOWLEDGED},
+    "MakesNewIds": {NOT_ACKNOWLEDGED, GOES_AWAY, SILENT, UNDER_FAULTS},
+    "BringsTwice": {AS_SENT, WAITED, IN_A_RUN},
+    "Reorders": {WAITED, NOT_ACKNOWLEDGED, ACKNOWLEDGED, GOES_AWAY, SILENT, LOOKING},
+    "DiesOnGarbage": {GARBAGE, TOO_LARGE},
+    "SwallowsGarbage": {GARBAGE, TOO_LARGE},
+    "EndsSilently": {GOES_AWAY, SILENT, UNDER_FAULTS},
+    "WaitsForEver": {SILENT},
+    "BlocksTheLoop": {LOOP},
+    "ShowsThePassword": {NO_SECRET},
+    "KeepsThePasswordAsText": {SECRETS},
+    "BeginsAnew": {NOT_ACKNOWLEDGED, ACKNOWLEDGED, GOES_AWAY, SILENT, UNDER_FAULTS},
+    "HangsAtClose": {CLOSED, OUT_OF_REACH, GOES_AWAY, NO_SECRET},
+    "CaughtUpTooEarly": {WAITED},
+    "NeverCaughtUp": {WAITED, COMES, GIVEN_UP},
+    "SwallowsCancellation": {GIVEN_UP},
+    "LeavesATask": {GIVEN_UP},
+    "OpensLater": {OUT_OF_REACH, GOES_AWAY},
+    "TakesWhenAsked": {LOOKING},
+    "DecodesByItself": {ALL_ARRIVES},
 }

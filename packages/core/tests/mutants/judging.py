@@ -6,7 +6,7 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Set
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -16,22 +16,6 @@ PATIENCE_S = 3.0
 
 _LINE = re.compile(r"^(FAILED|ERROR) \S+::Test(\w+)::(\w+)", re.MULTILINE)
 _SUMMARY = re.compile(r"\d+ (passed|failed).* in [\d.]+s")
-
-
-class Verdict(NamedTuple):
-    """Which tests find a mutant.
-
-    Attributes:
-        surely: Those that fail.
-        perhaps: Those that may fail, as it happens.
-        only: Whether only these are run: where nearly all fail, the others tell nothing.
-        also_run: Slow tests that are run, though they pass.
-    """
-
-    surely: Iterable[str] = frozenset()
-    perhaps: Iterable[str] = frozenset()
-    only: bool = False
-    also_run: Iterable[str] = frozenset()
 
 
 class Judgement(NamedTuple):
@@ -46,15 +30,13 @@ class Judgement(NamedTuple):
     said: str
 
 
-def suite_of(base: type, name: str, verdict: Verdict, *, slow: Iterable[str] = ()) -> type:
-    """The suite of a mutant, with the tests that are to be run."""
-    mentioned = {*verdict.surely, *verdict.perhaps, *verdict.also_run}
+def suite_of(base: type, name: str, found_by: Set[str]) -> type:
+    """The suite of a mutant: the tests that find it, or all where none is to."""
     tests = {each for each in dir(base) if each.startswith("test_")}
-    assert mentioned <= tests, mentioned - tests
-    run = mentioned if verdict.only else (tests - set(slow)) | mentioned
-    members: dict[str, Any] = {"plugin": f"mutant-{name.lower()}", **dict.fromkeys(tests - run)}
-    if verdict.surely:
-        members["patience_s"] = PATIENCE_S
+    assert found_by <= tests, found_by - tests
+    members: dict[str, Any] = {"plugin": f"mutant-{name.lower()}"}
+    if found_by:
+        members |= {"patience_s": PATIENCE_S, **dict.fromkeys(tests - found_by)}
     return type(f"Test{name}", (base,), members)
 
 

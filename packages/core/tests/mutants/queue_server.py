@@ -11,54 +11,23 @@ from __future__ import annotations
 
 import contextlib
 import socket
-import socketserver
-import threading
-from typing import Self
+
+from mutants.serving import Server, Talk
 
 
-class QueueServer:
-    """Listens at a port of the loopback interface, until the block is left.
+class QueueServer(Server):
+    """A queue.
 
     Attributes:
-        port: Where it listens.
+        messages: What is not acknowledged, by its id.
+        readers: Who is given what comes.
     """
 
     def __init__(self) -> None:
-        self.lock = threading.Lock()
+        super().__init__(_Reading)
         self.messages: dict[int, bytes] = {}
         self.readers: list[socket.socket] = []
         self._last_id = 0
-        queue = self
-
-        class Handler(socketserver.StreamRequestHandler):
-            def handle(self) -> None:
-                with contextlib.suppress(OSError):
-                    for line in self.rfile:
-                        queue.obey(self.connection, line.split())
-
-            def finish(self) -> None:
-                with queue.lock, contextlib.suppress(ValueError):
-                    queue.readers.remove(self.connection)
-                with contextlib.suppress(OSError):
-                    super().finish()
-
-        self._server = socketserver.ThreadingTCPServer(("127.0.0.1", 0), Handler)
-        self._server.daemon_threads = True
-        self.port: int = self._server.server_address[1]
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,))
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *exc_info: object) -> None:
-        self._server.shutdown()
-        self._thread.join()
-        with self.lock:
-            for reader in self.readers:
-                with contextlib.suppress(OSError):
-                    reader.shutdown(socket.SHUT_RDWR)
-        self._server.server_close()
 
     def put(self, message: bytes) -> None:
         with self.lock:
@@ -80,6 +49,19 @@ class QueueServer:
                     self.messages.pop(int(id), None)
                 case [b"PING"]:
                     client.sendall(b"PONG\n")
+
+
+class _Reading(Talk):
+    server: QueueServer
+
+    def talk(self) -> None:
+        for line in self.rfile:
+            self.server.obey(self.connection, line.split())
+
+    def finish(self) -> None:
+        with self.server.lock, contextlib.suppress(ValueError):
+            self.server.readers.remove(self.connection)
+        super().finish()
 
 
 def framed(id: int, message: bytes) -> bytes:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from despatch.testing import SerializerConformance
 from mutants.judging import suite_of
-from mutants.serializer_verdicts import VERDICTS
+from mutants.serializer_verdicts import FOUND_BY
 
-for name, verdict in VERDICTS.items():
-    globals()[f"Test{name}"] = suite_of(SerializerConformance, name, verdict)
+for name, tests in FOUND_BY.items():
+    globals()[f"Test{name}"] = suite_of(SerializerConformance, name, tests)

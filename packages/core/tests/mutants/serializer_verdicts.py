@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from mutants.judging import Verdict
-
 EACH = "test_there_is_a_payload_for_each_record_in_their_order"
 READ_BACK = "test_what_was_published_is_read_back"
 EXACTLY = "test_a_value_is_kept_exactly_or_refused"
@@ -19,27 +17,27 @@ MEDIA_TYPE = "test_the_content_type_is_a_media_type"
 CLOSED = "test_it_is_closed_at_any_time_and_goes_on"
 SECRETS = "test_secrets_are_not_shown"
 
-VERDICTS = {
-    "Correct": Verdict(),
-    "DropsTheLast": Verdict({EACH, READ_BACK, EXACTLY, ALONE, PREPARING}),
-    "Groups": Verdict({EACH, ALONE}),
-    "EmptyForErrors": Verdict({EXACTLY, ALONE}),
-    "FailsTheBatch": Verdict({ALONE}),
-    "Raises": Verdict({EXACTLY, ALONE, UNCHANGED}),
-    "ChangesRecords": Verdict({UNCHANGED}),
-    "Stamps": Verdict({SAME_BYTES, SETS, ALONE, PREPARING, CLOSED}),
-    "OrdersSetsAsPython": Verdict({SETS}),
-    "TruncatesNumbers": Verdict({EXACTLY}),
-    "RoundsNumbers": Verdict({READ_BACK}),
-    "WritesNull": Verdict({EXACTLY}),
-    "WritesAscii": Verdict({READ_BACK}),
-    "ForgetsTheKey": Verdict({READ_BACK}),
-    "ReadsGarbage": Verdict({NO_MESSAGE}),
-    "RaisesOther": Verdict({NO_MESSAGE, DAMAGED}),
-    "ReadsAnything": Verdict({NO_MESSAGE, DAMAGED}),
-    "ForgetsWhenClosed": Verdict({CLOSED}),
-    "KnowsOneTarget": Verdict({PREPARING}),
-    "BrokenLines": Verdict({LINES, EACH, READ_BACK, EXACTLY, ALONE, PREPARING}),
-    "NoMediaType": Verdict({MEDIA_TYPE}),
-    "KeepsTheTokenAsText": Verdict({SECRETS}),
+FOUND_BY: dict[str, set[str]] = {
+    "Correct": set(),
+    "DropsTheLast": {EACH, READ_BACK, EXACTLY, ALONE, PREPARING},
+    "Groups": {EACH, ALONE},
+    "EmptyForErrors": {EXACTLY, ALONE},
+    "FailsTheBatch": {ALONE},
+    "Raises": {EXACTLY, ALONE, UNCHANGED},
+    "ChangesRecords": {UNCHANGED},
+    "Stamps": {SAME_BYTES, SETS, ALONE, PREPARING, CLOSED},
+    "OrdersSetsAsPython": {SETS},
+    "TruncatesNumbers": {EXACTLY},
+    "RoundsNumbers": {READ_BACK},
+    "WritesNull": {EXACTLY},
+    "WritesAscii": {READ_BACK},
+    "ForgetsTheKey": {READ_BACK},
+    "ReadsGarbage": {NO_MESSAGE},
+    "RaisesOther": {NO_MESSAGE, DAMAGED},
+    "ReadsAnything": {NO_MESSAGE, DAMAGED},
+    "ForgetsWhenClosed": {CLOSED},
+    "KnowsOneTarget": {PREPARING},
+    "BrokenLines": {LINES, EACH, READ_BACK, EXACTLY, ALONE, PREPARING},
+    "NoMediaType": {MEDIA_TYPE},
+    "KeepsTheTokenAsText": {SECRETS},
 }

@@ -12,7 +12,7 @@ from despatch.testing import RealSystem, StateConformance
 from mutants.judging import suite_of
 from mutants.snapshot_file import SnapshotFile
 from mutants.state_server import StateServer
-from mutants.state_verdicts import SLOW, VERDICTS
+from mutants.state_verdicts import FOUND_BY
 
 
 class Base(StateConformance):
@@ -42,9 +42,9 @@ class FarBase(StateConformance):
             yield Served(server)
 
 
-for name, verdict in VERDICTS.items():
+for name, tests in FOUND_BY.items():
     base = FarBase if name.startswith("Far") else Base
-    suite: Any = suite_of(base, name, verdict, slow=SLOW)
+    suite: Any = suite_of(base, name, tests)
     # A file answers at once, or not at all.
-    suite.patience_s = 2.0 if verdict.surely else 30.0
+    suite.patience_s = 2.0 if tests else 30.0
     globals()[f"Test{name}"] = suite

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from mutants.judging import Verdict
-
 IS_READ = "test_the_state_is_read"
 SECOND = "test_a_second_reading_sees_what_has_changed"
 EMPTY = "test_an_empty_system_has_an_empty_state"
@@ -21,34 +19,31 @@ LOOKING = "test_looking_changes_nothing"
 NO_SECRET = "test_no_secret_is_in_an_error_or_a_log"
 SECRETS = "test_secrets_are_not_shown"
 
-SLOW = frozenset({LOOP, RUN})
-"""They take seconds, and are run for the mutants that they find."""
-
-VERDICTS = {
-    "Correct": Verdict(also_run=SLOW),
-    "CachesItsFirstReading": Verdict({SECOND}),
-    "KeepsWhatIsGone": Verdict({SECOND}),
-    "TellsNoOffset": Verdict({TIME, RUN}),
-    "BlocksTheLoop": Verdict({LOOP, GIVEN_UP}),
-    "GivesWhatItHas": Verdict({HALF}),
-    "TakesAwayForEmpty": Verdict({OUT_OF_REACH}),
-    "SaysNothing": Verdict({OUT_OF_REACH}),
-    "TakesEmptyForAway": Verdict({EMPTY}),
-    "MakesFloats": Verdict({EXACT}),
-    "StripsTexts": Verdict({EXACT}),
-    "ReadsOnePage": Verdict({BIG}),
-    "FlattensValues": Verdict({NESTED}),
-    "SwallowsCancellation": Verdict({GIVEN_UP}),
-    "LeavesATask": Verdict({GIVEN_UP}),
-    "ClosesOnce": Verdict({OPENED}),
-    "OpensOnce": Verdict({OPENED}),
-    "ChangesWhenAsked": Verdict({LOOKING}),
-    "NeedsThisProcess": Verdict({RUN}),
-    "ShowsThePassword": Verdict({NO_SECRET}),
-    "LogsThePassword": Verdict({NO_SECRET}),
-    "KeepsThePasswordAsText": Verdict({SECRETS}),
-    "Far": Verdict(also_run=SLOW),
-    "FarTakesTheFirstPart": Verdict({HALF}),
-    "FarTakesAwayForEmpty": Verdict({OUT_OF_REACH}, perhaps={HALF}),
-    "FarBlocksTheLoop": Verdict({LOOP}, perhaps={BIG, GIVEN_UP, HALF}),
+FOUND_BY: dict[str, set[str]] = {
+    "Correct": set(),
+    "CachesItsFirstReading": {SECOND},
+    "KeepsWhatIsGone": {SECOND},
+    "TellsNoOffset": {TIME, RUN},
+    "BlocksTheLoop": {LOOP, GIVEN_UP},
+    "GivesWhatItHas": {HALF},
+    "TakesAwayForEmpty": {OUT_OF_REACH},
+    "SaysNothing": {OUT_OF_REACH},
+    "TakesEmptyForAway": {EMPTY},
+    "MakesFloats": {EXACT},
+    "StripsTexts": {EXACT},
+    "ReadsOnePage": {BIG},
+    "FlattensValues": {NESTED},
+    "SwallowsCancellation": {GIVEN_UP},
+    "LeavesATask": {GIVEN_UP},
+    "ClosesOnce": {OPENED},
+    "OpensOnce": {OPENED},
+    "ChangesWhenAsked": {LOOKING},
+    "NeedsThisProcess": {RUN},
+    "ShowsThePassword": {NO_SECRET},
+    "LogsThePassword": {NO_SECRET},
+    "KeepsThePasswordAsText": {SECRETS},
+    "Far": set(),
+    "FarTakesTheFirstPart": {HALF},
+    "FarTakesAwayForEmpty": {OUT_OF_REACH},
+    "FarBlocksTheLoop": {LOOP},
 }

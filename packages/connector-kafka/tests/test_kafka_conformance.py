@@ -4,11 +4,25 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, ClassVar, NamedTuple
 
 import pytest
-from confluent_kafka import Consumer, TopicPartition
+from confluent_kafka import Consumer, Producer, TopicPartition
+from confluent_kafka.admin import AdminClient, NewTopic
 
-from despatch.testing import Arrival, EgressConformance, EgressSink
+from despatch.testing import (
+    Arrival,
+    CommandSource,
+    EgressConformance,
+    EgressSink,
+    IngressConformance,
+)
 from despatch.testing.proxy import Proxy
 from services import ProxiedKafka, running, unique_name
+
+LOGIN = {
+    "security_protocol": "SASL_PLAINTEXT",
+    "sasl_mechanism": "PLAIN",
+    "sasl_username": "someone",
+    "sasl_password": "a-password",
+}
 
 
 class Stand(NamedTuple):
@@ -25,7 +39,7 @@ def stand() -> Iterator[Stand]:
         yield Stand(proxy, server)
 
 
-class Topic(EgressSink):
+class RecordTopic(EgressSink):
     """A topic of one partition, which takes no record of more than a megabyte."""
 
     def __init__(self, server: ProxiedKafka) -> None:
@@ -76,7 +90,7 @@ class TestKafkaEgress(EgressConformance):
 
     @pytest.fixture
     def sink(self, stand: Stand) -> EgressSink:
-        return Topic(stand.server)
+        return RecordTopic(stand.server)
 
     @pytest.fixture
     def proxy(self, stand: Stand) -> Proxy:
@@ -84,6 +98,46 @@ class TestKafkaEgress(EgressConformance):
 
     @pytest.fixture
     def secret_settings(self, sink: EgressSink, port_of_nobody: int) -> Mapping[str, Any]:
-        login = {"sasl_mechanism": "PLAIN", "sasl_username": "someone"}
-        protocol = {"security_protocol": "SASL_PLAINTEXT", "sasl_password": "a-password"}
-        return {**sink.settings(port_of_nobody), **login, **protocol}
+        return {**sink.settings(port_of_nobody), **LOGIN}
+
+
+class CommandTopic(CommandSource):
+    """A topic of one partition, in which there is room for what is larger than a command is."""
+
+    def __init__(self, server: ProxiedKafka) -> None:
+        self.port = server.port
+        self._name = unique_name("commands")
+        options = {"bootstrap.servers": server.bootstrap_servers}
+        topic = NewTopic(self._name, 1, 1, config={"max.message.bytes": "3000000"})
+        admin = AdminClient(options)
+        admin.create_topics([topic])[self._name].result()
+        self._producer = Producer({**options, "message.max.bytes": 3_000_000})
+
+    def settings(self, port: int) -> Mapping[str, Any]:
+        return {
+            "bootstrap_servers": f"127.0.0.1:{port}",
+            "topic": self._name,
+            "request_timeout": "1s",
+        }
+
+    def send(self, message: bytes) -> None:
+        self._producer.produce(self._name, message)
+        assert self._producer.flush(10) == 0
+
+
+class TestKafkaIngress(IngressConformance):
+    plugin = "kafka"
+    # After each that is noticed by one end alone, the group waits for its lost member.
+    faults_in_a_run: ClassVar[int] = 3
+
+    @pytest.fixture
+    def source(self, stand: Stand) -> CommandSource:
+        return CommandTopic(stand.server)
+
+    @pytest.fixture
+    def proxy(self, stand: Stand) -> Proxy:
+        return stand.proxy
+
+    @pytest.fixture
+    def secret_settings(self, source: CommandSource, port_of_nobody: int) -> Mapping[str, Any]:
+        return {**source.settings(port_of_nobody), **LOGIN}

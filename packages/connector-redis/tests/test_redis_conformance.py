@@ -7,17 +7,24 @@ from urllib.parse import urlsplit
 import pytest
 import redis
 
-from despatch.testing import Arrival, EgressConformance, EgressSink
+from despatch.testing import (
+    Arrival,
+    CommandSource,
+    EgressConformance,
+    EgressSink,
+    IngressConformance,
+)
+from despatch.testing.reaching import Counterpart
 from services import unique_name
 
 
-class Stream(EgressSink):
+class Stream(Counterpart):
     """A stream of a Redis that others use too."""
 
     def __init__(self, client: redis.Redis, port: int) -> None:
         self.port = port
         self._client = client
-        self._name = unique_name("records")
+        self._name = unique_name("conformance")
 
     def settings(self, port: int) -> Mapping[str, Any]:
         return {
@@ -26,6 +33,10 @@ class Stream(EgressSink):
             "connect_timeout": "1s",
             "socket_timeout": "1s",
         }
+
+
+class RecordStream(Stream, EgressSink):
+    """Records in a stream."""
 
     def read(self) -> Iterable[Arrival]:
         return map(Arrival.from_json, self.read_payloads())
@@ -44,10 +55,34 @@ class TestRedisEgress(EgressConformance):
         port = urlsplit(redis_url).port
         assert port is not None
         with redis.Redis.from_url(redis_url) as client:
-            yield Stream(client, port)
+            yield RecordStream(client, port)
 
     @pytest.fixture
     def secret_settings(self, sink: EgressSink) -> Mapping[str, Any]:
         """The server has no password, and says so to who gives one."""
         url = f"redis://someone:a-password@127.0.0.1:{sink.port}/0"
         return {**sink.settings(sink.port), "url": url}
+
+
+class CommandStream(Stream, CommandSource):
+    """Commands in a stream."""
+
+    def send(self, message: bytes) -> None:
+        self._client.xadd(self._name, {"command": message})
+
+
+class TestRedisIngress(IngressConformance):
+    plugin = "redis"
+
+    @pytest.fixture
+    def source(self, redis_url: str) -> Iterator[CommandSource]:
+        port = urlsplit(redis_url).port
+        assert port is not None
+        with redis.Redis.from_url(redis_url) as client:
+            yield CommandStream(client, port)
+
+    @pytest.fixture
+    def secret_settings(self, source: CommandSource) -> Mapping[str, Any]:
+        """The server has no password, and says so to who gives one."""
+        url = f"redis://someone:a-password@127.0.0.1:{source.port}/0"
+        return {**source.settings(source.port), "url": url}

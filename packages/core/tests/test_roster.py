@@ -113,7 +113,7 @@ def test_a_path_is_the_name_but_for_its_last_part_where_that_is_capacity(env, ki
 @every_kind
 def test_two_resources_may_not_be_given_one_name(env, kind):
     kind(env, 1, name="press")
-    with pytest.raises(ValueError, match=r"^name: another resource .* keeps statistics as 'press'"):
+    with pytest.raises(ValueError, match=r"^name: another resource .* is called 'press'"):
         kind(env, 1, name="press")
     kind(DynamicEnvironment(statistics=True), 1, name="press")
 
@@ -165,3 +165,14 @@ def test_a_type_of_queue_that_is_no_class_is_refused(env):
     Odd(env, 1, statistics=False)
     with pytest.raises(TypeError, match=r"^statistics: .*the type of a queue must be a class, not"):
         Odd(env, 1)
+
+
+def test_a_resource_without_statistics_has_a_name_too():
+    env = DynamicEnvironment()
+    env.registry.register("Line_A.lathe", Lathe())
+    lathe = DynamicResource(env, "Line_A.lathe.capacity")
+    buffer = DynamicStore(env, name="buffer")
+    nobody = DynamicResource(env, 1)
+    assert env._roster.named == {"Line_A.lathe": lathe, "buffer": buffer}
+    assert nobody not in env._roster.named.values()
+    assert not env._roster.kept

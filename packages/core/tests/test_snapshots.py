@@ -1,13 +1,20 @@
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from despatch.snapshots import Snapshot
+from despatch.snapshots import (
+    ContainerState,
+    InService,
+    ResourceState,
+    Snapshot,
+    StoreState,
+    Waiting,
+)
 
 NOW = datetime(2026, 1, 5, 6, tzinfo=UTC)
 
@@ -63,3 +70,47 @@ def test_a_path_is_text_that_can_be_encoded():
 def test_a_time_needs_an_offset():
     with pytest.raises(ValidationError, match="timezone info"):
         Snapshot(taken_at=datetime(2026, 1, 5))
+
+
+LATER = NOW + timedelta(seconds=1)
+
+
+def test_a_snapshot_with_work_comes_back_from_its_document():
+    snapshot = Snapshot(
+        taken_at=NOW,
+        calendar_offset=3600.0,
+        resources={
+            "lathe": ResourceState(
+                in_service=[InService(key="part-1", elapsed=2.5, priority=1, data={"size": [1]})],
+                queue=[Waiting(key="part-2", joined=NOW - timedelta(minutes=1))],
+                down_since=NOW - timedelta(hours=1),
+            )
+        },
+        containers={"tank": ContainerState(level=2.5)},
+        stores={"buffer": StoreState(items=[{"kind": "bolt"}, 3], over_capacity=True)},
+        arrivals={"parts": NOW},
+    )
+    assert Snapshot.model_validate_json(snapshot.model_dump_json()) == snapshot
+    assert snapshot.has_work
+    assert not Snapshot(taken_at=NOW, parameters={"x": 1}).has_work
+
+
+@pytest.mark.parametrize(
+    ("part", "told"),
+    [
+        ({"resources": {"lathe": {"in_service": [{"key": "a"}]}}}, "`elapsed` or `remaining`"),
+        ({"resources": {"lathe": {"in_service": [{"key": "a", "elapsed": -1}]}}}, "equal to 0"),
+        ({"resources": {"lathe": {"in_service": [{"key": "a", "remaining": "nan"}]}}}, "finite"),
+        ({"resources": {"lathe": {"queue": [{"key": "a", "joined": LATER}]}}}, "queue.0..joined"),
+        ({"resources": {"lathe": {"queue": [{"key": "a", "data": {"x": NOW}}]}}}, "plain data"),
+        ({"resources": {"lathe": {"down_since": LATER}}}, "resources.lathe.down_since"),
+        ({"containers": {"tank": {"level": -1}}}, "greater than or equal to 0"),
+        ({"stores": {"buffer": {"items": [{1: 2}]}}}, "text as keys"),
+        ({"arrivals": {"parts": LATER}}, "arrivals.parts"),
+        ({"arrivals": {"parts": "2026-01-05T06:00:00"}}, "timezone"),
+        ({"calendar_offset": float("inf")}, "finite"),
+    ],
+)
+def test_what_cannot_be_is_refused_with_its_place(part, told):
+    with pytest.raises(ValidationError, match=told):
+        Snapshot.model_validate({"taken_at": NOW, **part})

@@ -40,7 +40,7 @@ def test_a_file_is_read_with_or_without_a_mark_of_its_encoding(state):
         (b'{"taken_at": "2026-01-05T06:00:00"}', "taken_at: Input should have timezone info"),
         (b'{"taken_at": 1, "taken_at": 2}', ": the key 'taken_at' is there twice"),
         (b'{"version": 2, "taken_at": 1}', "version: Input should be 1"),
-        (b'{"taken_at": 1, "resources": {}}', "resources: Extra inputs are not permitted"),
+        (b'{"taken_at": 1, "rooms": {}}', "rooms: Extra inputs are not permitted"),
         (
             b'{"taken_at": 1, "parameters": {"Line_A.speed": NaN}}',
             "parameters: expected a finite number, not nan, at Line_A.speed",

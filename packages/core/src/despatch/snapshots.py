@@ -4,14 +4,31 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from typing import Any, Final, Literal
+from datetime import datetime
+from typing import Annotated, Any, Final, Literal, Self, TypeAlias
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, field_validator
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    ConfigDict,
+    Field,
+    field_validator,
+    model_validator,
+)
 
 from despatch.mistakes import mistake
 from despatch.renderings import excerpt
 
-__all__ = ["SNAPSHOT_VERSION", "Snapshot"]
+__all__ = [
+    "SNAPSHOT_VERSION",
+    "ContainerState",
+    "InService",
+    "ResourceState",
+    "Snapshot",
+    "StoreState",
+    "Waiting",
+]
 
 SNAPSHOT_VERSION: Final = 1
 """The version of the document's form."""
@@ -19,11 +36,131 @@ SNAPSHOT_VERSION: Final = 1
 _DEEPEST: Final = 16
 
 
-class Snapshot(BaseModel):
+def _is_plain(value: Any) -> Any:
+    for place, expected in _faults(value, "it", _DEEPEST):
+        raise mistake(f"{expected} at {place}")
+    return value
+
+
+_Plain: TypeAlias = Annotated[Any, AfterValidator(_is_plain)]
+_PlainObject: TypeAlias = Annotated[dict[str, Any], AfterValidator(_is_plain)]
+_Duration: TypeAlias = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class InService(_Part):
+    """Somebody or something that a resource is serving.
+
+    Attributes:
+        key: Whom it serves, as the model's records call it.
+        elapsed: How long it has been served; None where that is not known.
+        remaining: How much longer it will be; None where that is not known, and is drawn from what
+            has elapsed. One of the two is there; where both are, this one counts.
+        priority: A smaller number is more important.
+        data: What else the model wants to know of it, plain data.
+    """
+
+    key: str = Field(description="Whom it serves, as the model's records call it.")
+    elapsed: _Duration | None = Field(
+        default=None, description="How long it has been served, in simulated seconds."
+    )
+    remaining: _Duration | None = Field(
+        default=None, description="How much longer it will be, in simulated seconds."
+    )
+    priority: int = Field(default=0, description="A smaller number is more important.")
+    data: _PlainObject = Field(
+        default_factory=dict, description="What else the model wants to know, plain data."
+    )
+
+    @model_validator(mode="after")
+    def _says_how_long(self) -> Self:
+        if self.elapsed is None and self.remaining is None:
+            raise mistake(f"`elapsed` or `remaining` for {excerpt(self.key)}")
+        return self
+
+
+class Waiting(_Part):
+    """Somebody or something that waits for a resource.
+
+    Attributes:
+        key: Who waits, as the model's records call it.
+        joined: When it joined the queue, with an offset from UTC; None where that is not known.
+        priority: A smaller number is more important.
+        data: What else the model wants to know of it, plain data.
+    """
+
+    key: str = Field(description="Who waits, as the model's records call it.")
+    joined: AwareDatetime | None = Field(
+        default=None, description="When it joined the queue, with an offset from UTC."
+    )
+    priority: int = Field(default=0, description="A smaller number is more important.")
+    data: _PlainObject = Field(
+        default_factory=dict, description="What else the model wants to know, plain data."
+    )
+
+
+class ResourceState(_Part):
+    """What a resource is doing.
+
+    Attributes:
+        in_service: Whom it serves, in the order of admission.
+        queue: Who waits, the next one first.
+        down_since: Since when it has been down, with an offset from UTC; None where it is not.
+        over_capacity: Whether it may serve more than its capacity, as after shrinking. Otherwise
+            that is taken for a mistake.
+    """
+
+    in_service: list[InService] = Field(
+        default_factory=list, description="Whom it serves, in the order of admission."
+    )
+    queue: list[Waiting] = Field(default_factory=list, description="Who waits, the next one first.")
+    down_since: AwareDatetime | None = Field(
+        default=None, description="Since when it has been down, with an offset from UTC."
+    )
+    over_capacity: bool = Field(
+        default=False, description="Whether it may serve more than its capacity."
+    )
+
+
+class ContainerState(_Part):
+    """What a container holds.
+
+    Attributes:
+        level: How much matter is in it.
+        over_capacity: Whether that may be more than its capacity, as after shrinking.
+    """
+
+    level: _Duration = Field(description="How much matter is in it.")
+    over_capacity: bool = Field(
+        default=False, description="Whether that may be more than its capacity."
+    )
+
+
+class StoreState(_Part):
+    """What a store holds.
+
+    Attributes:
+        items: What is in it, in the order of taking out: plain data, which the model makes into
+            its own items.
+        over_capacity: Whether these may be more than its capacity, as after shrinking.
+    """
+
+    items: list[_Plain] = Field(
+        default_factory=list, description="What is in it, in the order of taking out, plain data."
+    )
+    over_capacity: bool = Field(
+        default=False, description="Whether these may be more than its capacity."
+    )
+
+
+class Snapshot(_Part):
     """What a real system is like at an instant.
 
     It is a document: `model_validate_json` reads it, and what it does not know it refuses. Whether
-    a value fits the model is told by the registry when the values are set, all at once.
+    it fits the model is told when the model takes it in, before anything runs.
 
         >>> Snapshot.model_validate_json(
         ...     '{"taken_at": "2026-01-05T06:00:00Z", "parameters": {"Line_A.lathe.capacity": 2}}'
@@ -31,17 +168,22 @@ class Snapshot(BaseModel):
         {'Line_A.lathe.capacity': 2}
 
     Raises:
-        ValidationError: Something is missing or unknown, `taken_at` has no offset, or a value is
-            not plain data: None, bool, int, finite float, str without lone surrogates, and list
-            or dict of these with text keys, at most 16 levels deep.
+        ValidationError: Something is missing or unknown, a time has no offset or is later than
+            `taken_at`, a duration is negative, or a value is not plain data: None, bool, int,
+            finite float, str without lone surrogates, and list or dict of these with text keys,
+            at most 16 levels deep.
 
     Attributes:
         version: The version of the document's form.
         taken_at: When the system was in this state, with an offset from UTC.
+        calendar_offset: Which simulated time that is, in simulated seconds, for a model with
+            shifts or seasons of its own; None leaves it to whoever runs the model.
         parameters: Dotted path in the registry to the value that the real system has there.
+        resources: What each resource is doing, by its name.
+        containers: What each container holds, by its name.
+        stores: What each store holds, by its name.
+        arrivals: When somebody came last, by the name that the model gives to those who come.
     """
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     version: Literal[1] = Field(
         default=SNAPSHOT_VERSION, description="The version of the document's form."
@@ -49,10 +191,33 @@ class Snapshot(BaseModel):
     taken_at: AwareDatetime = Field(
         description="When the system was in this state, with an offset from UTC."
     )
+    calendar_offset: float | None = Field(
+        default=None,
+        allow_inf_nan=False,
+        description="Which simulated time that is, in simulated seconds.",
+    )
     parameters: dict[str, Any] = Field(
         default_factory=dict,
         description="Dotted path in the registry to the value that the real system has there.",
     )
+    resources: dict[str, ResourceState] = Field(
+        default_factory=dict, description="What each resource is doing, by its name."
+    )
+    containers: dict[str, ContainerState] = Field(
+        default_factory=dict, description="What each container holds, by its name."
+    )
+    stores: dict[str, StoreState] = Field(
+        default_factory=dict, description="What each store holds, by its name."
+    )
+    arrivals: dict[str, AwareDatetime] = Field(
+        default_factory=dict,
+        description="When somebody came last, by the name that the model gives to those who come.",
+    )
+
+    @property
+    def has_work(self) -> bool:
+        """Whether it says more than parameters, so that the model itself has to take it in."""
+        return bool(self.resources or self.containers or self.stores or self.arrivals)
 
     @field_validator("parameters", mode="after")
     @classmethod
@@ -63,6 +228,23 @@ class Snapshot(BaseModel):
             for place, expected in _faults(value, path, _DEEPEST):
                 raise mistake(f"{expected} at {place}")
         return parameters
+
+    @model_validator(mode="after")
+    def _has_no_future(self) -> Self:
+        for place, moment in self._moments():
+            if moment is not None and moment > self.taken_at:
+                raise mistake(
+                    f"a time not later than `taken_at` at {place}, not {moment.isoformat()}"
+                )
+        return self
+
+    def _moments(self) -> Iterator[tuple[str, datetime | None]]:
+        for name, resource in self.resources.items():
+            yield f"resources.{name}.down_since", resource.down_since
+            for i, each in enumerate(resource.queue):
+                yield f"resources.{name}.queue[{i}].joined", each.joined
+        for name, moment in self.arrivals.items():
+            yield f"arrivals.{name}", moment
 
 
 def _faults(value: Any, place: str, depth: int) -> Iterator[tuple[str, str]]:

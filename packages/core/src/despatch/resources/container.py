@@ -13,7 +13,7 @@ from despatch.kernel.bare_events import ContainerGet, ContainerPut, succeed
 from despatch.resources.capacity import Capacity, LiveCapacity, capacity_signal, check_number
 from despatch.resources.observed import StockObserver
 from despatch.resources.queues import Waiting
-from despatch.resources.roster import keeping
+from despatch.resources.roster import enrolment
 from despatch.resources.statistics import StockStatistics
 
 __all__ = ["DynamicContainer"]
@@ -32,7 +32,7 @@ class DynamicContainer(LiveCapacity, simpy.Container):
         capacity: How much matter the container holds.
         init: How much is in it at the start.
         statistics: Whether it keeps statistics; None is as its environment says.
-        name: What telemetry of its statistics is published under; by default the path of its
+        name: What snapshots call it, and telemetry of its statistics; by default the path of its
             capacity, without a last part ``capacity``.
 
     Raises:
@@ -62,15 +62,13 @@ class DynamicContainer(LiveCapacity, simpy.Container):
                 f"{signal.path}: the container starts with {init!r}, more than its capacity of "
                 f"{signal.value!r}"
             )
-        kept = keeping(env, statistics, name, signal, StockStatistics)
+        enrolled = enrolment(env, statistics, name, signal, StockStatistics)
         super().__init__(env, math.inf if signal is not None else cast(float, capacity), init)
         self._on_put = self._serve_gets
         self._on_get = self._serve_puts
         if signal is not None:
             self._follow(signal)
-        if kept is not None:
-            self._observer = StockObserver(self, self._occupied)
-            self._figures = kept.begin(self._observer)
+        enrolled.enrol(self, lambda: StockObserver(self, self._occupied))
 
     @cached_property
     def statistics(self) -> StockStatistics:

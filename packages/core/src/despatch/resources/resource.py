@@ -16,7 +16,7 @@ from despatch.kernel.bare_events import PriorityRequest, Release, Request, succe
 from despatch.resources.capacity import Capacity, LiveCapacity, capacity_signal, whole_places
 from despatch.resources.observed import Observer, UseObserver
 from despatch.resources.queues import Ranked, Users, Waiting
-from despatch.resources.roster import keeping
+from despatch.resources.roster import enrolment
 from despatch.resources.statistics import UseStatistics
 
 __all__ = [
@@ -69,7 +69,7 @@ class DynamicResource(LiveCapacity, simpy.Resource):
             interrupts them, the least important first: those who were admitted last, or whose
             `key` is the greatest where there are priorities. The cause is a `CapacityLost`.
         statistics: Whether it keeps statistics; None is as its environment says.
-        name: What telemetry of its statistics is published under; by default the path of its
+        name: What snapshots call it, and telemetry of its statistics; by default the path of its
             capacity, without a last part ``capacity``.
 
     Raises:
@@ -108,16 +108,14 @@ class DynamicResource(LiveCapacity, simpy.Resource):
         if on_shrink not in get_args(ShrinkPolicy):
             raise ValueError(f"on_shrink: expected 'drain' or 'preempt', not {on_shrink!r}")
         signal = capacity_signal(env, capacity)
-        kept = keeping(env, statistics, name, signal, UseStatistics)
+        enrolled = enrolment(env, statistics, name, signal, UseStatistics)
         super().__init__(env, 1 if signal is not None else cast(int, capacity))
         self.users = Users()
         self.on_shrink = on_shrink
         self._on_release = self._serve_next
         if signal is not None:
             self._follow(signal)
-        if kept is not None:
-            self._observer = UseObserver(self)
-            self._figures = kept.begin(self._observer)
+        enrolled.enrol(self, lambda: UseObserver(self))
 
     @cached_property
     def statistics(self) -> UseStatistics:

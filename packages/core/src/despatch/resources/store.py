@@ -16,7 +16,7 @@ from despatch.renderings import excerpt
 from despatch.resources.capacity import Capacity, LiveCapacity, capacity_signal, whole_places
 from despatch.resources.observed import StockObserver
 from despatch.resources.queues import Waiting
-from despatch.resources.roster import keeping
+from despatch.resources.roster import enrolment
 from despatch.resources.statistics import StockStatistics
 
 __all__ = ["DynamicFilterStore", "DynamicPriorityStore", "DynamicStore"]
@@ -34,7 +34,7 @@ class DynamicStore(LiveCapacity, simpy.Store):
         env: The environment; one with a registry, where `capacity` is a path.
         capacity: How many items the store holds.
         statistics: Whether it keeps statistics; None is as its environment says.
-        name: What telemetry of its statistics is published under; by default the path of its
+        name: What snapshots call it, and telemetry of its statistics; by default the path of its
             capacity, without a last part ``capacity``.
 
     Raises:
@@ -57,15 +57,13 @@ class DynamicStore(LiveCapacity, simpy.Store):
         name: str | None = None,
     ) -> None:
         signal = capacity_signal(env, capacity)
-        kept = keeping(env, statistics, name, signal, StockStatistics)
+        enrolled = enrolment(env, statistics, name, signal, StockStatistics)
         super().__init__(env, math.inf if signal is not None else cast(float, capacity))
         self._on_put = self._serve_gets
         self._on_get = self._serve_puts
         if signal is not None:
             self._follow(signal)
-        if kept is not None:
-            self._observer = StockObserver(self, self._occupied)
-            self._figures = kept.begin(self._observer)
+        enrolled.enrol(self, lambda: StockObserver(self, self._occupied))
 
     @cached_property
     def statistics(self) -> StockStatistics:

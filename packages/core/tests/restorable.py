@@ -5,7 +5,6 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from live_capacity import CAPACITY, environment
 from pydantic import Field
 
 from despatch import (
@@ -21,6 +20,7 @@ from despatch import (
     SimParameter,
     Snapshot,
 )
+from live_capacity import CAPACITY, environment
 
 __all__ = ["KINDS", "NAME", "TAKEN_AT", "Shop", "ago", "plant", "shop", "snapshot"]
 

@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from kolmogorov_smirnov import p_value
 
 from despatch import (
     Constant,
@@ -24,6 +23,7 @@ from despatch import (
 )
 from despatch.distributions import FAMILIES
 from despatch.distributions.conditional import remaining_of
+from kolmogorov_smirnov import p_value
 
 RUSH_HOUR = Empirical(values=tuple(float(v) for v in (1, 1, 2, 3, 3, 3, 5, 8, 13, 21, 34, 55)))
 MANY = Empirical(values=tuple(np.random.default_rng(9).lognormal(1.0, 0.8, 5000).tolist()))
@@ -161,7 +161,7 @@ def test_far_in_the_tail_the_remainder_keeps_its_digits() -> None:
     assert remaining_of(Normal(mean=0.0, std=1.0))(e, t) == pytest.approx(e / t, rel=1e-9)
     a = math.log(1e30)
     assert remaining_of(LogNormal(mu=0.0, sigma=1.0))(e, 1e30) == pytest.approx(
-        1e30 * math.expm1((math.sqrt(a * a + 2 * e) - a)), rel=1e-3
+        1e30 * math.expm1(math.sqrt(a * a + 2 * e) - a), rel=1e-3
     )
 
 

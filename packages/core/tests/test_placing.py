@@ -8,8 +8,6 @@ import pytest
 import simpy
 from hypothesis import given
 from hypothesis import strategies as st
-from live_capacity import WAYS, set_capacity
-from restorable import KINDS, ago, shop, snapshot
 
 from despatch import (
     DynamicPreemptiveResource,
@@ -17,6 +15,8 @@ from despatch import (
     DynamicResource,
     StateError,
 )
+from live_capacity import WAYS, set_capacity
+from restorable import KINDS, ago, shop, snapshot
 
 every_way = pytest.mark.parametrize("way", WAYS)
 every_kind = pytest.mark.parametrize("kind", KINDS)

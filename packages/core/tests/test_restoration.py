@@ -6,9 +6,9 @@ import subprocess
 import sys
 
 import pytest
-from restorable import TAKEN_AT, plant
 
 from despatch import DynamicEnvironment, DynamicResource, Snapshot, StateError
+from restorable import TAKEN_AT, plant
 
 
 def document(**given):

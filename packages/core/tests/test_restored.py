@@ -6,7 +6,6 @@ import math
 from datetime import timedelta
 
 import pytest
-from restorable import NAME, TAKEN_AT, ago, plant, snapshot
 
 from despatch import (
     Constant,
@@ -23,6 +22,7 @@ from despatch import (
     UnknownPathError,
     Weibull,
 )
+from restorable import NAME, TAKEN_AT, ago, plant, snapshot
 
 
 def place(**given):
@@ -335,5 +335,5 @@ def test_only_what_is_there_can_be_left_out() -> None:
     state, _ = everything()
     with pytest.raises(ValueError, match=r"arrivals\.custmers: .* the nearest: arrivals\.customer"):
         state.leave_out("arrivals.custmers")
-    with pytest.raises(ValueError, match="resources.Pla: nothing there"):
+    with pytest.raises(ValueError, match=r"resources\.Pla: nothing there"):
         state.leave_out("resources.Pla")

@@ -6,12 +6,13 @@ import re
 from datetime import timedelta
 from typing import Annotated
 
-from despatch.durations import PositiveDuration
-from despatch.mistakes import mistake
-from despatch.templates import Template
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr
 from sqlalchemy import URL, make_url
 from sqlalchemy.exc import ArgumentError
+
+from despatch.durations import PositiveDuration
+from despatch.mistakes import mistake
+from despatch.templates import Template
 
 __all__ = ["DatabaseSettings", "SqlEgressSettings", "SqlStateSettings"]
 

@@ -8,12 +8,12 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any, ClassVar
 
-from despatch.interfaces import Health, StateSource
-from despatch.snapshots import Snapshot
 from pydantic import BaseModel, ValidationError
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError, ResourceClosedError
 
+from despatch.interfaces import Health, StateSource
+from despatch.snapshots import Snapshot
 from despatch_connector_sql.database import Database, DatabaseError
 from despatch_connector_sql.settings import SqlStateSettings
 

@@ -5,10 +5,9 @@ import sqlite3
 from contextlib import closing, contextmanager
 
 import pytest
-from despatch.testing import RealSystem, StateConformance
 from psycopg.types.json import Jsonb
 
-from urls import url_at
+from despatch.testing import RealSystem, StateConformance
 
 QUERY = "SELECT path, value FROM parameters"
 
@@ -54,16 +53,16 @@ class File(RealSystem):
 class Server(RealSystem):
     """A table of PostgreSQL, with values as jsonb."""
 
-    def __init__(self, connection):
-        self._connection = connection
-        self.port = connection.info.port
+    def __init__(self, server):
+        self._server = server
+        self.port = server.port
 
     def settings(self, port):
-        return {"url": url_at(self._connection, port), "parameters": QUERY, "patience": "1s"}
+        return {"url": self._server.url_at(port), "parameters": QUERY, "patience": "1s"}
 
     def be(self, parameters):
         rows = [(path, Jsonb(value)) for path, value in parameters.items()]
-        with self._connection.transaction(), self._connection.cursor() as cursor:
+        with self._server.connection.transaction(), self._server.connection.cursor() as cursor:
             cursor.execute("CREATE TABLE IF NOT EXISTS parameters (path text, value jsonb)")
             cursor.execute("TRUNCATE parameters")
             cursor.executemany("INSERT INTO parameters VALUES (%s, %s)", rows)
@@ -84,5 +83,5 @@ class TestPostgresState(StateConformance):
     may_be_empty = False
 
     @pytest.fixture
-    def system(self, postgres):
-        return Server(postgres)
+    def system(self, server):
+        return Server(server)

@@ -33,12 +33,7 @@ POSTGRES_IMAGE = "postgres:16"
 POSTGRES_PORT = 5432
 # A container and a local process are started with the same options: a server for tests has nothing
 # to lose in a power cut.
-POSTGRES_OPTIONS = (
-    "-cfsync=off",
-    "-csynchronous_commit=off",
-    "-cfull_page_writes=off",
-    "-cshared_buffers=16MB",
-)
+POSTGRES_OPTIONS = ("-cfsync=off", "-cfull_page_writes=off", "-cshared_buffers=16MB")
 INITDB_OPTIONS = ("--username=postgres", "--auth=trust", "--encoding=UTF8", "--locale=C")
 
 

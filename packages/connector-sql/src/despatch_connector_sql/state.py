@@ -1,18 +1,16 @@
-"""The state source: queries become parameters."""
+"""The state source: queries become a snapshot."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
-from decimal import Decimal
 from typing import Any, ClassVar
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError, ResourceClosedError
 
 from despatch.interfaces import Health, StateSource
+from despatch.snapshot_tables import snapshot_of, zone_named
 from despatch.snapshots import Snapshot
 from despatch_connector_sql.database import Database, DatabaseError
 from despatch_connector_sql.settings import SqlStateSettings
@@ -21,7 +19,7 @@ __all__ = ["SqlState"]
 
 
 class SqlState(StateSource):
-    """Reads parameters by queries, in SQLite or PostgreSQL.
+    """Reads parameters and work by queries, in SQLite or PostgreSQL.
 
     All queries see the database as it was at one instant: they are one transaction, which may only
     read.
@@ -50,7 +48,7 @@ class SqlState(StateSource):
 
         Raises:
             DatabaseError: The database is out of reach, or refuses a query.
-            ValueError: What a query gave is no state; with the name of the query.
+            ValueError: What a query gave is no state; with its name, the row and the column.
         """
         if self._database is None:
             raise DatabaseError(f"{self.place}: not connected")
@@ -70,84 +68,70 @@ class SqlState(StateSource):
         finally:
             await self.close()
         return Health(
-            findings=(
-                f"{self.place}: {len(snapshot.parameters)} parameters, "
-                f"as of {snapshot.taken_at.isoformat()}",
-            )
+            findings=(f"{self.place}: {snapshot.contents}, as of {snapshot.taken_at.isoformat()}",)
         )
 
     def _read(self, connection: Connection) -> Snapshot:
         settings = self.settings
-        taken_at: Any = datetime.now(UTC)
-        if settings.taken_at is not None:
-            taken_at = self._scalar(connection, "taken_at", settings.taken_at)
-        if isinstance(settings.parameters, str):
-            parameters = self._pairs(connection, settings.parameters)
-        else:
-            parameters = {
-                path: self._value(path, self._scalar(connection, f"parameters.{path}", query))
-                for path, query in settings.parameters.items()
-            }
-        try:
-            return Snapshot(taken_at=taken_at, parameters=parameters)
-        except ValidationError as error:
-            told = "; ".join(
-                f"{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in error.errors()
-            )
-            raise ValueError(f"{self.place}: {told}") from error
-
-    def _pairs(self, connection: Connection, query: str) -> dict[str, Any]:
-        found: dict[str, Any] = {}
-        for row in self._rows(connection, "parameters", query, columns=2):
-            path, value = row
-            if not isinstance(path, str):
-                raise self._fault("parameters", "text in the first column, the path", repr(path))
-            if path in found:
-                raise self._fault("parameters", "one value for each path", f"two for {path}")
-            found[path] = self._value(path, value)
-        if not found:
+        # First of all: it is the first query that decides which instant the others see.
+        taken_at = self._taken_at(connection)
+        calendar_offset = None
+        if settings.calendar_offset is not None:
+            query = settings.calendar_offset
+            calendar_offset = self._scalar(connection, "calendar_offset", query)
+        tables = {
+            name: self._rows(connection, name, query) for name, query in settings.queries.items()
+        }
+        if tables.get("parameters") == []:
             raise self._fault("parameters", "at least one row", "none")
-        return found
+        if isinstance(settings.parameters, dict):
+            tables["parameters"] = [
+                {"path": path, "value": self._scalar(connection, f"parameters.{path}", query)}
+                for path, query in settings.parameters.items()
+            ]
+        try:
+            return snapshot_of(
+                tables,
+                taken_at=taken_at,
+                calendar_offset=calendar_offset,
+                zone=None if settings.time_zone is None else zone_named(settings.time_zone),
+                json_values=settings.json_values,
+            )
+        except ValueError as error:
+            raise ValueError(f"{self.place}: {error}") from error
+
+    def _taken_at(self, connection: Connection) -> Any:
+        """The time of the state: by the clock of the server, which those who write go by."""
+        if self.settings.taken_at is not None:
+            return self._scalar(connection, "taken_at", self.settings.taken_at)
+        if connection.dialect.name == "postgresql":
+            return self._scalar(connection, "taken_at", "SELECT clock_timestamp()")
+        # Looking into the file begins what a transaction of SQLite sees.
+        self._scalar(connection, "taken_at", "SELECT count(*) FROM sqlite_schema")
+        return datetime.now(UTC)
 
     def _scalar(self, connection: Connection, name: str, query: str) -> Any:
-        rows = list(self._rows(connection, name, query, columns=1))
+        rows = self._rows(connection, name, query)
         if len(rows) != 1:
             raise self._fault(name, "one row", str(len(rows) or "none"))
-        return rows[0][0]
+        if len(rows[0]) != 1:
+            raise self._fault(name, "one column", ", ".join(rows[0]))
+        return next(iter(rows[0].values()))
 
-    def _rows(
-        self, connection: Connection, name: str, query: str, *, columns: int
-    ) -> Iterator[Sequence[Any]]:
+    def _rows(self, connection: Connection, name: str, query: str) -> list[dict[str, Any]]:
         try:
             # Without parameters a percent sign is one.
             options = {"no_parameters": True}
             result = connection.exec_driver_sql(query, execution_options=options)
-            got = len(result.keys())
+            columns = list(result.keys())
+            rows = result.all()
         except ResourceClosedError:
             raise self._fault(name, "a query", "a statement that gives no rows") from None
         except DBAPIError as error:
             raise DatabaseError(f"{self.place}: {name}: {error.orig}".rstrip()) from error
-        if got != columns:
-            expected = "two columns, path and value" if columns == 2 else "one column"
-            raise self._fault(name, expected, str(got))
-        yield from result
-
-    def _value(self, path: str, value: Any) -> Any:
-        if self.settings.json_values and isinstance(value, str):
-            try:
-                value = json.loads(value)
-            except ValueError as error:
-                raise self._fault(f"parameters.{path}", "JSON", str(error)) from error
-        return _plain(value)
+        if len(set(columns)) < len(columns):
+            raise self._fault(name, "columns with names of their own", ", ".join(columns))
+        return [dict(zip(columns, row, strict=True)) for row in rows]
 
     def _fault(self, name: str, expected: str, got: str) -> ValueError:
         return ValueError(f"{self.place}: {name}: expected {expected}, got {got}")
-
-
-def _plain(value: Any) -> Any:
-    """A value as a snapshot takes it; of a Decimal a whole number where it has no fraction."""
-    if isinstance(value, Decimal):
-        return int(value) if value.is_finite() and value.as_tuple().exponent == 0 else float(value)
-    if isinstance(value, list):
-        return [_plain(each) for each in value]
-    return value

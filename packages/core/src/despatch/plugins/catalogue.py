@@ -31,7 +31,11 @@ _EXTRAS = {
     (Kind.INGRESS, "redis"): "redis",
     (Kind.EGRESS, "redis"): "redis",
     (Kind.EGRESS, "parquet"): "parquet",
+    (Kind.EGRESS, "sql"): "sql",
     (Kind.SERIALIZERS, "avro"): "avro",
+    (Kind.STATES, "parquet"): "parquet",
+    (Kind.STATES, "redis"): "redis",
+    (Kind.STATES, "sql"): "sql",
 }
 
 

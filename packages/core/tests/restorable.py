@@ -34,9 +34,7 @@ def ago(seconds: float) -> str:
     return (TAKEN_AT - timedelta(seconds=seconds)).isoformat()
 
 
-def snapshot(
-    served: Any = (), queue: Any = (), *, resource: Any = None, **given: Any
-) -> Snapshot:
+def snapshot(served: Any = (), queue: Any = (), *, resource: Any = None, **given: Any) -> Snapshot:
     """A snapshot of a place with some who are served and some who wait."""
     state = {"in_service": list(served), "queue": list(queue), **(resource or {})}
     return Snapshot.model_validate({"taken_at": TAKEN_AT, "resources": {NAME: state}, **given})

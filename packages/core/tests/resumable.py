@@ -6,7 +6,7 @@ from typing import Any, Final
 
 __all__ = ["BUSY", "MODEL", "TAKEN_AT"]
 
-MODEL: Final = '''
+MODEL: Final = """
 from despatch import Distribution, DynamicResource, Exponential, SimParameter
 
 
@@ -93,7 +93,7 @@ class Fixed:
     @staticmethod
     def build(env):
         build(env)
-'''
+"""
 
 TAKEN_AT: Final = "2026-01-05T06:00:00Z"
 BUSY: Final[dict[str, Any]] = {

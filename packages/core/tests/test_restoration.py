@@ -175,7 +175,7 @@ def test_a_state_is_taken_in_once() -> None:
 
 
 def test_only_a_snapshot_is_taken_in() -> None:
-    with pytest.raises(TypeError, match="snapshot: expected a Snapshot, not {}"):
+    with pytest.raises(TypeError, match=r"snapshot: expected a Snapshot, not \{\}"):
         plant().restore({})
 
 

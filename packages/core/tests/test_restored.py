@@ -121,7 +121,7 @@ def test_the_path_of_a_distribution_must_be_one() -> None:
         )
     )
     shop = env._roster.named["Shop"]
-    with pytest.raises(UnknownPathError, match="the nearest: Shop.service"):
+    with pytest.raises(UnknownPathError, match=r"the nearest: Shop\.service"):
         state.remaining("Shop.servcie", 1.0)
     with pytest.raises(TypeError, match=r"Shop\.capacity: expected a distribution, found 2"):
         state.resume(shop, lambda work: iter_nothing(), service="Shop.capacity")

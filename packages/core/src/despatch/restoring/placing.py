@@ -19,6 +19,7 @@ import simpy
 from simpy.events import URGENT
 
 from despatch.errors import StateError
+from despatch.kernel.bare_events import succeed
 from despatch.renderings import excerpt
 from despatch.restoring.uncollected import uncollected
 from despatch.restoring.work import Work
@@ -88,15 +89,18 @@ class Placing:
     def _gate_closed(self) -> Iterator[None]:
         """Let nobody in, by what SimPy has for it: requests take SimPy's path then."""
         resource = self._resource
-        is_fast, own = resource._is_fast, resource.__dict__.get("_trigger_put")
-        resource._trigger_put = _let_nobody_in
+        is_fast, attributes = resource._is_fast, resource.__dict__
+        gated = ("_trigger_put", "_trigger_get") if is_fast else ("_trigger_put",)
+        own = {name: attributes[name] for name in gated if name in attributes}
+        for name in gated:
+            setattr(resource, name, _let_nobody_in)
         try:
             yield
         finally:
-            if own is None:
-                del resource._trigger_put
-            else:
-                resource._trigger_put = own
+            for name in gated:
+                delattr(resource, name)
+            for name, method in own.items():
+                setattr(resource, name, method)
             resource._is_fast = is_fast
 
     def _settle(
@@ -149,7 +153,7 @@ class Placing:
                 observer.readmitted(request)
             readmit(request)
             request.usage_since = since
-            request.succeed()
+            succeed(request, self._env)
 
     def _line_up(self, found: list[tuple[Work, Any]], waiting: list[Any]) -> None:
         """Have those who wait in the order of the snapshot, before others of this instant."""
@@ -194,4 +198,4 @@ class Placing:
 
 
 def _let_nobody_in(event: Any) -> None:
-    """Stands for `_trigger_put`."""
+    """Stands for `_trigger_put`, and on the fast path for `_trigger_get`: no release waits."""

@@ -32,6 +32,7 @@ _EXTRAS = {
     (Kind.EGRESS, "redis"): "redis",
     (Kind.EGRESS, "parquet"): "parquet",
     (Kind.SERIALIZERS, "avro"): "avro",
+    (Kind.EXECUTORS, "ray"): "ray",
 }
 
 

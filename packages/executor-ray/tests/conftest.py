@@ -71,6 +71,12 @@ def cluster(ray_folder: Path) -> Iterator[Cluster]:
                 os.killpg(head.pid, signal.SIGKILL)
 
 
+@pytest.fixture
+def unused_address() -> str:
+    """Where nobody listens."""
+    return f"127.0.0.1:{_free_ports(1)[0]}"
+
+
 def _free_ports(count: int) -> list[int]:
     with ExitStack() as stack:
         sockets = [stack.enter_context(socket.socket()) for _ in range(count)]

@@ -1,4 +1,4 @@
-"""The executor passes the conformance kit, on a cluster and through its client server."""
+"""The executor passes the conformance kit on a cluster."""
 
 from __future__ import annotations
 
@@ -16,11 +16,3 @@ class TestRayOnACluster(ExecutorConformance):
     @pytest.fixture
     def settings(self, cluster) -> Mapping[str, Any]:
         return {"address": cluster.address, "workers": 2}
-
-
-class TestRayThroughItsClient(ExecutorConformance):
-    plugin = "ray"
-
-    @pytest.fixture
-    def settings(self, cluster) -> Mapping[str, Any]:
-        return {"address": cluster.client_address, "workers": 2}

@@ -124,20 +124,22 @@ class RayExecutor(Executor):
         warnings = []
         if workers * self.settings.num_cpus > cpus:
             warnings.append(f"{workers} workers need more than the {cpus:g} CPUs {where}")
-        return Health([f"Ray {ray.__version__}, {cpus:g} CPUs {where}: {workers} workers"], warnings)
+        finding = f"Ray {ray.__version__}, {cpus:g} CPUs {where}: {workers} workers"
+        return Health([finding], warnings)
 
     def _look(self) -> None:
         """See how many CPUs there are. Called on the thread that talks to Ray."""
+        per_task = self.settings.num_cpus
         self._cpus = float(ray.cluster_resources().get("CPU", 0.0))
-        self._workers = self.settings.workers or int(self._cpus // self.settings.num_cpus)
+        self._workers = self.settings.workers or int(self._cpus // per_task)
         if not self._workers:
             raise RuntimeError(
-                f"the cluster has {self._cpus:g} CPUs, and a task takes {self.settings.num_cpus:g}: "
-                "start machines, or set `workers` where it starts them itself"
+                f"the cluster has {self._cpus:g} CPUs, and a task takes {per_task:g}: start "
+                "machines, or set `workers` where it starts them itself"
             )
         chosen = self.settings.runtime_env.as_ray_takes_it().get("env_vars", {})
         self._function = ray.remote(
-            num_cpus=self.settings.num_cpus,
+            num_cpus=per_task,
             max_retries=0,
             # The order of a set is the same in every worker, unless the user wants it otherwise.
             runtime_env={"env_vars": {_HASH_SEED: chosen.get(_HASH_SEED, "0")}},

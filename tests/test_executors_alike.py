@@ -1,4 +1,4 @@
-"""Whoever performs replications, and whatever happens to a worker meanwhile: the same, to the byte."""
+"""Whoever performs replications, and whatever becomes of a worker: the same, to the byte."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import pytest
 
 from despatch import replicate
 
-MODEL = '''
+MODEL = """
 import os
 import signal
 from pathlib import Path
@@ -52,7 +52,7 @@ def misfortune(env):
     except FileNotFoundError:
         return
     os.kill(os.getpid(), signal.SIGKILL)
-'''
+"""
 EXECUTORS = [
     {"name": "local", "workers": 1},
     {"name": "local", "workers": 2},

@@ -12,14 +12,17 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-# Ray reads it when it is imported. With it, it would leave a token in the user's home.
+# Ray reads it when it is imported. Otherwise it would leave a token in the user's home.
 os.environ["RAY_AUTH_MODE"] = "disabled"
+
+from despatch.interfaces import Task
+from despatch_executor_ray import RayExecutor, RaySettings
 
 _PATIENCE_S = 60.0
 
@@ -69,6 +72,36 @@ def cluster(ray_folder: Path) -> Iterator[Cluster]:
         finally:
             if head.poll() is None:
                 os.killpg(head.pid, signal.SIGKILL)
+
+
+class OnRay:
+    """What the tests do with an executor."""
+
+    @staticmethod
+    def executor(**settings):
+        """An executor with these settings."""
+        return RayExecutor(RaySettings.model_validate(settings))
+
+    @asynccontextmanager
+    async def opened(self, **settings):
+        """Opens an executor with these settings, and closes it."""
+        made = self.executor(**settings)
+        try:
+            await made.open()
+            yield made
+        finally:
+            await made.close()
+
+    @staticmethod
+    async def performed(executor, function, payload=b""):
+        """What a function returned that an executor has had called."""
+        return Task.result(await executor.run(Task(function, payload)))
+
+
+@pytest.fixture(scope="session")
+def on_ray() -> OnRay:
+    """What the tests do with an executor."""
+    return OnRay()
 
 
 @pytest.fixture

@@ -12,7 +12,8 @@ import ray
 
 from despatch.executors import rehearsal
 from despatch.interfaces import Task
-from on_ray import ECHO, executor, opened, performed
+
+ECHO = f"{rehearsal.__name__}:echo"
 
 
 @pytest.fixture
@@ -22,7 +23,7 @@ def silent_address():
         yield f"127.0.0.1:{server.getsockname()[1]}"
 
 
-def test_what_the_settings_bring_is_there(cluster, tmp_path):
+def test_what_the_settings_bring_is_there(on_ray, cluster, tmp_path):
     (tmp_path / "brought.py").write_text(
         "import os\n\n\n"
         "def look(payload):\n"
@@ -35,24 +36,24 @@ def test_what_the_settings_bring_is_there(cluster, tmp_path):
     }
 
     async def work():
-        async with opened(address=cluster.address, runtime_env=brought) as executor:
-            return await performed(executor, "brought:look")
+        async with on_ray.opened(address=cluster.address, runtime_env=brought) as executor:
+            return await on_ray.performed(executor, "brought:look")
 
     assert str(tmp_path) not in sys.path
     assert asyncio.run(work()) == b"7 north"
 
 
-def test_executors_with_the_same_settings_share_a_session(cluster):
+def test_executors_with_the_same_settings_share_a_session(on_ray, cluster):
     settings = {"address": cluster.address, "workers": 1}
 
     async def work():
-        async with opened(**settings) as left:
-            async with opened(**settings):
+        async with on_ray.opened(**settings) as left:
+            async with on_ray.opened(**settings):
                 pass
-            assert await performed(left, ECHO, b"part-1") == b"part-1"
+            assert await on_ray.performed(left, ECHO, b"part-1") == b"part-1"
             with pytest.raises(RuntimeError, match="in a Ray with other settings"):
-                await executor(**settings, namespace="plant").open()
-            assert await performed(left, ECHO, b"part-2") == b"part-2"
+                await on_ray.executor(**settings, namespace="plant").open()
+            assert await on_ray.performed(left, ECHO, b"part-2") == b"part-2"
         with pytest.raises(ConnectionError, match="the executor is not open"):
             await left.run(Task(ECHO, b""))
 
@@ -60,13 +61,13 @@ def test_executors_with_the_same_settings_share_a_session(cluster):
     assert not ray.is_initialized()
 
 
-def test_a_worker_that_has_no_despatch_says_so(cluster, tmp_path):
+def test_a_worker_that_has_no_despatch_says_so(on_ray, cluster, tmp_path):
     (tmp_path / "despatch").mkdir()
     (tmp_path / "despatch" / "__init__.py").touch()
 
     async def work():
         settings = {"address": cluster.address, "runtime_env": {"working_dir": str(tmp_path)}}
-        async with opened(**settings) as executor:
+        async with on_ray.opened(**settings) as executor:
             await executor.run(Task(ECHO, b""))
 
     reason = "a worker cannot perform tasks: ModuleNotFoundError: No module named 'despatch.tasks'"
@@ -74,30 +75,30 @@ def test_a_worker_that_has_no_despatch_says_so(cluster, tmp_path):
         asyncio.run(work())
 
 
-def test_a_cluster_is_used_through_its_client_server(cluster):
+def test_a_cluster_is_used_through_its_client_server(on_ray, cluster):
     me = str(os.getpid()).encode()
 
     async def work():
-        async with opened(address=cluster.client_address, workers=1) as executor:
-            assert await performed(executor, ECHO, b"part-1") == b"part-1"
+        async with on_ray.opened(address=cluster.client_address, workers=1) as executor:
+            assert await on_ray.performed(executor, ECHO, b"part-1") == b"part-1"
             with pytest.raises(ray.exceptions.WorkerCrashedError):
-                await performed(executor, f"{rehearsal.__name__}:die", me)
-            under_way = asyncio.ensure_future(performed(executor, "time:sleep"))
+                await on_ray.performed(executor, f"{rehearsal.__name__}:die", me)
+            under_way = asyncio.ensure_future(on_ray.performed(executor, "time:sleep"))
             under_way.cancel()
             await asyncio.wait([under_way])
-            return await performed(executor, ECHO, bytes(2_000_000))
+            return await on_ray.performed(executor, ECHO, bytes(2_000_000))
 
     assert asyncio.run(work()) == bytes(2_000_000)
     assert not ray.is_initialized()
 
 
-def test_nobody_at_the_address_is_told_at_once(unused_address):
+def test_nobody_at_the_address_is_told_at_once(on_ray, unused_address):
     with pytest.raises(ConnectionError, match=f"no Ray at {unused_address}: "):
-        asyncio.run(executor(address=unused_address).open())
+        asyncio.run(on_ray.executor(address=unused_address).open())
 
 
 @pytest.mark.parametrize("prefix", ["", "ray://"])
-def test_a_cluster_that_does_not_answer_is_given_up_in_time(silent_address, prefix):
+def test_a_cluster_that_does_not_answer_is_given_up_in_time(on_ray, silent_address, prefix):
     address = f"{prefix}{silent_address}"
     with pytest.raises(TimeoutError, match=f"Ray at {address} has not answered within 0.2 s"):
-        asyncio.run(executor(address=address, connect_timeout="200ms").open())
+        asyncio.run(on_ray.executor(address=address, connect_timeout="200ms").open())

@@ -9,7 +9,9 @@ import signal
 import pytest
 import ray
 
-from on_ray import ECHO, executor, opened, performed
+from despatch.executors import rehearsal
+
+ECHO = f"{rehearsal.__name__}:echo"
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -21,11 +23,11 @@ def joined(cluster):
     signal.signal(signal.SIGTERM, handler)
 
 
-def test_that_one_is_used_and_not_ended():
+def test_that_one_is_used_and_not_ended(on_ray):
     async def work():
-        async with opened(address="auto") as auto, opened() as other:
+        async with on_ray.opened(address="auto") as auto, on_ray.opened() as other:
             assert auto.workers == other.workers == 2
-            answers = [await performed(each, ECHO, b"part-1") for each in (auto, other)]
+            answers = [await on_ray.performed(each, ECHO, b"part-1") for each in (auto, other)]
         return answers
 
     assert asyncio.run(work()) == [b"part-1", b"part-1"]
@@ -33,9 +35,9 @@ def test_that_one_is_used_and_not_ended():
     assert ray.get(ray.remote(num_cpus=0)(lambda: 3).remote()) == 3
 
 
-def test_another_one_is_refused(cluster):
+def test_another_one_is_refused(on_ray, cluster):
     async def work(**settings):
-        async with opened(**settings):
+        async with on_ray.opened(**settings):
             pass
 
     for settings in (
@@ -50,7 +52,7 @@ def test_another_one_is_refused(cluster):
     assert ray.is_initialized()
 
 
-def test_workers_find_what_the_program_finds_and_hash_alike(tmp_path, monkeypatch, capfd):
+def test_workers_find_what_the_program_finds_and_hash_alike(on_ray, tmp_path, monkeypatch, capfd):
     (tmp_path / "telling.py").write_text(
         "import os\n\n\n"
         "def tell(payload):\n"
@@ -60,16 +62,16 @@ def test_workers_find_what_the_program_finds_and_hash_alike(tmp_path, monkeypatc
     monkeypatch.syspath_prepend(tmp_path)
 
     async def work(**settings):
-        async with opened(**settings) as executor:
-            return await performed(executor, "telling:tell")
+        async with on_ray.opened(**settings) as executor:
+            return await on_ray.performed(executor, "telling:tell")
 
     assert asyncio.run(work()) == b"0"
     assert capfd.readouterr() == ("", "told\n")
 
 
-def test_a_task_takes_the_cpus_that_the_settings_say():
+def test_a_task_takes_the_cpus_that_the_settings_say(on_ray):
     async def work(**settings):
-        async with opened(**settings) as executor:
+        async with on_ray.opened(**settings) as executor:
             return executor.workers
 
     assert asyncio.run(work()) == 2
@@ -80,9 +82,9 @@ def test_a_task_takes_the_cpus_that_the_settings_say():
         asyncio.run(work(num_cpus=3))
 
 
-def test_a_look_says_what_is_there_and_what_is_too_much():
-    health = asyncio.run(executor(address="auto").check())
+def test_a_look_says_what_is_there_and_what_is_too_much(on_ray):
+    health = asyncio.run(on_ray.executor(address="auto").check())
     assert health.findings == [f"Ray {ray.__version__}, 2 CPUs in the cluster: 2 workers"]
     assert not health.warnings
-    health = asyncio.run(executor(address="auto", workers=5).check())
+    health = asyncio.run(on_ray.executor(address="auto", workers=5).check())
     assert health.warnings == ["5 workers need more than the 2 CPUs in the cluster"]

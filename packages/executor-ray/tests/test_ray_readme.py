@@ -8,7 +8,6 @@ import sys
 from pathlib import Path
 
 import pytest
-from pydantic import BaseModel
 
 from despatch.settings.file import load_settings
 from despatch_executor_ray import RaySettings
@@ -38,7 +37,7 @@ def test_the_settings_are_taken(folder):
     (text,) = EXECUTORS
     (folder / "cluster.yaml").write_text(f"model: line_b:build\n{text}", encoding="utf-8")
     given = load_settings(folder / "cluster.yaml").executor
-    taken = RaySettings.model_validate(given.own())
+    taken = RaySettings.model_validate(given.plugin_settings)
     assert taken.address == "ray://head.plant.example:10001"
     assert taken.runtime_env.working_dir == "."
 
@@ -46,4 +45,3 @@ def test_the_settings_are_taken(folder):
 def test_every_setting_is_there():
     rows = set(re.findall(r"^\| `(\w+)` \|", README, re.MULTILINE))
     assert rows >= RaySettings.model_fields.keys() - {"address"}
-    assert isinstance(RaySettings(), BaseModel)

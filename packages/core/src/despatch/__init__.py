@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from despatch.__about__ import __version__
+    from despatch.branching.handles import Branch, Branches
+    from despatch.branching.plan import BranchResult
     from despatch.commands import Change, Command, DryRun, Outcome, Refusal, Scheduled, Update
     from despatch.distributions import (
         Constant,
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
     from despatch.environment import DynamicEnvironment
     from despatch.errors import (
         AccountError,
+        BranchError,
         DespatchError,
         InvalidUpdateError,
         JournalError,
@@ -78,6 +81,10 @@ if TYPE_CHECKING:
 
 __all__ = [
     "AccountError",
+    "Branch",
+    "BranchError",
+    "BranchResult",
+    "Branches",
     "CapacityLost",
     "Change",
     "Command",
@@ -149,6 +156,8 @@ __all__ = [
 
 _NAMES: Final = {
     "despatch.__about__": ("__version__",),
+    "despatch.branching.handles": ("Branch", "Branches"),
+    "despatch.branching.plan": ("BranchResult",),
     "despatch.commands": (
         "Change",
         "Command",
@@ -174,6 +183,7 @@ _NAMES: Final = {
     "despatch.environment": ("DynamicEnvironment",),
     "despatch.errors": (
         "AccountError",
+        "BranchError",
         "DespatchError",
         "InvalidUpdateError",
         "JournalError",

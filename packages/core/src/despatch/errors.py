@@ -14,6 +14,7 @@
     ├── StateError             the state of the real system: out of reach, or not for this model
     ├── TaskError              a task that an executor performed, and whose own function raised
     ├── ReplicationError       a replication that cannot be performed: its model, or its workers
+    ├── BranchError            a branch that cannot be had, or that came to no result
     ├── RunError               a run's folder is missing, locked or not a run
     ├── ScaffoldError          a plugin's distribution that cannot be made: its name, its folder
     └── AccountError           an account that does not add up: an internal error
@@ -28,6 +29,7 @@ from dataclasses import dataclass
 
 __all__ = [
     "AccountError",
+    "BranchError",
     "DespatchError",
     "InvalidUpdateError",
     "JournalError",
@@ -151,6 +153,10 @@ class ReplicationError(DespatchError):
         self.number = number
         self.seed = seed
         super().__init__(f"replication {number} (seed {seed}): {reason}")
+
+
+class BranchError(DespatchError):
+    """A branch that cannot be had, or that came to no result: what it raised, or how it ended."""
 
 
 class RunError(DespatchError):

@@ -15,7 +15,7 @@ import msgspec
 from msgspec import structs
 
 from despatch.courier.assembly import Assembly
-from despatch.distributions.seeds import checked_seed, new_seed
+from despatch.distributions.seeds import checked_seed, new_seed, seed_of
 from despatch.durations import parse_duration
 from despatch.errors import Problem, ReplicationError, SettingsError
 from despatch.interfaces import Executor, Task
@@ -149,24 +149,6 @@ def replicate(
     ]
     found = _performed(resolved, orders)
     return Replications(name=resolved.name, seed=base, start=first.start, replications=found)
-
-
-def seed_of(seed: int, number: int) -> int:
-    """The seed of a replication, which fits a signed integer of 64 bits.
-
-    Seeds of different numbers are independent of each other: they are spawned as numpy's
-    `SeedSequence` does it
-    (https://numpy.org/doc/stable/reference/random/parallel.html#seedsequence-spawning).
-
-    Args:
-        seed: What the seeds are made from.
-        number: Which replication, counted from 0.
-    """
-    # numpy takes a tenth of a second to import: only those who replicate pay for it.
-    from numpy.random import SeedSequence
-
-    words = SeedSequence(seed, spawn_key=(number,)).generate_state(2)
-    return (int(words[1]) << 32 | int(words[0])) >> 1
 
 
 def _ordered(

@@ -47,6 +47,10 @@ if TYPE_CHECKING:
         UnknownPathError,
         WrongThreadError,
     )
+    from despatch.forecasting.figures import Figure
+    from despatch.forecasting.forecast import Forecast, Scenario
+    from despatch.forecasting.forecasting import forecast
+    from despatch.forecasting.outlook import Band, Comparison, Crossing, Outlook, Share
     from despatch.parameters import SimParameter
     from despatch.records import Event, Record, Telemetry
     from despatch.registry import Registry
@@ -81,6 +85,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "AccountError",
+    "Band",
     "Branch",
     "BranchError",
     "BranchResult",
@@ -88,7 +93,9 @@ __all__ = [
     "CapacityLost",
     "Change",
     "Command",
+    "Comparison",
     "Constant",
+    "Crossing",
     "DespatchError",
     "Difference",
     "Distribution",
@@ -105,6 +112,8 @@ __all__ = [
     "Estimate",
     "Event",
     "Exponential",
+    "Figure",
+    "Forecast",
     "Gamma",
     "InvalidUpdateError",
     "JournalError",
@@ -114,6 +123,7 @@ __all__ = [
     "LogNormal",
     "Normal",
     "Outcome",
+    "Outlook",
     "PluginError",
     "Problem",
     "Record",
@@ -128,9 +138,11 @@ __all__ = [
     "Restored",
     "Run",
     "RunError",
+    "Scenario",
     "Scheduled",
     "Settings",
     "SettingsError",
+    "Share",
     "ShrinkPolicy",
     "Signal",
     "SimParameter",
@@ -150,6 +162,7 @@ __all__ = [
     "Work",
     "WrongThreadError",
     "__version__",
+    "forecast",
     "replay",
     "replicate",
 ]
@@ -199,6 +212,10 @@ _NAMES: Final = {
         "UnknownPathError",
         "WrongThreadError",
     ),
+    "despatch.forecasting.figures": ("Figure",),
+    "despatch.forecasting.forecast": ("Forecast", "Scenario"),
+    "despatch.forecasting.forecasting": ("forecast",),
+    "despatch.forecasting.outlook": ("Band", "Comparison", "Crossing", "Outlook", "Share"),
     "despatch.parameters": ("SimParameter",),
     "despatch.records": ("Event", "Record", "Telemetry"),
     "despatch.registry": ("Registry",),

@@ -36,6 +36,7 @@ PUBLIC: dict[str, tuple[str, ...] | None] = {
     "despatch.records": None,
     "despatch.renderings": ("excerpt",),
     "despatch.serializers.json": None,
+    "despatch.snapshot_tables": None,
     "despatch.snapshots": None,
     "despatch.templates": None,
     "despatch.testing": None,

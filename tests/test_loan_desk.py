@@ -137,9 +137,12 @@ def test_a_courier_killed_ten_times_loses_nothing(desk):
 def test_what_is_left_when_both_are_killed_is_delivered_later(desk):
     process = desk.start(factor=0.00005)
     wait_until(lambda: desk.written() > 1_000, "some records")
-    os.kill(process.pid, signal.SIGSTOP)
+    courier = wait_until(lambda: courier_of(process.pid), "a courier")
+    os.kill(courier, signal.SIGSTOP)
+    seen = desk.written()
+    wait_until(lambda: desk.written() > seen, "records that the courier has not seen")
     # Stopped first, so that it does not start another courier.
-    courier = courier_of(process.pid)
+    os.kill(process.pid, signal.SIGSTOP)
     kill(courier)
     kill(process.pid)
     process.communicate()

@@ -10,7 +10,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 
 import services
-from services import RedisServer, aws, kafka, redis, registry
+from services import PostgresServer, RedisServer, aws, kafka, postgres, redis, registry
 
 
 class Engine(BaseHTTPRequestHandler):
@@ -73,6 +73,17 @@ def test_redis_is_built_from_the_settings_of_the_local_process(built):
     assert list(container.ports) == [str(redis.REDIS_PORT)]
     assert container._command == ["redis-server", *redis.REDIS_OPTIONS]
     assert local[-len(redis.REDIS_OPTIONS) :] == list(redis.REDIS_OPTIONS)
+
+
+def test_postgres_is_built_from_the_settings_of_the_local_process(built):
+    container = built(services.postgres_container())
+    with services.running(PostgresServer()) as server:
+        local = server.command_line()
+
+    assert container.image == postgres.POSTGRES_IMAGE
+    assert list(container.ports) == [str(postgres.POSTGRES_PORT)]
+    assert container._command == ["postgres", *postgres.POSTGRES_OPTIONS]
+    assert local[-len(postgres.POSTGRES_OPTIONS) :] == list(postgres.POSTGRES_OPTIONS)
 
 
 def test_kafka_is_built_from_the_settings_of_the_local_process(built):

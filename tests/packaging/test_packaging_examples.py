@@ -20,7 +20,7 @@ import pytest
 from clean_environments import CleanEnvironment, build_sdist, build_wheel, finished
 from pages import ROOT
 
-FOLDERS = ["despatch-connector-mqtt", "despatch-connector-sql"]
+FOLDERS = ["despatch-connector-mqtt"]
 CONTRACT = ROOT / "docs" / "plugin-contract.md"
 
 

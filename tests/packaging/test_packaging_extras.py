@@ -11,13 +11,15 @@ import re
 import pytest
 
 from clean_environments import CleanEnvironment
+from despatch.plugins import Kind
 from pages import ROOT
 from workspace import CLIENTS, CORE, EXTRAS, LIBRARIES, TOOLS
 
 EVERY_CLIENT = set().union(*CLIENTS.values(), LIBRARIES.values())
 EVERY_LIBRARY = {**LIBRARIES, **TOOLS}
 EVERY_PLUGIN = {package.name for package in EXTRAS.values()}
-PLUGINS = [plugin for package in EXTRAS.values() for plugin in package.plugins]
+EXTRA_OF = {plugin: extra for extra, package in EXTRAS.items() for plugin in package.plugins}
+PLUGINS = list(EXTRA_OF)
 
 MODEL = """
 from decimal import Decimal
@@ -33,6 +35,8 @@ egress:
   - {connector: jsonl, path: out.jsonl}
 """
 
+TO_A_FILE_BY = "{{connector: jsonl, path: x.jsonl, serializer: {}}}"
+
 
 @pytest.fixture
 def folder(tmp_path):
@@ -45,15 +49,25 @@ def run(environment, settings, folder, command="run", **variables):
     return environment.despatch(command, "settings.yaml", cwd=folder, **variables)
 
 
-def entry_for(kind, name):
-    """An entry of settings that asks for a plugin, and has nothing else that could be wrong."""
-    if kind == "serializers":
-        return f"{{connector: jsonl, path: x.jsonl, serializer: {name}}}"
-    return f"{{connector: {name}}}"
+def settings_that_ask_for(plugins):
+    """Settings that ask for plugins, and have nothing else that could be wrong."""
+    lists = {}
+    for kind, name in plugins:
+        if kind == "states":
+            lists["state"] = f"{{source: {name}}}"
+        elif kind == "serializers":
+            lists.setdefault("egress", []).append(TO_A_FILE_BY.format(name))
+        else:
+            lists.setdefault(kind, []).append(f"{{connector: {name}}}")
+    entries = {
+        key: each if isinstance(each, str) else f"[{', '.join(each)}]"
+        for key, each in lists.items()
+    }
+    return "model: model:build\n" + "".join(f"{key}: {each}\n" for key, each in entries.items())
 
 
 def test_the_extras_are_those_that_the_issue_names():
-    assert set(EXTRAS) == {"kafka", "redis", "parquet", "avro"}
+    assert set(EXTRAS) == {"kafka", "redis", "parquet", "avro", "sql"}
     assert LIBRARIES == {"metrics": "prometheus-client"}
     assert TOOLS == {"scaffold": "copier", "testing": "pytest"}
     (requirement,) = CORE.project["optional-dependencies"]["all"]
@@ -65,6 +79,7 @@ def test_the_extras_are_those_that_the_issue_names():
         "kafka": {"aiokafka"},
         "redis": {"redis"},
         "parquet": {"pyarrow", "boto3"},
+        "sql": {"sqlalchemy", "psycopg"},
         "avro": {"fastavro", "boto3"},
     }.items():
         assert clients <= CLIENTS[extra]
@@ -108,18 +123,19 @@ def test_the_core_alone_runs_the_demo(environment, folder):
 
 @pytest.mark.parametrize("command", ["check", "run"])
 def test_asking_the_core_alone_for_a_plugin_says_what_brings_it(environment, folder, command):
-    lists = {kind: [entry_for(*each) for each in PLUGINS if each[0] == kind] for kind, _ in PLUGINS}
-    lists["egress"] += lists.pop("serializers")
-    entries = "".join(f"{kind}: [{', '.join(each)}]\n" for kind, each in lists.items())
-    refused = run(environment("despatch"), f"model: model:build\n{entries}", folder, command)
-    assert refused.returncode == 2
-    mistakes = refused.stderr.splitlines()
-    for extra, package in EXTRAS.items():
-        for kind, name in package.plugins:
-            noun = kind.replace("serializers", "serializer")
-            (said,) = (each for each in mistakes if re.search(rf"{noun}\b.* {name!r} is not", each))
-            assert said.endswith(f'install it: pip install "despatch[{extra}]"')
-    assert len(mistakes) == len(PLUGINS)
+    # A file has as many sinks and sources as one likes, and one state source.
+    states = [each for each in PLUGINS if each[0] == "states"]
+    others = [each for each in PLUGINS if each[0] != "states"]
+    for asked in (others, *([each] for each in states)):
+        settings = settings_that_ask_for(asked)
+        refused = run(environment("despatch"), settings, folder, command)
+        assert refused.returncode == 2
+        mistakes = refused.stderr.splitlines()
+        assert len(mistakes) == len(asked)
+        for kind, name in asked:
+            noun = Kind(kind).noun
+            (said,) = (each for each in mistakes if f"{noun} {name!r} is not" in each)
+            assert said.endswith(f'install it: pip install "despatch[{EXTRA_OF[kind, name]}]"')
 
 
 @pytest.mark.parametrize("extra", EXTRAS)

@@ -36,6 +36,7 @@ QUICK = {
         "test_parquet_settings.py",
     ],
     "connector-redis": ["test_redis_settings.py"],
+    "connector-sql": ["test_sql_settings.py"],
     "serializer-avro": [
         "test_avro_conformance.py",
         "test_avro_encoder.py",

@@ -8,6 +8,7 @@ skipped, saying what to install; with ``DESPATCH_REQUIRE_SERVICES=1`` it fails.
 server          in the environment         shared fixtures       the test's own
 =============== ========================== ===================== ========================
 Redis           ``DESPATCH_TEST_REDIS``    `redis_url`           `redis_server`
+PostgreSQL      ``DESPATCH_TEST_POSTGRES`` `postgres_url`        `postgres_server`
 Kafka           ``DESPATCH_TEST_KAFKA``    `kafka_bootstrap`     `kafka_server`
 schema registry ``DESPATCH_TEST_REGISTRY`` `schema_registry_url` `schema_registry_server`
 S3              ``DESPATCH_TEST_S3``       `s3_url`, `s3_bucket` `moto_server`
@@ -15,7 +16,7 @@ Glue            ``DESPATCH_TEST_GLUE``     `glue_url`            `moto_server`
 =============== ========================== ===================== ========================
 
 A test may stop, freeze and kill a server of its own. In a shared one it uses names of its own
-(`unique_name`), save for Redis, which is emptied before each test.
+(`unique_name`), in PostgreSQL a schema; save for Redis, which is emptied before each test.
 
 The package needs pytest and nothing else, so that it can be loaded where a package's own
 dependencies are all there is.
@@ -45,6 +46,13 @@ from services.kafka import (
     shared_kafka_bootstrap,
 )
 from services.local import LocalServer, ServiceError, ServiceMissing, free_port
+from services.postgres import (
+    PostgresServer,
+    postgres_container,
+    postgres_server,
+    postgres_url,
+    shared_postgres_url,
+)
 from services.redis import (
     REDIS_IMAGE,
     REDIS_OPTIONS,
@@ -71,6 +79,7 @@ __all__ = [
     "KafkaServer",
     "LocalServer",
     "MotoServer",
+    "PostgresServer",
     "ProxiedKafka",
     "RedisServer",
     "RegistryServer",
@@ -86,6 +95,9 @@ __all__ = [
     "kafka_server",
     "moto_container",
     "moto_server",
+    "postgres_container",
+    "postgres_server",
+    "postgres_url",
     "redis_command",
     "redis_container",
     "redis_server",
@@ -99,6 +111,7 @@ __all__ = [
     "session_server",
     "shared_glue_url",
     "shared_kafka_bootstrap",
+    "shared_postgres_url",
     "shared_redis_url",
     "shared_s3_url",
     "shared_schema_registry_url",

@@ -85,6 +85,11 @@ class LocalServer(ABC):
         return {}
 
     @property
+    def user(self) -> int | None:
+        """The id of the user that it runs as; None for whoever runs the tests."""
+        return None
+
+    @property
     def port(self) -> int:
         """The first loopback port, the same for as long as the server lives; 0 before the start."""
         return self._ports[0] if self._ports else 0
@@ -181,6 +186,7 @@ class LocalServer(ABC):
                 stderr=subprocess.STDOUT,
                 cwd=self.folder,
                 env={**os.environ, **self.environment()},
+                user=self.user,
                 # A Ctrl-C in the terminal is meant for the tests, which then end their servers.
                 start_new_session=True,
             )

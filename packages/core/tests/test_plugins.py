@@ -219,6 +219,7 @@ def test_a_list_imports_only_when_it_is_to_check(install):
         (Kind.EGRESS, "avro", None),
         (Kind.EGRESS, "parquet", 'pip install "despatch[parquet]"'),
         (Kind.SERIALIZERS, "avro", 'pip install "despatch[avro]"'),
+        (Kind.STATES, "sql", 'pip install "despatch[sql]"'),
         (Kind.INGRESS, "kafka", 'pip install "despatch[kafka]"'),
     ],
 )

@@ -69,8 +69,11 @@ if TYPE_CHECKING:
         StockStatistics,
         UseStatistics,
     )
+    from despatch.restoring.restored import Restored
+    from despatch.restoring.work import Work
     from despatch.run import Run
     from despatch.settings import Settings
+    from despatch.snapshots import Snapshot
     from despatch.value_types import ValueType
 
 __all__ = [
@@ -115,6 +118,7 @@ __all__ = [
     "ReplicationError",
     "Replications",
     "Report",
+    "Restored",
     "Run",
     "RunError",
     "Scheduled",
@@ -123,6 +127,7 @@ __all__ = [
     "ShrinkPolicy",
     "Signal",
     "SimParameter",
+    "Snapshot",
     "StateError",
     "StockStatistics",
     "Telemetry",
@@ -135,6 +140,7 @@ __all__ = [
     "ValueType",
     "Watch",
     "Weibull",
+    "Work",
     "WrongThreadError",
     "__version__",
     "replay",
@@ -208,8 +214,11 @@ _NAMES: Final = {
         "StockStatistics",
         "UseStatistics",
     ),
+    "despatch.restoring.restored": ("Restored",),
+    "despatch.restoring.work": ("Work",),
     "despatch.run": ("Run",),
     "despatch.settings": ("Settings",),
+    "despatch.snapshots": ("Snapshot",),
     "despatch.value_types": ("ValueType",),
 }
 """The public names, by the module that defines them."""

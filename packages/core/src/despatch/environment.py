@@ -30,6 +30,9 @@ from despatch.statistics_telemetry import StatisticsTelemetry
 if TYPE_CHECKING:
     from despatch.distributions.sampling import Streams
     from despatch.distributions.variates import Draw
+    from despatch.restoring.initial import Initial
+    from despatch.restoring.restored import Restored
+    from despatch.snapshots import Snapshot
 
 __all__ = ["DynamicEnvironment"]
 
@@ -92,6 +95,8 @@ class DynamicEnvironment(EgressMixIn, PacedEnvironment):
         self._streams: Streams | None = None
         self._values = self.registry.live_values
         self._draws: dict[str, tuple[object, Draw]] = {}
+        self._initial: Initial | None = None
+        self._restored: Restored | None = None
 
     def sample(self, path: str) -> float:
         """Draw from the distribution that the registry has at `path` now.
@@ -141,6 +146,34 @@ class DynamicEnvironment(EgressMixIn, PacedEnvironment):
             return super().run(until)
         finally:
             self._hand_over(owner)
+
+    def restore(self, snapshot: Snapshot) -> Restored:
+        """Begin from a state: set the parameters, and get what puts the work in its place.
+
+        For a model's own ``resume(env, snapshot)``, once it has registered its parameters and
+        made its resources. The present simulated time is that of the reading. All of the snapshot
+        is held against the model first: what does not fit is told at once, and nothing is changed
+        then. Containers and stores hold what the snapshot says when this returns.
+
+        Args:
+            snapshot: The state.
+
+        Returns:
+            What takes in those who are served and those who wait, and knows the times of arrival.
+
+        Raises:
+            StateError: The snapshot does not fit the model: a path, resource, container or store
+                that it does not have, a value that it does not take, more in service, in a
+                container or in a store than the capacity where it does not say
+                `over_capacity`, a queue that is not in the order of its priorities.
+            RuntimeError: It was restored before.
+            TypeError: This is no snapshot.
+        """
+        # pydantic takes its time to import: only those who have a state pay for it.
+        from despatch.restoring.restoration import restore
+
+        self._restored = restored = restore(self, snapshot)
+        return restored
 
     def publish_statistics(self, interval: timedelta | str | float) -> None:
         """Publish the statistics of every named resource as telemetry, at each interval.

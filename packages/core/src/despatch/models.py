@@ -8,9 +8,11 @@ import os
 import sys
 import traceback
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Final
 
-__all__ = ["ModelError", "find_model"]
+__all__ = ["ModelError", "find_model", "find_resume"]
+
+_RESUME: Final = "resume"
 
 
 class ModelError(Exception):
@@ -39,6 +41,27 @@ def find_model(name: str) -> Callable[..., Any]:
         raise ModelError(f"expected a callable, got an object of type {type(found).__name__}")
     model: Callable[..., Any] = found
     return model
+
+
+def find_resume(name: str) -> Callable[..., Any] | None:
+    """Import what has a model begin from a state: for ``line_a:build`` it is ``line_a:resume``.
+
+    Args:
+        name: The model, as of `find_model`.
+
+    Returns:
+        What is called ``resume`` beside the model; None where nothing is.
+
+    Raises:
+        ModelError: There is no such module, it raised when imported, or `resume` is no callable.
+    """
+    module_name, _, attributes = name.partition(":")
+    *owners, _ = attributes.split(".")
+    beside = ":".join([module_name, ".".join([*owners, _RESUME])])
+    found: Any = _module(module_name)
+    for attribute in owners:
+        found = getattr(found, attribute, None)
+    return find_model(beside) if hasattr(found, _RESUME) else None
 
 
 def _module(name: str) -> Any:

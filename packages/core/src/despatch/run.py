@@ -7,40 +7,38 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
 from importlib.metadata import version
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Final, Literal, TypeAlias, TypeVar
+from typing import Any, Literal, TypeAlias, TypeVar
 
 from despatch.account import Reckoning, reckon
-from despatch.audit.resumption import Resumption, legacy_of, resume
-from despatch.commands import Change, Command, Refusal
+from despatch.audit.resumption import Resumption
 from despatch.courier.hosts import Host, ProcessHost, ProgressMode, ThreadHost
 from despatch.distributions.seeds import new_seed
 from despatch.environment import DynamicEnvironment
-from despatch.errors import DespatchError, JournalError, Problem, SettingsError
+from despatch.errors import DespatchError, JournalError, StateError
 from despatch.interfaces import EgressConnector
 from despatch.plugins import Plugins
 from despatch.report import CommandCount, Report
+from despatch.restoring.beginning import Build, Resume, begin_model, initial_time_of, no_resume
+from despatch.run_initial import RunInitial
 from despatch.run_signals import RunSignals
 from despatch.runs import RunFolder, RunInfo, RunState, new_run_id
 from despatch.settings import Settings
 from despatch.settings.file import settings_from
 from despatch.settings.written import as_written
-from despatch.state_reading.reading import STATE, StateReading, read_state
+from despatch.state_reading.reading import StateReading, read_state
 from despatch.switchboard import Switchboard
 from despatch.watchers import Watchers
 
-__all__ = ["SETTINGS", "Model", "Run", "environment_of"]
+__all__ = ["Model", "Run", "environment_of"]
 
 _log = logging.getLogger("despatch")
 
-Model: TypeAlias = Callable[[DynamicEnvironment], object]
-
-SETTINGS: Final = "settings"
-"""The source of the command that sets the `parameters` of the settings."""
+Model: TypeAlias = Build
 
 _Environment = TypeVar("_Environment", bound=DynamicEnvironment)
 
@@ -54,6 +52,7 @@ def environment_of(info: RunInfo, kind: type[_Environment], **lag: Any) -> _Envi
         **lag: How late it may be, as for `DynamicEnvironment`.
     """
     env = kind(
+        info.initial_time or 0,  # an int, as it is without a state
         factor=info.factor,
         start=info.start,
         seed=info.seed,
@@ -90,6 +89,8 @@ class Run:
             ``${PASSWORD}`` are resolved; the run's folder keeps the settings as they are written
             here, so secrets belong in references.
         model: Called with the environment before the clock starts.
+        resume: Called in the place of `model` where the state of the real system has more than
+            parameters, with the environment and the `Snapshot`; see `DynamicEnvironment.restore`.
         progress: How to show progress on standard error.
         handle_signals: Whether SIGINT and SIGTERM end the run in order: the first drains, a
             second stops at once. Only in the main thread.
@@ -99,8 +100,8 @@ class Run:
     Raises:
         SettingsError: The settings have mistakes; with all of them. On entering, also for
             `parameters` that the model does not take.
-        StateError: On entering: the state of the real system cannot be had, and there is no run;
-            or the model does not take it.
+        StateError: On entering: the state of the real system cannot be had, or has work and there
+            is no `resume`, and there is no run; or the model does not take it, or not all of it.
 
     Attributes:
         settings: The settings, checked and resolved.
@@ -120,6 +121,7 @@ class Run:
         settings: Mapping[str, Any],
         model: Model | None = None,
         *,
+        resume: Resume | None = None,
         progress: ProgressMode = "none",
         handle_signals: bool = False,
         origin: Path | None = None,
@@ -128,6 +130,7 @@ class Run:
         self.run_id = new_run_id()
         self._written = settings
         self._model = model
+        self._resume = resume
         # Where there is a JSON object a line, there is nothing in between.
         is_json = self.settings.logs.format == "json"
         self._progress: ProgressMode = "none" if is_json else progress
@@ -140,12 +143,16 @@ class Run:
         settings = self.settings
         # Before anything is made: without its state, there is no run.
         state = read_state(settings)
+        self._check_can_take_in(state)
         now = datetime.now(UTC)
+        snapshot = None if state is None else state.snapshot
+        initial_time = initial_time_of(snapshot, None)
         interval = settings.statistics.interval
         info = RunInfo(
             run_id=self.run_id,
             name=settings.name,
-            start=settings.clock.start or now,
+            start=settings.clock.start or now - timedelta(seconds=initial_time),
+            initial_time=initial_time,
             created=now,
             seed=new_seed() if settings.seed is None else settings.seed,
             factor=settings.clock.factor,
@@ -155,7 +162,7 @@ class Run:
             statistics_interval_s=None if interval is None else interval.total_seconds(),
         )
         written = as_written(self._written, settings)
-        self.folder = RunFolder.create(Path(settings.runs), info, written)
+        self.folder = RunFolder.create(Path(settings.runs), info, written, snapshot)
         self._began = time.monotonic()
         self._watchers = Watchers(Plugins(allowed=settings.plugins), info)
         lag = settings.clock.lag
@@ -169,12 +176,7 @@ class Run:
         try:
             self._set("connecting")
             self._switchboard.open()
-            if self._model is not None:
-                self._model(self.env)
-            given = self._take_over()
-            if state is not None:
-                given |= self._take_in(state)
-            self._override(given)
+            self._begin(state)
             self._switchboard.audit.begun(self.folder.info.resumed)
             self._switchboard.connect(settings.courier.connect_timeout.total_seconds())
             self._watchers.call("despatch_run_started")
@@ -187,7 +189,8 @@ class Run:
     def run(self) -> None:
         """Run the model to `clock.until`, or to its end where there is none."""
         until = self.settings.clock.until
-        self.env.run(None if until is None else until.total_seconds())
+        begun_at = self.folder.info.initial_time
+        self.env.run(None if until is None else begun_at + until.total_seconds())
 
     def __exit__(
         self,
@@ -202,55 +205,27 @@ class Run:
         """The connectors of the sinks by name, where the courier is a thread."""
         return self._switchboard.connectors
 
+    def _check_can_take_in(self, state: StateReading | None) -> None:
+        if state is not None and state.snapshot.has_work and self._resume is None:
+            raise state.refused(no_resume(state.snapshot))
+
     def _host(self) -> Host:
         cls = ThreadHost if self.settings.courier.host == "thread" else ProcessHost
         return cls(self.folder, self.settings, self._progress)
 
-    def _take_over(self) -> dict[str, str]:
-        """Take over from the last run; path to whose word it was, of what now has a value."""
-        settings, info = self.settings, self.folder.info
-        if settings.resume is None:
-            return {}
-        legacy = legacy_of(Path(settings.runs), settings.name, but=info.run_id)
-        if legacy is None:
-            self.resumed = Resumption()
-        else:
-            allow = {ingress.name: ingress.allow for ingress in settings.ingress}
-            self.resumed = resume(self.env, self._switchboard.audit, legacy, info, allow)
-            info.resumed = legacy.info.run_id
-        _log.info("resume: %s", self.resumed)
-        had_it = f"as run {info.resumed} had it"
-        return {} if legacy is None else dict.fromkeys(legacy.values, had_it)
-
-    def _take_in(self, state: StateReading) -> dict[str, str]:
-        """Set what the real system is like; answers as `_take_over` does."""
-        _log.info("state: %s", state)
-        if not state.values:
-            return {}
-        outcome = self._switchboard.audit.apply(Command(updates={**state.values}, source=STATE))
-        if isinstance(outcome, Refusal):
-            raise state.refused(outcome.reason)
-        return dict.fromkeys(state.values, "as the real system has it")
-
-    def _override(self, given: Mapping[str, str]) -> None:
-        """Set the `parameters` of the settings, and say which other word gives way to them."""
-        if not self.settings.parameters:
-            return
-        command = Command(updates=self.settings.parameters, source=SETTINGS)
-        outcome = self._switchboard.audit.apply(command)
-        if isinstance(outcome, Refusal):
-            raise SettingsError([Problem("parameters", outcome.reason)])
-        if not isinstance(outcome, Change):
-            return
-        for update in outcome.updates:
-            if update.path in given and update.old != update.new:
-                _log.warning(
-                    "parameters: %s is %r, as the settings say, and not %r, %s",
-                    update.path,
-                    update.new,
-                    update.old,
-                    given[update.path],
-                )
+    def _begin(self, state: StateReading | None) -> None:
+        """Have the model built, or take the state in, and set what it begins with."""
+        initial = RunInitial(self.env, self._switchboard.audit, self.settings, self.folder.info)
+        snapshot = None
+        if state is not None:
+            _log.info("state: %s", state)
+            snapshot = state.snapshot
+        try:
+            begin_model(self.env, initial, self._model, self._resume, snapshot)
+        except StateError as error:
+            raise error if state is None else state.refused(str(error)) from error
+        finally:
+            self.resumed = initial.resumed
 
     def _leave(self, error: BaseException | None) -> None:
         try:

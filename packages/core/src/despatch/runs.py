@@ -3,6 +3,7 @@
     .despatch/<run_id>/
         run.json         what the run is, and the state it reached
         settings.json    its settings as written: secrets stay references such as ``${PASSWORD}``
+        snapshot.json    the state of the real system that it began with, where there was one
         records/         the journal of records, written by the simulator
         audit/           the journal of applied and refused commands, written by the simulator
         cursors.sqlite   each sink's cursor, account and dead letters, written by the courier
@@ -21,11 +22,14 @@ import time
 from collections.abc import Iterator, Mapping
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import msgspec
 
 from despatch.errors import RunError
+
+if TYPE_CHECKING:
+    from despatch.snapshots import Snapshot
 
 __all__ = ["RunFolder", "RunInfo", "RunState", "new_run_id", "runs_in"]
 
@@ -52,6 +56,7 @@ class RunInfo(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
         statistics_interval_s: At which interval they are published, in simulated seconds; None
             where they are not.
         resumed: The run that it took over from (`resume: last`); None where it started afresh.
+        initial_time: The simulated time at which it began, in simulated seconds.
     """
 
     run_id: str
@@ -67,6 +72,7 @@ class RunInfo(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     keeps_statistics: bool = False
     statistics_interval_s: float | None = None
     resumed: str | None = None
+    initial_time: float = 0.0
 
 
 def new_run_id() -> str:
@@ -91,13 +97,20 @@ class RunFolder:
         self._lock_fd: int | None = None
 
     @classmethod
-    def create(cls, root: Path, info: RunInfo, settings: Mapping[str, Any]) -> RunFolder:
+    def create(
+        cls,
+        root: Path,
+        info: RunInfo,
+        settings: Mapping[str, Any],
+        snapshot: Snapshot | None = None,
+    ) -> RunFolder:
         """Make the folder of a new run, locked by this process.
 
         Args:
             root: The folder of all runs; made where it is missing.
             info: What the run is.
             settings: The settings as written, with secrets unresolved.
+            snapshot: The state of the real system that it begins with; None for none.
 
         Raises:
             RunError: The folder cannot be made.
@@ -106,6 +119,8 @@ class RunFolder:
         try:
             folder.path.mkdir(mode=0o700, parents=True)
             _write(folder.path / "settings.json", msgspec.json.encode(settings))
+            if snapshot is not None:
+                _write(folder.snapshot_file, snapshot.model_dump_json().encode())
             folder.save()
         except OSError as error:
             raise RunError(
@@ -159,6 +174,27 @@ class RunFolder:
         except (OSError, msgspec.DecodeError) as error:
             raise RunError(f"{self.path / 'settings.json'}: cannot be read: {error}") from error
         return raw
+
+    @property
+    def snapshot_file(self) -> Path:
+        """The state of the real system that it began with, where there was one."""
+        return self.path / "snapshot.json"
+
+    def snapshot(self) -> Snapshot | None:
+        """The state of the real system that it began with; None where there was none.
+
+        Raises:
+            RunError: It cannot be read.
+        """
+        # pydantic takes its time to import: to list runs does not need it.
+        from despatch.snapshots import Snapshot
+
+        try:
+            return Snapshot.model_validate_json(self.snapshot_file.read_bytes())
+        except FileNotFoundError:
+            return None
+        except (OSError, ValueError) as error:
+            raise RunError(f"{self.snapshot_file}: cannot be read: {error}") from error
 
     def save(self) -> None:
         """Write `info`, whole or not at all."""

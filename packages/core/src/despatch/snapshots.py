@@ -18,7 +18,7 @@ from pydantic import (
 )
 
 from despatch.mistakes import mistake
-from despatch.renderings import excerpt
+from despatch.renderings import counted, excerpt
 
 __all__ = [
     "SNAPSHOT_VERSION",
@@ -218,6 +218,24 @@ class Snapshot(_Part):
     def has_work(self) -> bool:
         """Whether it says more than parameters, so that the model itself has to take it in."""
         return bool(self.resources or self.containers or self.stores or self.arrivals)
+
+    @property
+    def contents(self) -> str:
+        """What is in it, in words: ``2 parameters, 1 in service, 3 waiting``."""
+        resources = self.resources.values()
+        counts = {
+            "in service": sum(len(each.in_service) for each in resources),
+            "waiting": sum(len(each.queue) for each in resources),
+            "down": sum(each.down_since is not None for each in resources),
+        }
+        told = [counted(len(self.parameters), "parameter")]
+        told += [f"{count:,} {what}" for what, count in counts.items() if count]
+        told += [
+            counted(len(part), noun)
+            for noun, part in (("container", self.containers), ("store", self.stores))
+            if part
+        ]
+        return ", ".join(told)
 
     @field_validator("parameters", mode="after")
     @classmethod

@@ -6,10 +6,10 @@ import json
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from despatch.snapshots import Snapshot
 from despatch.testing import RealSystem
 
 
@@ -22,9 +22,11 @@ class SnapshotFile(RealSystem):
     def settings(self, port: int) -> Mapping[str, Any]:
         return {"path": str(self._path)}
 
-    def be(self, parameters: Mapping[str, Any]) -> None:
-        content = {"taken_at": datetime.now(UTC).isoformat(), "parameters": parameters}
-        self._path.write_text(json.dumps(content, ensure_ascii=False), encoding="utf-8")
+    def be(self, state: Snapshot) -> None:
+        content = json.dumps(state.model_dump(mode="json"), ensure_ascii=False)
+        beside = self._path.with_suffix(".new")
+        beside.write_text(content, encoding="utf-8")
+        beside.replace(self._path)
 
     @contextmanager
     def away(self) -> Iterator[None]:

@@ -7,6 +7,7 @@ import contextlib
 import json
 import re
 import socket
+from datetime import UTC, datetime
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
@@ -157,6 +158,197 @@ class FlattensValues(Correct):
         return snapshot.model_copy(update={"parameters": values})
 
 
+class ChangesWork(Correct):
+    """Makes something else of each piece of work; a mutant says what."""
+
+    async def read(self) -> Snapshot:
+        content = (await super().read()).model_dump()
+        for resource in content["resources"].values():
+            self.change(resource)
+        return Snapshot.model_validate(content)
+
+    def change(self, resource: dict[str, Any]) -> None:
+        raise NotImplementedError
+
+
+class SortsTheQueue(ChangesWork):
+    """Asks for rows in the order of their keys."""
+
+    def change(self, resource: dict[str, Any]) -> None:
+        resource["queue"].sort(key=lambda work: work["key"])
+
+
+class SortsByPriority(ChangesWork):
+    """Puts the most important first."""
+
+    def change(self, resource: dict[str, Any]) -> None:
+        for works in (resource["queue"], resource["in_service"]):
+            works.sort(key=lambda work: work["priority"])
+
+
+class TakesAKeyOnce(ChangesWork):
+    """Has a key once in each queue."""
+
+    def change(self, resource: dict[str, Any]) -> None:
+        resource["queue"] = list({work["key"]: work for work in resource["queue"]}.values())
+
+
+class ForgetsPriorities(ChangesWork):
+    """Reads no priority of those in service."""
+
+    def change(self, resource: dict[str, Any]) -> None:
+        for work in resource["in_service"]:
+            work["priority"] = 0
+
+
+class RoundsDurations(ChangesWork):
+    """Reads durations to the microsecond."""
+
+    def change(self, resource: dict[str, Any]) -> None:
+        for work in resource["in_service"]:
+            for name in ("elapsed", "remaining"):
+                work[name] = None if work[name] is None else round(work[name], 6)
+
+
+class CutsFractionsOfTimes(ChangesWork):
+    """Reads times to the second."""
+
+    def change(self, resource: dict[str, Any]) -> None:
+        for work in resource["queue"]:
+            if work["joined"] is not None:
+                work["joined"] = work["joined"].replace(microsecond=0)
+
+
+class TakesUnknownForNow(ChangesWork):
+    """Says of who joined at no known time that it has just come."""
+
+    def change(self, resource: dict[str, Any]) -> None:
+        for work in resource["queue"]:
+            if work["joined"] is None:
+                work["joined"] = "2025-01-06T06:00:00Z"
+
+
+class ForgetsData(ChangesWork):
+    """Reads nothing but what each has."""
+
+    def change(self, resource: dict[str, Any]) -> None:
+        for work in resource["queue"]:
+            work["data"] = {}
+
+
+class MakesFloatsOfData(ChangesWork):
+    """Makes a float of every number in data."""
+
+    def change(self, resource: dict[str, Any]) -> None:
+        for work in resource["in_service"]:
+            work["data"] = {
+                name: float(value) if type(value) is int and value < 2**53 else value
+                for name, value in work["data"].items()
+            }
+
+
+class ForgetsWhatIsDown(ChangesWork):
+    """Does not ask since when something is down."""
+
+    def change(self, resource: dict[str, Any]) -> None:
+        resource["down_since"] = None
+
+
+class ReadsAPageOfAQueue(ChangesWork):
+    """Takes the first page of a queue for all."""
+
+    def change(self, resource: dict[str, Any]) -> None:
+        resource["queue"] = resource["queue"][:1000]
+
+
+class LeavesOutIdleResources(Correct):
+    """Finds resources by whom they serve and who waits."""
+
+    async def read(self) -> Snapshot:
+        snapshot = await super().read()
+        busy = {
+            name: each for name, each in snapshot.resources.items() if each.in_service or each.queue
+        }
+        return snapshot.model_copy(update={"resources": busy})
+
+
+class KeepsThoseWhoHaveGone(Correct):
+    """Adds the work that it reads to what it has read."""
+
+    _known: dict[str, Any] | None = None
+
+    async def read(self) -> Snapshot:
+        snapshot = await super().read()
+        self._known = {**(self._known or {}), **snapshot.resources}
+        return snapshot.model_copy(update={"resources": self._known})
+
+
+class ReadsParameters(Correct):
+    """Knows of nothing but parameters."""
+
+    async def read(self) -> Snapshot:
+        snapshot = await super().read()
+        return Snapshot(taken_at=snapshot.taken_at, parameters=snapshot.parameters)
+
+
+class TakesEmptyContainersForNone(Correct):
+    """Leaves out what is empty."""
+
+    async def read(self) -> Snapshot:
+        snapshot = await super().read()
+        full = {name: each for name, each in snapshot.containers.items() if each.level}
+        return snapshot.model_copy(update={"containers": full})
+
+
+class TakesLastItemsFirst(Correct):
+    """Has items in the wrong order."""
+
+    async def read(self) -> Snapshot:
+        content = (await super().read()).model_dump()
+        for store in content["stores"].values():
+            store["items"].reverse()
+        return Snapshot.model_validate(content)
+
+
+class ReadsArrivalsToTheSecond(Correct):
+    """Cuts the fraction of times off."""
+
+    async def read(self) -> Snapshot:
+        snapshot = await super().read()
+        cut = {name: last.replace(microsecond=0) for name, last in snapshot.arrivals.items()}
+        return snapshot.model_copy(update={"arrivals": cut})
+
+
+class TakesMidnightForNothing(Correct):
+    """Takes 0 for an offset that nobody said."""
+
+    async def read(self) -> Snapshot:
+        snapshot = await super().read()
+        return snapshot.model_copy(update={"calendar_offset": snapshot.calendar_offset or None})
+
+
+class TellsItsOwnTime(Correct):
+    """Says when it was read, and not when it was so."""
+
+    async def read(self) -> Snapshot:
+        snapshot = await super().read()
+        return snapshot.model_copy(update={"taken_at": datetime.now(UTC)})
+
+
+class ReadsOneAfterTheOther(Correct):
+    """Reads the parameters first, and the work later."""
+
+    async def read(self) -> Snapshot:
+        first = await super().read()
+        if not first.containers:
+            return first
+        # Whoever looks for it sees this within the time that it takes to change.
+        then = first
+        while then.taken_at == first.taken_at:
+            then = await super().read()
+        return then.model_copy(update={"parameters": first.parameters})
+
+
 class SwallowsCancellation(Correct):
     """Takes its cancellation for an answer."""
 
@@ -270,15 +462,18 @@ class Far(StateSource):
     async def read(self) -> Snapshot:
         assert self._writer is not None
         self._writer.write(b"state\n")
-        values: dict[str, Any] = {}
-        while END not in values:
+        parts: dict[str, Any] = {}
+        while END not in parts:
             line = await self._line()
             if not line.endswith(b"\n"):
                 raise ConnectionError("the server has hung up in the middle of its answer")
-            path, value = json.loads(line)
-            values[path] = value
-        del values[END]
-        return Snapshot(taken_at=values.pop("taken_at"), parameters=values)
+            part, name, value = json.loads(line)
+            if name is None:
+                parts[part] = value
+            else:
+                parts.setdefault(part, {})[name] = value
+        del parts[END]
+        return Snapshot.model_validate(parts)
 
     async def _line(self) -> bytes:
         return await self._reader.readline()
@@ -304,7 +499,7 @@ class FarTakesTheFirstPart(Far):
                 return line
         if not self._has_begun:
             raise ConnectionError("there is no answer")
-        return json.dumps([END, 0]).encode() + b"\n"
+        return json.dumps([END, None, None]).encode() + b"\n"
 
 
 class FarTakesAwayForEmpty(Far):

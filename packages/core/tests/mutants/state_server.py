@@ -1,12 +1,10 @@
-"""A system whose state is asked for by TCP: a line for each value, and a last one."""
+"""A system whose state is asked for by TCP: a line for each thing that it has, and a last one."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from datetime import UTC, datetime
-from typing import Any
 
+from despatch.snapshots import Snapshot
 from mutants.serving import Server, Talk
 
 END = "end"
@@ -14,15 +12,15 @@ LONGEST_LINE = 1024 * 1024
 
 
 class StateServer(Server):
-    """Answers each line that comes with what it is now: a path and a value a line, as JSON.
+    """Answers each line that comes with what it is now: a part, a name and a value a line, as JSON.
 
     Attributes:
-        values: What it is, by path.
+        state: What it is.
     """
 
     def __init__(self) -> None:
         super().__init__(_Answering)
-        self.values: Mapping[str, Any] = {}
+        self.state = Snapshot.model_validate({"taken_at": "2025-01-06T06:00:00Z"})
 
 
 class _Answering(Talk):
@@ -30,6 +28,10 @@ class _Answering(Talk):
 
     def talk(self) -> None:
         while self.rfile.readline():
-            told = [["taken_at", datetime.now(UTC).isoformat()], *self.server.values.items()]
-            lines = [*map(json.dumps, told), json.dumps([END, len(self.server.values)])]
+            told = [
+                [part, name, value]
+                for part, whole in self.server.state.model_dump(mode="json").items()
+                for name, value in (whole.items() if isinstance(whole, dict) else [(None, whole)])
+            ]
+            lines = [json.dumps(each) for each in (*told, [END, None, None])]
             self.wfile.write("".join(f"{line}\n" for line in lines).encode())

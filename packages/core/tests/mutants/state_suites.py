@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from despatch.snapshots import Snapshot
 from despatch.testing import RealSystem, StateConformance
 from mutants.judging import suite_of
 from mutants.snapshot_file import SnapshotFile
@@ -31,8 +32,8 @@ class Served(RealSystem):
     def settings(self, port: int) -> Mapping[str, Any]:
         return {"port": port}
 
-    def be(self, parameters: Mapping[str, Any]) -> None:
-        self._server.values = parameters
+    def be(self, state: Snapshot) -> None:
+        self._server.state = state
 
 
 class FarBase(StateConformance):

@@ -10,6 +10,18 @@ NESTED = "test_nested_values_keep_their_form"
 BIG = "test_a_big_state_is_whole"
 TIME = "test_the_time_of_the_state_has_an_offset"
 HALF = "test_half_a_state_is_none"
+IN_SERVICE = "test_those_in_service_are_read"
+QUEUE = "test_queues_are_read_in_their_order"
+DATA = "test_what_else_is_known_of_work_comes_along"
+DOWN = "test_what_is_down_and_what_is_over_capacity_is_read"
+LONG = "test_a_long_queue_is_whole"
+GONE = "test_work_that_is_done_is_gone"
+CONTAINERS = "test_what_containers_hold_is_read"
+STORES = "test_what_stores_hold_is_read"
+ARRIVALS = "test_when_somebody_came_last_is_read"
+CALENDAR = "test_which_simulated_time_it_is_comes_along"
+TAKEN_AT = "test_the_time_of_the_state_is_the_systems"
+INSTANT = "test_all_of_a_state_is_of_one_instant"
 RUN = "test_a_run_begins_with_the_state"
 OUT_OF_REACH = "test_what_is_out_of_reach_is_an_error"
 OPENED = "test_it_is_opened_and_closed_at_any_time"
@@ -33,6 +45,26 @@ FOUND_BY: dict[str, set[str]] = {
     "StripsTexts": {EXACT},
     "ReadsOnePage": {BIG},
     "FlattensValues": {NESTED},
+    "SortsTheQueue": {QUEUE, LONG},
+    "SortsByPriority": {IN_SERVICE, QUEUE},
+    "TakesAKeyOnce": {QUEUE},
+    "ForgetsPriorities": {IN_SERVICE},
+    "RoundsDurations": {IN_SERVICE},
+    "CutsFractionsOfTimes": {QUEUE},
+    "TakesUnknownForNow": {QUEUE},
+    "ForgetsData": {DATA},
+    "MakesFloatsOfData": {DATA},
+    "ForgetsWhatIsDown": {DOWN},
+    "ReadsAPageOfAQueue": {LONG},
+    "LeavesOutIdleResources": {DOWN},
+    "KeepsThoseWhoHaveGone": {GONE},
+    "ReadsParameters": {IN_SERVICE, QUEUE, DATA, DOWN, CONTAINERS, STORES, ARRIVALS, CALENDAR},
+    "TakesEmptyContainersForNone": {CONTAINERS},
+    "TakesLastItemsFirst": {STORES},
+    "ReadsArrivalsToTheSecond": {ARRIVALS},
+    "TakesMidnightForNothing": {CALENDAR},
+    "TellsItsOwnTime": {TAKEN_AT},
+    "ReadsOneAfterTheOther": {INSTANT},
     "SwallowsCancellation": {GIVEN_UP},
     "LeavesATask": {GIVEN_UP},
     "ClosesOnce": {OPENED},

@@ -230,7 +230,7 @@ def _take_scheduled(
     if elapsed and at is not None:
         # The same wall time, counted from the new run's simulated 0.
         at -= elapsed.total_seconds()
-    is_overdue = at is not None and at <= 0
+    is_overdue = at is not None and at <= env.now
     outcome = audit.apply(msgspec.structs.replace(command, at=None if is_overdue else at), allow)
     if isinstance(outcome, Refusal):
         found.refused[f"the command for {', '.join(command.updates)}"] = outcome.reason

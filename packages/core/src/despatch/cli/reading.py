@@ -6,12 +6,14 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-from despatch.models import find_model
+from despatch.errors import Problem, SettingsError
+from despatch.models import ModelError, find_model, find_resume
+from despatch.restoring.beginning import Resume
 from despatch.run import Model
 from despatch.settings import Settings
 from despatch.settings.file import load_settings
 
-__all__ = ["read"]
+__all__ = ["read", "resume_beside"]
 
 
 def read(
@@ -30,3 +32,16 @@ def read(
     )
     assert settings.model is not None  # else `load_settings` would have reported it
     return settings, find_model(settings.model)
+
+
+def resume_beside(settings: Settings) -> Resume | None:
+    """What has the model begin from a state, where there is such a function beside the model.
+
+    Raises:
+        SettingsError: What is there cannot be called.
+    """
+    assert settings.model is not None
+    try:
+        return find_resume(settings.model)
+    except ModelError as error:
+        raise SettingsError([Problem("model", f"`resume` beside it: {error}")]) from error

@@ -12,11 +12,12 @@ import typer
 
 from despatch.cli.console import err, fail, out, progress_mode
 from despatch.cli.earlier_runs import see_to_earlier_runs
-from despatch.cli.reading import read
+from despatch.cli.reading import read, resume_beside
 from despatch.concealment import Concealer
 from despatch.errors import AccountError, DespatchError, SettingsError, StateError
 from despatch.logs import logging_as
 from despatch.report import Report
+from despatch.restoring.beginning import Resume
 from despatch.run import Model, Run
 from despatch.settings.file import raw_settings
 
@@ -65,9 +66,10 @@ def run(
             fail(f"--set {assignment}: expected PATH=VALUE, such as Line_A.lathe.capacity=3")
         overrides.setdefault("parameters", {})[path] = value  # type: ignore[index]
     try:
-        _, model = read(settings_file, overrides)
+        settings, model = read(settings_file, overrides)
+        resume = resume_beside(settings)
         raw = raw_settings(settings_file, overrides=overrides)
-        result = conduct(raw, model, origin=settings_file.absolute().parent)
+        result = conduct(raw, model, resume=resume, origin=settings_file.absolute().parent)
     except DespatchError as error:
         fail(error)
     if json:
@@ -78,7 +80,13 @@ def run(
     raise typer.Exit(result.exit_status if is_written else result.exit_status or RUN_FAILED)
 
 
-def conduct(settings: Mapping[str, Any], model: Model, *, origin: Path | None = None) -> Report:
+def conduct(
+    settings: Mapping[str, Any],
+    model: Model,
+    *,
+    resume: Resume | None = None,
+    origin: Path | None = None,
+) -> Report:
     """Run a model to its end, or to SIGINT or SIGTERM.
 
     What the model raises is printed with its own traceback, and the report says `failed`.
@@ -86,12 +94,20 @@ def conduct(settings: Mapping[str, Any], model: Model, *, origin: Path | None = 
     Args:
         settings: As for `Run`.
         model: As for `Run`.
+        resume: As for `Run`.
         origin: As for `Run`.
 
     Raises:
         DespatchError: The run could not begin.
     """
-    run = Run(settings, model, progress=progress_mode(), handle_signals=True, origin=origin)
+    run = Run(
+        settings,
+        model,
+        resume=resume,
+        progress=progress_mode(),
+        handle_signals=True,
+        origin=origin,
+    )
     conceal = Concealer()
     with logging_as(run.settings.logs, conceal, sim=run.settings.name, run_id=run.run_id):
         see_to_earlier_runs(run.settings, conceal)

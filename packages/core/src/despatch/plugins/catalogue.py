@@ -31,7 +31,9 @@ _EXTRAS = {
     (Kind.INGRESS, "redis"): "redis",
     (Kind.EGRESS, "redis"): "redis",
     (Kind.EGRESS, "parquet"): "parquet",
+    (Kind.EGRESS, "sql"): "sql",
     (Kind.SERIALIZERS, "avro"): "avro",
+    (Kind.STATES, "sql"): "sql",
 }
 
 

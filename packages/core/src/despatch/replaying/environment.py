@@ -69,25 +69,27 @@ class Follower:
         env._record_into(comparison)
         env.registry.on_outcome.append(self._observe)
 
-    def bring(self, entry: AuditEntry) -> None:
-        """Do what came from outside, as the script says."""
+    def bring(self, entry: AuditEntry) -> Outcome | None:
+        """Do what came from outside, as the script says; the outcome of a command."""
         env, script, cause = self._env, self._script, entry.cause
         if env._now != entry.sim_time:
             # A paced clock had waited so long for it.
             env._now = entry.sim_time
         if isinstance(cause, Command):
             script.begin_command()
+            outcome = None
             if cause.source == RESUME:
                 env.registry.restore(cause.updates, source=RESUME)
             else:
-                env.registry.apply(cause, allow=self._allow.get(cause.source))
+                outcome = env.registry.apply(cause, allow=self._allow.get(cause.source))
             script.end_command(entry)
-            return
+            return outcome
         if isinstance(cause, Known):
             env.registry.remember(cause.outcomes)
         elif isinstance(cause, Threaded):
             script.threaded.append(entry)
         script.advance()
+        return None
 
     def turn(self) -> Iterator[None]:
         """For each event that comes, once what comes before it was done."""

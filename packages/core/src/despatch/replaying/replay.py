@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -16,18 +17,23 @@ from despatch.entries import ENTRY_FIELDS
 from despatch.environment import DynamicEnvironment
 from despatch.errors import JournalError, RunError
 from despatch.journal import JournalReader, JournalWriter
-from despatch.models import ModelError, find_model
+from despatch.models import ModelError, find_model, find_resume
 from despatch.renderings import counted
 from despatch.replaying.comparison import Comparison
 from despatch.replaying.differences import Difference, Verdict
 from despatch.replaying.environment import Follower, ReplayEnvironment
+from despatch.replaying.initial import ReplayInitial
 from despatch.replaying.script import Script, is_from_outside, is_same_error
+from despatch.restoring.beginning import Resume, resume_model
 from despatch.run import Model, environment_of
 from despatch.runs import RunFolder
 from despatch.settings.entries import named
 from despatch.settings.file import resolve
+from despatch.snapshots import Snapshot
 
 __all__ = ["ReplayReport", "replay"]
+
+_Found = TypeVar("_Found")
 
 
 class ReplayReport(msgspec.Struct, kw_only=True):
@@ -82,6 +88,7 @@ def replay(
     folder: Path | str,
     *,
     model: Model | None = None,
+    resume: Resume | None = None,
     drive: Callable[[DynamicEnvironment], object] | None = None,
     keep: Path | str | None = None,
 ) -> ReplayReport:
@@ -94,6 +101,8 @@ def replay(
     Args:
         folder: The run's folder.
         model: Builds the model; by default what the run's settings name.
+        resume: Takes the state in that the run began with; by default what is beside the model
+            that the settings name.
         drive: Runs the model as the program did that made the run, where it called `env.run`
             until an event of its own, or did more between two calls than change parameters. By
             default `env.run` is called as it was.
@@ -108,10 +117,13 @@ def replay(
     """
     run = RunFolder.open(Path(folder))
     settings = run.settings()
-    build = _model_of(run, settings) if model is None else model
+    snapshot = run.snapshot()
+    begin = model or _model_of(run, settings)
+    if snapshot is not None and snapshot.has_work:
+        begin = partial(_take_in, resume or _resume_of(run, settings), snapshot)
     run.lock()
     try:
-        return _Replay(run, settings, build, drive, None if keep is None else Path(keep)).report()
+        return _Replay(run, settings, begin, drive, None if keep is None else Path(keep)).report()
     finally:
         run.unlock()
 
@@ -145,6 +157,7 @@ class _Replay:
         self._env = environment_of(run.info, ReplayEnvironment)
         allow = _allow_lists(settings)
         self._follower = Follower(self._env, self._script, self._comparison, self._verdict, allow)
+        self._env._initial = ReplayInitial(self._env, self._script, self._follower)
         self._has_begun = False
         self._has_run = False
 
@@ -221,7 +234,8 @@ class _Replay:
         recorded, sim_time = self._run.info.error, float(self._env.now)
         if error is not None:
             is_beyond = self._script.is_open_ended and self._comparison.is_exhausted(sim_time)
-            is_different = not is_same_error(error, recorded) and not is_beyond
+            is_same = is_same_error(error, recorded) or _is_told_of(recorded, error)
+            is_different = not is_same and not is_beyond
         else:
             is_build = recorded is not None and not self._has_begun
             is_different = is_build and not (is_from_outside(recorded) or _is_of_settings(recorded))
@@ -272,18 +286,38 @@ def _check_audit(run: RunFolder) -> None:
             raise RunError(f"{damage.segment}: the audit journal is damaged: {damage.reason}")
 
 
+def _take_in(resume: Resume, snapshot: Snapshot, env: DynamicEnvironment) -> None:
+    resume_model(env, resume, snapshot)
+
+
 def _model_of(run: RunFolder, settings: dict[str, Any]) -> Model:
+    return _found(run, settings, find_model, "model=build")
+
+
+def _resume_of(run: RunFolder, settings: dict[str, Any]) -> Resume:
+    resume = _found(run, settings, find_resume, "resume=resume")
+    if resume is None:
+        raise RunError(
+            f"{run.path}: the run began from a state, and there is no `resume` beside the model "
+            f"{settings['model']} any more"
+        )
+    return resume
+
+
+def _found(
+    run: RunFolder, settings: dict[str, Any], find: Callable[[str], _Found], argument: str
+) -> _Found:
     name = settings.get("model")
     if name is None:
         raise RunError(
             f"{run.path}: the run's settings name no model: replay it from Python, with "
-            "despatch.replay(folder, model=build)"
+            f"despatch.replay(folder, {argument})"
         )
     for folder in (os.getcwd(), run.info.origin):
-        if folder is not None:
+        if folder is not None and folder not in sys.path:
             sys.path.insert(0, folder)
     try:
-        return find_model(str(resolve({"model": name})["model"]))
+        return find(str(resolve({"model": name})["model"]))
     except ModelError as error:
         raise RunError(f"{run.path}: the run's model {name}: {error}") from error
 
@@ -296,6 +330,17 @@ def _allow_lists(settings: dict[str, Any]) -> dict[str, list[str] | None]:
     ]
     entries = resolve({"ingress": named(core)})["ingress"]
     return {entry["name"]: entry.get("allow") for entry in entries}
+
+
+def _is_told_of(recorded: str | None, error: str) -> bool:
+    """Whether the run told of an error with who had read the state, which a replay does not."""
+    kind, _, reason = error.partition(": ")
+    return (
+        kind == "StateError"
+        and recorded is not None
+        and recorded.startswith(kind)
+        and recorded.endswith(reason)
+    )
 
 
 def _is_of_settings(error: str | None) -> bool:

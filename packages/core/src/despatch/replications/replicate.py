@@ -6,25 +6,28 @@ import asyncio
 import operator
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, Final
 
 import msgspec
+from msgspec import structs
 
 from despatch.courier.assembly import Assembly
 from despatch.distributions.seeds import checked_seed, new_seed
 from despatch.durations import parse_duration
 from despatch.errors import Problem, ReplicationError, SettingsError
 from despatch.interfaces import Executor, Task
-from despatch.renderings import excerpt, plain
+from despatch.models import ModelError
+from despatch.renderings import excerpt
+from despatch.replications.beginning import Order, order_of
 from despatch.replications.estimates import Estimate, estimate
 from despatch.replications.performing import UndoneError, perform_all
-from despatch.replications.replication import PERFORM, Order, Replication
+from despatch.replications.replication import PERFORM, Replication
 from despatch.settings import Settings
 from despatch.settings.file import load_settings, settings_from
-from despatch.state_reading.reading import read_state
+from despatch.state_reading.reading import StateReading, read_state
 
 __all__ = ["Replications", "replicate", "seed_of"]
 
@@ -140,26 +143,12 @@ def replicate(
     until_s = _until_s(resolved, until)
     base = _seed(resolved, seed)
     state = read_state(resolved)
-    start = resolved.clock.start or datetime.now(UTC)
-    interval = resolved.statistics.interval
+    first = _ordered(resolved, state, seed_of(base, 0), origin, until_s)
     orders = [
-        Order(
-            number=number,
-            seed=seed_of(base, number),
-            model=resolved.model,
-            origin=origin,
-            name=resolved.name,
-            start=start,
-            until_s=until_s,
-            state={} if state is None else plain(state.values),
-            parameters=plain(resolved.parameters),
-            keeps_statistics=resolved.statistics.is_kept,
-            statistics_interval_s=None if interval is None else interval.total_seconds(),
-        )
-        for number in range(count)
+        structs.replace(first, number=number, seed=seed_of(base, number)) for number in range(count)
     ]
     found = _performed(resolved, orders)
-    return Replications(name=resolved.name, seed=base, start=start, replications=found)
+    return Replications(name=resolved.name, seed=base, start=first.start, replications=found)
 
 
 def seed_of(seed: int, number: int) -> int:
@@ -180,11 +169,24 @@ def seed_of(seed: int, number: int) -> int:
     return (int(words[1]) << 32 | int(words[0])) >> 1
 
 
+def _ordered(
+    settings: Settings,
+    state: StateReading | None,
+    seed: int,
+    origin: str | None,
+    until_s: float | None,
+) -> Order:
+    try:
+        return order_of(settings, state, number=0, seed=seed, origin=origin, until_s=until_s)
+    except ModelError as error:
+        raise SettingsError([Problem("model", str(error))]) from error
+
+
 def _performed(settings: Settings, orders: Sequence[Order]) -> list[Replication]:
     assembly = Assembly(settings)
     called = assembly.identities["executor"]
     executor = assembly.executor(settings.executor)
-    tasks = [Task(PERFORM, msgspec.msgpack.encode(order)) for order in orders]
+    tasks = _Tasks(orders)
     try:
         results = _run(executor, called, tasks)
     except UndoneError as undone:
@@ -196,6 +198,19 @@ def _performed(settings: Settings, orders: Sequence[Order]) -> list[Replication]
             reason = f"{called} has answered with replication {replication.number}"
             raise ReplicationError(order.number, order.seed, reason)
     return found
+
+
+class _Tasks(Sequence[Task]):
+    """The tasks of orders, each made when it is its turn: a state may be long, and is in each."""
+
+    def __init__(self, orders: Sequence[Order]) -> None:
+        self._orders = orders
+
+    def __len__(self) -> int:
+        return len(self._orders)
+
+    def __getitem__(self, index: Any) -> Any:
+        return Task(PERFORM, msgspec.msgpack.encode(self._orders[index]))
 
 
 def _run(executor: Executor, called: str, tasks: Sequence[Task]) -> list[bytes]:

@@ -6,56 +6,17 @@ goes back as a `Replication`.
 
 from __future__ import annotations
 
-import random
-import sys
-from collections.abc import Mapping
-from datetime import datetime
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 
-from despatch.commands import Command, Refusal
-from despatch.environment import DynamicEnvironment
-from despatch.errors import Problem, SettingsError, StateError
-from despatch.models import find_model
+from despatch.replications.beginning import Order, begin
 from despatch.replications.tally import Tally
 
-__all__ = ["PERFORM", "Order", "Replication", "perform"]
+__all__ = ["PERFORM", "Replication", "perform"]
 
 PERFORM: Final = "despatch.replications.replication:perform"
 """`perform`, as a task names it."""
-
-_LEGACY_SEED_WORDS: Final = 8
-
-
-class Order(msgspec.Struct, kw_only=True, frozen=True):
-    """What a replication is made of.
-
-    Attributes:
-        number: Which one it is, counted from 0.
-        seed: The seed of its random streams.
-        model: Where the model is, as ``module:callable``.
-        origin: The folder of the settings file, beside which the model is looked for too.
-        name: The simulation's name.
-        start: The wall time of simulated 0.
-        until_s: How long it runs, in simulated seconds; None is until nothing is left to do.
-        state: The values of the real system, by path, and where they are from.
-        parameters: Values that take the place of the model's own, and of the state's.
-        keeps_statistics: Whether every resource keeps statistics that does not say otherwise.
-        statistics_interval_s: At which interval they are published, in simulated seconds.
-    """
-
-    number: int
-    seed: int
-    model: str
-    origin: str | None
-    name: str
-    start: datetime
-    until_s: float | None
-    state: Mapping[str, Any]
-    parameters: Mapping[str, Any]
-    keeps_statistics: bool
-    statistics_interval_s: float | None
 
 
 class Replication(msgspec.Struct, kw_only=True, frozen=True):
@@ -95,20 +56,9 @@ def perform(payload: bytes) -> bytes:
 
 
 def _performed(order: Order) -> Replication:
-    if order.origin is not None and order.origin not in sys.path:
-        sys.path.insert(0, order.origin)
-    build = find_model(order.model)
-    _seed_the_rest(order.seed)
-    env = DynamicEnvironment(
-        start=order.start, seed=order.seed, name=order.name, statistics=order.keeps_statistics
-    )
-    if order.statistics_interval_s is not None:
-        env.publish_statistics(order.statistics_interval_s)
     tally = Tally()
-    env._record_into(tally)
-    build(env)
-    _set(env, order)
-    env.run(order.until_s)
+    env = begin(order, tally)
+    env.run(order.end)
     return Replication(
         number=order.number,
         seed=order.seed,
@@ -118,28 +68,3 @@ def _performed(order: Order) -> Replication:
         telemetry=tally.telemetry,
         digest=tally.digest(),
     )
-
-
-def _set(env: DynamicEnvironment, order: Order) -> None:
-    """Set what the model begins with, as a run does."""
-    for values, source, error in (
-        (order.state, "state", StateError),
-        (order.parameters, "settings", _settings_error),
-    ):
-        if values:
-            outcome = env.registry.apply(Command(updates={**values}, source=source))
-            if isinstance(outcome, Refusal):
-                raise error(outcome.reason)
-
-
-def _settings_error(reason: str) -> SettingsError:
-    return SettingsError([Problem("parameters", reason)])
-
-
-def _seed_the_rest(seed: int) -> None:
-    """Seed the generators that a plain SimPy model uses, so that it depends on the seed alone."""
-    random.seed(seed)
-    numpy_random = sys.modules.get("numpy.random")
-    if numpy_random is not None:
-        words = numpy_random.SeedSequence(seed).generate_state(_LEGACY_SEED_WORDS)
-        numpy_random.seed(words)

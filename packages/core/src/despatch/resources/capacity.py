@@ -103,10 +103,12 @@ class LiveCapacity(FastPath):
     Attributes:
         _observer: Who gathers statistics, where they are kept.
         _figures: These statistics.
+        _signal: What the capacity follows; None for a number.
     """
 
     _observer: Observer | None = None
     _figures: Any = None
+    _signal: Signal | None = None
 
     @property
     def over_capacity(self) -> int | float:
@@ -128,6 +130,7 @@ class LiveCapacity(FastPath):
             self._admit_waiting()
             self._give_up_surplus()
 
+        self._signal = signal
         self._capacity = self._fitted(signal.value)
         signal.subscribe(change)
 

@@ -55,6 +55,14 @@ class Observer:
         """An event has joined a line."""
         self._came[event] = self._env._now
 
+    def rejoined(self, event: Any, sim_time: Any) -> None:
+        """An event has joined a line at a time before now."""
+        self._came[event] = sim_time
+
+    def readmitted(self, event: Any) -> None:
+        """An event has left a line for a wait that ended before now, and counts no more."""
+        self._came.pop(event, None)
+
     def taken(self, line: int, event: Any) -> None:
         """An event was taken out of a line by the resource, which serves it."""
         raise NotImplementedError
@@ -163,6 +171,10 @@ class StockObserver(Observer):
         """The event was served."""
         self._stock = self._occupied()
         self.served(line, event)
+
+    def restocked(self) -> None:
+        """What is in stock was set, by nobody who had put it in or taken it out."""
+        self._stock = self._occupied()
 
     def _level(self) -> Any:
         return self._stock

@@ -123,11 +123,13 @@ class Users(_Line, dict[Any, None]):  # type: ignore[misc]  # a list's methods, 
     Attributes:
         admit: Puts a request behind the others, as `append` does, without a call in between.
         leave: Takes a request out, and returns what comes behind it if it is not there.
+        readmit: As `admit`, for one that was admitted before now.
     """
 
     __slots__ = ()
 
     admit: Any = dict.setdefault
+    readmit: Any = dict.setdefault
     leave: Any = dict.pop
 
     def __init__(self, requests: Iterable[Any] = ()) -> None:

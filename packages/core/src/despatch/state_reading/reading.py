@@ -21,12 +21,9 @@ from despatch.settings.entries import REVEAL
 from despatch.snapshots import Snapshot
 from despatch.state_reading.messages import Answer, Request
 
-__all__ = ["STATE", "StateReading", "read_state"]
+__all__ = ["StateReading", "read_state"]
 
 _log = logging.getLogger("despatch")
-
-STATE: Final = "state"
-"""The source of the command that sets what the real system is like."""
 
 START_S: Final = 10.0
 """How long the other process may take to start and to end, in wall seconds, besides the timeout."""

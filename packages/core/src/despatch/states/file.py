@@ -12,7 +12,6 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from despatch.interfaces import Health, StateSource
-from despatch.renderings import counted
 from despatch.snapshots import Snapshot
 
 __all__ = ["FileState", "FileStateSettings"]
@@ -63,8 +62,8 @@ class FileState(StateSource):
         """Read the file, and say what is in it."""
         await self.open()
         snapshot = await self.read()
-        count = counted(len(snapshot.parameters), "parameter")
-        return Health([f"{self.place}: {count}, as of {snapshot.taken_at.isoformat()}"])
+        taken_at = snapshot.taken_at.isoformat()
+        return Health([f"{self.place}: {snapshot.contents}, as of {taken_at}"])
 
 
 def _see_that_readable(path: Path) -> None:

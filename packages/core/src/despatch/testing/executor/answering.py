@@ -14,8 +14,9 @@ import pytest
 from despatch.errors import TaskError
 from despatch.interfaces import Executor
 from despatch.replications import Replication, Replications, replicate
+from despatch.replications.beginning import Order
 from despatch.replications.replicate import seed_of
-from despatch.replications.replication import Order, perform
+from despatch.replications.replication import perform
 from despatch.testing.conformance import applies_if
 from despatch.testing.executor.meeting import Meeting
 from despatch.testing.executor.suite import ExecutorSuite, MakeExecutor, task
@@ -184,7 +185,8 @@ def _replication(number: int, among: Replications) -> Replication:
         name=among.name,
         start=among.start,
         until_s=_UNTIL_S,
-        state={},
+        initial_time=0.0,
+        snapshot=None,
         parameters={},
         keeps_statistics=False,
         statistics_interval_s=None,

@@ -13,9 +13,10 @@ Each test's docstring says what it proves, and where to look when it fails.
 from despatch.testing.state.living import LivingTests
 from despatch.testing.state.reading import ReadingTests
 from despatch.testing.state.system import RealSystem
+from despatch.testing.state.work import WorkTests
 
 __all__ = ["RealSystem", "StateConformance"]
 
 
-class StateConformance(ReadingTests, LivingTests):
+class StateConformance(ReadingTests, WorkTests, LivingTests):
     """The tests that a state source passes."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 from despatch.interfaces import Health, StateSource
 from despatch.snapshots import Snapshot
@@ -15,7 +15,7 @@ from despatch.testing.state.system import RealSystem
 
 __all__ = ["LivingTests"]
 
-_VALUES = {"Line_A.lathe.capacity": 3, "Line_A.speed": 0.25}
+_VALUES: Final = {"Line_A.lathe.capacity": 3, "Line_A.speed": 0.25}
 
 
 class LivingTests(StateSuite):
@@ -31,7 +31,8 @@ class LivingTests(StateSuite):
         If it fails: an exception is caught, or the client library connects in the background and
         has to be asked whether it has. An error needs words that an operator understands.
         """
-        system.be(_VALUES)
+        now = self.state_of(parameters=_VALUES)
+        system.be(now)
 
         async def work() -> list[str]:
             said = []
@@ -49,7 +50,7 @@ class LivingTests(StateSuite):
             said = self.wait_for(work())
         assert len(said) == 2, "no error from `open` or `read`, or from `check`"
         assert all(said), "an error without words"
-        assert self.read(make_far_state()) == system.as_read(_VALUES)
+        assert self.told(self.read(make_far_state())) == self.told_of(system, now)
 
     def test_it_is_opened_and_closed_at_any_time(
         self, system: RealSystem, make_state: MakeState
@@ -59,7 +60,8 @@ class LivingTests(StateSuite):
         If it fails: let `open` begin with what `close` does, and let `close` set back what it
         has closed, so that a second time finds nothing to do.
         """
-        system.be(_VALUES)
+        now = self.state_of(parameters=_VALUES)
+        system.be(now)
 
         async def work() -> list[Snapshot]:
             state = make_state()
@@ -71,8 +73,8 @@ class LivingTests(StateSuite):
                 await self.in_time(state.close())
             return found
 
-        wanted = system.as_read(_VALUES)
-        assert [each.parameters for each in self.wait_for(work())] == [wanted, wanted]
+        wanted = self.told_of(system, now)
+        assert [self.told(each) for each in self.wait_for(work())] == [wanted, wanted]
 
     def test_reading_can_be_given_up(
         self, system: RealSystem, make_far_state: MakeState, proxy: Proxy
@@ -84,7 +86,8 @@ class LivingTests(StateSuite):
         If it fails: let `CancelledError` pass (a bare ``except`` or ``except BaseException``
         may hold it), and in `close` end the tasks that you have started.
         """
-        system.be(_VALUES)
+        now = self.state_of(parameters=_VALUES)
+        system.be(now)
 
         async def work() -> set[str]:
             state = make_far_state()
@@ -102,7 +105,7 @@ class LivingTests(StateSuite):
 
         left = self.wait_for(work())
         assert not left, "tasks that go on after `close`"
-        assert self.read(make_far_state()) == system.as_read(_VALUES)
+        assert self.told(self.read(make_far_state())) == self.told_of(system, now)
 
     def test_the_loop_goes_on_while_it_reads(
         self, system: RealSystem, make_far_state: MakeState, proxy: Proxy
@@ -114,7 +117,8 @@ class LivingTests(StateSuite):
         If it fails: the message shows where the loop's thread was held up. Await the client's
         own coroutines, or call what blocks by ``asyncio.to_thread``.
         """
-        system.be(_VALUES)
+        now = self.state_of(parameters=_VALUES)
+        system.be(now)
 
         async def work() -> tuple[str, Mapping[str, Any] | None]:
             state = make_far_state()
@@ -124,12 +128,12 @@ class LivingTests(StateSuite):
                     await watch.looked()
                 # One with a short time limit of its own has given up by now.
                 (found,) = await asyncio.gather(reading, return_exceptions=True)
-                values = found.parameters if isinstance(found, Snapshot) else None
-                return watch.held_up_by, values
+                told = self.told(found) if isinstance(found, Snapshot) else None
+                return watch.held_up_by, told
 
         held_up_by, found = self.wait_for(work())
         assert not held_up_by, f"the loop was held up here:\n{held_up_by}"
-        assert found in (None, system.as_read(_VALUES))
+        assert found in (None, self.told_of(system, now))
 
     def test_looking_changes_nothing(self, system: RealSystem, make_state: MakeState) -> None:
         """`check` finds the system in order, says what it found, and leaves the source closed.
@@ -137,7 +141,8 @@ class LivingTests(StateSuite):
         If it fails: `check` is called on a source that is not open, may be called twice, and
         gives a `Health`.
         """
-        system.be(_VALUES)
+        now = self.state_of(parameters=_VALUES)
+        system.be(now)
 
         async def work() -> Snapshot:
             state = make_state()
@@ -147,7 +152,7 @@ class LivingTests(StateSuite):
                 assert all(isinstance(each, str) for each in (*health.findings, *health.warnings))
             return await self.read_once(state)
 
-        assert self.wait_for(work()).parameters == system.as_read(_VALUES)
+        assert self.told(self.wait_for(work())) == self.told_of(system, now)
 
 
 async def _opened_and_read(state: StateSource) -> Snapshot:

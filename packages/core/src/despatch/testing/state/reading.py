@@ -42,13 +42,14 @@ class ReadingTests(StateSuite):
     """A snapshot says what the system is like now, exactly, and as a whole or not at all."""
 
     def test_the_state_is_read(self, system: RealSystem, make_state: MakeState) -> None:
-        """A snapshot has the values of the system, each at its path, and no others.
+        """A snapshot has the values of the system, each at its path, and nothing else.
 
         If it fails: compare what `RealSystem.be` wrote with what your client library gave, and
         with the paths that you made of it.
         """
-        system.be(_PLAIN)
-        assert self.read(make_state()) == system.as_read(_PLAIN)
+        now = self.state_of(parameters=_PLAIN)
+        system.be(now)
+        assert self.told(self.read(make_state())) == self.told_of(system, now)
 
     def test_a_second_reading_sees_what_has_changed(
         self, system: RealSystem, make_state: MakeState
@@ -58,30 +59,32 @@ class ReadingTests(StateSuite):
         If it fails: `read` gives what an earlier call, or `open`, has kept; or it reads in a
         transaction that began before. Ask the system anew in each `read`.
         """
-        system.be(_PLAIN)
+        before, after = (self.state_of(parameters=values) for values in (_PLAIN, _CHANGED))
+        system.be(before)
 
         async def work() -> tuple[Snapshot, Snapshot]:
             async with self.opened(make_state()) as state:
                 first = await self.in_time(state.read())
-                system.be(_CHANGED)
+                system.be(after)
                 return first, await self.in_time(state.read())
 
         first, second = self.wait_for(work())
-        assert first.parameters == system.as_read(_PLAIN)
-        assert second.parameters == system.as_read(_CHANGED)
+        assert self.told(first) == self.told_of(system, before)
+        assert self.told(second) == self.told_of(system, after)
         assert second.taken_at >= first.taken_at, "the second state is older than the first"
 
     @applies_if("may_be_empty")
     def test_an_empty_system_has_an_empty_state(
         self, system: RealSystem, make_state: MakeState
     ) -> None:
-        """A system that is there and has no values is no error, and no values of another's.
+        """A system that is there and has nothing in it is no error, and no state of another's.
 
         If it fails: tell "nothing there" from "not there": the one is a snapshot without
         parameters, the other an exception.
         """
-        system.be({})
-        assert self.read(make_state()) == {}
+        now = self.state_of()
+        system.be(now)
+        assert self.told(self.read(make_state())) == self.told(now)
 
     def test_values_are_exact(self, system: RealSystem, make_state: MakeState) -> None:
         """Texts come with every character, whole numbers with every digit, floats with every bit.
@@ -89,8 +92,9 @@ class ReadingTests(StateSuite):
         If it fails: the difference shows which value. Read text as UTF-8, strip nothing, and make
         no float of a whole number nor a text of a float with fewer than 17 digits.
         """
-        system.be(_EXACT)
-        found, wanted = self.read(make_state()), system.as_read(_EXACT)
+        now = self.state_of(parameters=_EXACT)
+        system.be(now)
+        found, wanted = self.read(make_state()).parameters, system.as_read(now).parameters
         assert found == wanted
         assert {path: type(value) for path, value in found.items()} == {
             path: type(value) for path, value in wanted.items()
@@ -102,8 +106,9 @@ class ReadingTests(StateSuite):
 
         If it fails: keep such values as JSON, and decode them on the way out.
         """
-        system.be(_NESTED)
-        assert self.read(make_state()) == system.as_read(_NESTED)
+        now = self.state_of(parameters=_NESTED)
+        system.be(now)
+        assert self.told(self.read(make_state())) == self.told_of(system, now)
 
     def test_a_big_state_is_whole(self, system: RealSystem, make_state: MakeState) -> None:
         """Two thousand paths and a text of 100,000 characters all come.
@@ -112,10 +117,11 @@ class ReadingTests(StateSuite):
         """
         big: dict[str, Any] = {f"Line_{i}.staff": i for i in range(_PATHS)}
         big["Line_A.text"] = "ä" * _LONG_TEXT
-        system.be(big)
+        now = self.state_of(parameters=big)
+        system.be(now)
         found = self.read(make_state())
-        assert len(found) == len(big)
-        assert found == system.as_read(big)
+        assert len(found.parameters) == len(big)
+        assert self.told(found) == self.told_of(system, now)
 
     def test_the_time_of_the_state_has_an_offset(
         self, system: RealSystem, make_state: MakeState
@@ -125,8 +131,8 @@ class ReadingTests(StateSuite):
         If it fails: make it by ``Snapshot(...)``, which validates, and never by
         `model_construct`; and give `taken_at` an offset, as ``datetime.now(UTC)`` has.
         """
-        system.be(_PLAIN)
-        snapshot = self.wait_for(self.read_once(make_state()))
+        system.be(self.state_of(parameters=_PLAIN))
+        snapshot = self.read(make_state())
         assert isinstance(snapshot, Snapshot)
         assert snapshot.taken_at.utcoffset() is not None, "`taken_at` has no offset"
         assert Snapshot.model_validate_json(snapshot.model_dump_json()) == snapshot
@@ -142,26 +148,29 @@ class ReadingTests(StateSuite):
         If it fails: an exception is caught in `open` or `read`, and what had come by then is given
         as the whole. Let it pass.
         """
-        values = {f"Line_{i}.staff": i for i in range(200)}
-        system.be(values)
-        wanted = system.as_read(values)
+        now = self.state_of(
+            parameters={f"Line_{i}.staff": i for i in range(200)},
+            resources={"Line_A.lathe": {"queue": [{"key": f"part-{i}"} for i in range(100)]}},
+        )
+        system.be(now)
+        wanted = self.told_of(system, now)
         if self.is_networked:
             for answers in (False, True):
                 found, limits = None, chain([0], (1 << exponent for exponent in count()))
                 while found is None:
                     with proxy.resetting(partial(next, repeat(next(limits))), answers=answers):
-                        found = self._read_or_fail(make_far_state())
-                assert found == wanted, f"{len(found)} of {len(wanted)} values came, and no error"
+                        found = self._told_or_none(make_far_state())
+                assert found == wanted, "a part of the state came, and no error"
         else:
             with system.damaged():
-                found = self._read_or_fail(make_far_state())
+                found = self._told_or_none(make_far_state())
             assert found is None, "the state was damaged, and no error came"
-        assert self.read(make_far_state()) == wanted
+        assert self.told(self.read(make_far_state())) == wanted
 
-    def _read_or_fail(self, state: StateSource) -> Mapping[str, Any] | None:
-        """The values of a reading; None where it raised."""
+    def _told_or_none(self, state: StateSource) -> Mapping[str, Any] | None:
+        """What a reading says; None where it raised."""
         try:
-            return self.read(state)
+            return self.told(self.read(state))
         except AssertionError:  # it hung
             raise
         except Exception:
@@ -175,8 +184,9 @@ class ReadingTests(StateSuite):
         If it fails: the message is what an operator would see. What the source needs has to be in
         its settings or its environment; nothing of this process is there.
         """
-        system.be(_PLAIN)
+        now = self.state_of(parameters=_PLAIN)
+        system.be(now)
         state = {"source": self.plugin, "timeout": self.patience_s, **settings}
         reading = read_state(settings_from({"state": state}))
         assert reading is not None
-        assert reading.values == system.as_read(_PLAIN)
+        assert self.told(reading.snapshot) == self.told_of(system, now)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from typing import Any, ClassVar, TypeAlias
+from datetime import UTC, datetime
+from typing import Any, ClassVar, Final, TypeAlias
 
 import pytest
 from pydantic import BaseModel
@@ -21,6 +22,9 @@ __all__ = ["MakeState", "StateSuite"]
 
 MakeState: TypeAlias = Callable[[], StateSource]
 
+_MOMENT: Final = datetime(2025, 1, 6, 6, 30, 15, 250_001, tzinfo=UTC)
+_PARTS: Final = ("resources", "containers", "stores", "arrivals", "calendar_offset")
+
 
 class StateSuite(ReachingSuite):
     """What the tests of a state source have in common.
@@ -31,6 +35,12 @@ class StateSuite(ReachingSuite):
     Attributes:
         may_be_empty: The system may have no value at all.
         holds_nested: A value may be a list or a mapping, such as a distribution.
+        holds_resources: A state says whom resources serve, who waits, and what is down.
+        holds_containers: A state says how much is in containers.
+        holds_stores: A state says which items are in stores.
+        holds_arrivals: A state says when somebody came last.
+        holds_calendar_offset: A state says which simulated time it is of.
+        holds_taken_at: The system says when it was in a state; else that is when it is read.
         can_stall: The system can be made to give no answer: by a proxy, or where it is not
             networked, by `RealSystem.stalling`.
     """
@@ -38,11 +48,17 @@ class StateSuite(ReachingSuite):
     kind = Kind.STATES
     may_be_empty: ClassVar[bool] = True
     holds_nested: ClassVar[bool] = True
+    holds_resources: ClassVar[bool] = True
+    holds_containers: ClassVar[bool] = True
+    holds_stores: ClassVar[bool] = True
+    holds_arrivals: ClassVar[bool] = True
+    holds_calendar_offset: ClassVar[bool] = True
+    holds_taken_at: ClassVar[bool] = True
     can_stall: ClassVar[bool] = True
 
     @pytest.fixture
     def system(self) -> RealSystem:
-        """A new system that has no values yet; overridden by the author."""
+        """A new system that has nothing in it yet; overridden by the author."""
         raise NotImplementedError(f"{type(self).__name__} has no fixture `system`")
 
     @pytest.fixture
@@ -95,9 +111,27 @@ class StateSuite(ReachingSuite):
         async with self.opened(state):
             return await self.in_time(state.read())
 
-    def read(self, state: StateSource) -> Mapping[str, Any]:
-        """The values of a reading."""
-        return self.wait_for(self.read_once(state)).parameters
+    def read(self, state: StateSource) -> Snapshot:
+        """What a reading gives."""
+        return self.wait_for(self.read_once(state))
+
+    def state_of(self, **parts: Any) -> Snapshot:
+        """A state of a while ago, with as much of these parts as the source can tell."""
+        told = {
+            name: part
+            for name, part in parts.items()
+            if name not in _PARTS or getattr(self, f"holds_{name}")
+        }
+        return Snapshot(**{"taken_at": _MOMENT, **told})
+
+    def told(self, snapshot: Snapshot) -> Mapping[str, Any]:
+        """What a snapshot says; without its time where the system says nothing of that."""
+        left_out = set() if self.holds_taken_at else {"taken_at"}
+        return snapshot.model_dump(exclude=left_out)
+
+    def told_of(self, system: RealSystem, state: Snapshot) -> Mapping[str, Any]:
+        """What is to be read while the system is in a state."""
+        return self.told(system.as_read(state))
 
     def out_of_reach(self, system: RealSystem, proxy: Proxy) -> AbstractContextManager[object]:
         """The system is out of reach for a while."""

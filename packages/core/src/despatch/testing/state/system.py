@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Mapping
 from contextlib import AbstractContextManager
-from typing import Any
 
+from despatch.snapshots import Snapshot
 from despatch.testing.reaching import Counterpart
 
 __all__ = ["RealSystem"]
@@ -15,24 +14,27 @@ __all__ = ["RealSystem"]
 class RealSystem(Counterpart):
     """What a state source reads, reached by a client that is not the source's own.
 
-    Each test gets a new one, which has no values yet.
+    Each test gets a new one, which has nothing in it yet.
     """
 
     @abstractmethod
-    def be(self, parameters: Mapping[str, Any]) -> None:
-        """Have these values and no others. When this returns, a reader finds them.
+    def be(self, state: Snapshot) -> None:
+        """Be in this state and in no other. When this returns, a reader finds it.
+
+        It takes a moment at most: who reads meanwhile finds this state, or the one before.
 
         Args:
-            parameters: Dotted path to value, as a snapshot has them.
+            state: Nothing is in it that a flag of the suite says the source cannot tell. Its
+                `taken_at` counts where the suite has ``holds_taken_at``.
         """
 
-    def as_read(self, parameters: Mapping[str, Any]) -> Mapping[str, Any]:
-        """What a snapshot says of these values, where the system keeps less than they say.
+    def as_read(self, state: Snapshot) -> Snapshot:
+        """What is read of a state, where the system keeps less than it says.
 
-        A system that holds nothing but text gives texts, for instance; the registry reads numbers
-        from them. By default it gives the values themselves.
+        A system that holds nothing but text gives texts as values, for instance; the registry reads
+        numbers from them. By default it is the state itself.
         """
-        return parameters
+        return state
 
     def away(self) -> AbstractContextManager[object]:
         """Be out of reach for a while; for a suite with ``is_networked = False``."""

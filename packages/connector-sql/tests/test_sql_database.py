@@ -7,12 +7,11 @@ import threading
 import time
 
 import pytest
-from despatch.testing import Proxy
 from sqlalchemy import text
 
+from despatch.testing import Proxy
 from despatch_connector_sql import SqlEgressSettings
 from despatch_connector_sql.database import Database, DatabaseError
-from urls import url_at
 
 FOR_EVER = {
     "sqlite": "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) "
@@ -61,7 +60,7 @@ def test_work_that_never_ends_is_given_up_and_its_thread_too(database):
 
 def test_a_server_that_does_not_answer_is_given_up(server):
     async def give_up(port):
-        opened = Database(settings_of(url_at(server.connection, port)), "write")
+        opened = Database(settings_of(server.url_at(port)), "write")
         opening = asyncio.ensure_future(opened.open())
         while not proxy.struck:
             await asyncio.sleep(0.01)
@@ -70,7 +69,7 @@ def test_a_server_that_does_not_answer_is_given_up(server):
         assert opening.cancelled()
         await opened.close()
 
-    with Proxy(server.connection.info.port) as proxy, proxy.stalling():
+    with Proxy(server.port) as proxy, proxy.stalling():
         asyncio.run(give_up(proxy.port))
         wait_until(lambda: not threads())
 

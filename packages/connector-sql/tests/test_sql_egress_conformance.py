@@ -5,9 +5,8 @@ import sqlite3
 from contextlib import closing
 
 import pytest
-from despatch.testing import Arrival, EgressConformance, EgressSink
 
-from urls import url_at
+from despatch.testing import Arrival, EgressConformance, EgressSink
 
 COLUMNS = "run_id, seq, sink_seq, value"
 
@@ -35,15 +34,15 @@ class File(EgressSink):
 class Server(EgressSink):
     """A table of PostgreSQL."""
 
-    def __init__(self, connection):
-        self._connection = connection
-        self.port = connection.info.port
+    def __init__(self, server):
+        self._server = server
+        self.port = server.port
 
     def settings(self, port):
-        return {"url": url_at(self._connection, port), "table": "records", "patience": "1s"}
+        return {"url": self._server.url_at(port), "table": "records", "patience": "1s"}
 
     def read(self):
-        with self._connection.cursor() as cursor:
+        with self._server.connection.cursor() as cursor:
             there = cursor.execute("SELECT to_regclass('records')").fetchone()[0]
             query = f"SELECT {COLUMNS} FROM records ORDER BY seq"
             return [Arrival(*row) for row in cursor.execute(query)] if there else []
@@ -68,8 +67,8 @@ class TestPostgresEgress(EgressConformance):
     rejects_records = True
 
     @pytest.fixture
-    def sink(self, postgres):
-        return Server(postgres)
+    def sink(self, server):
+        return Server(server)
 
     @pytest.fixture
     def secret_settings(self, port_of_nobody):

@@ -7,16 +7,7 @@ from contextlib import closing
 import psycopg
 import pytest
 from psycopg import sql
-
-from databases import shared_postgres
-from urls import url_at
-
-
-@pytest.fixture(scope="session")
-def postgres_url():
-    """A server that tests share: each uses a schema of its own."""
-    with shared_postgres() as url:
-        yield url
+from sqlalchemy import URL
 
 
 @pytest.fixture
@@ -55,9 +46,24 @@ class PostgresReader:
 
     def __init__(self, connection):
         self.connection = connection
-        info = connection.info
-        self.url = url_at(connection, info.port)
-        self.place = f"{info.host}:{info.port}/{info.dbname}"
+        self.port = connection.info.port
+        self.url = self.url_at(self.port)
+        self.place = f"{connection.info.host}:{self.port}/{connection.info.dbname}"
+
+    def url_at(self, port):
+        """A URL by which the plugin reaches the same schema, perhaps by way of a proxy."""
+        info = self.connection.info
+        schema = self.connection.execute("SELECT current_schema()").fetchone()[0]
+        url = URL.create(
+            "postgresql",
+            username=info.user,
+            password=info.password or None,
+            host=info.host,
+            port=port,
+            database=info.dbname,
+            query={"options": f"-c search_path={schema}"},
+        )
+        return url.render_as_string(hide_password=False)
 
     def ask(self, query):
         cursor = self.connection.execute(query)

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from datetime import timedelta
-from typing import Annotated
+from typing import Annotated, Final, Self
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, model_validator
+from sqlalchemy import URL, make_url
+from sqlalchemy.exc import ArgumentError
 
 from despatch.durations import PositiveDuration
 from despatch.mistakes import mistake
+from despatch.snapshot_tables import TimeZone
 from despatch.templates import Template
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr
-from sqlalchemy import URL, make_url
-from sqlalchemy.exc import ArgumentError
 
 __all__ = ["DatabaseSettings", "SqlEgressSettings", "SqlStateSettings"]
 
@@ -21,6 +24,15 @@ _DRIVERS = {
     "postgresql": "postgresql+psycopg",
     "postgresql+psycopg": "postgresql+psycopg",
 }
+_TABLES: Final = (
+    "parameters",
+    "resources",
+    "in_service",
+    "queue",
+    "containers",
+    "stores",
+    "arrivals",
+)
 _TABLE = re.compile(r"(\w|\{\w+\})+", re.ASCII)
 
 
@@ -95,19 +107,66 @@ class SqlEgressSettings(DatabaseSettings):
 
 
 class SqlStateSettings(DatabaseSettings):
-    """What is read."""
+    """What is read: at least one of the queries."""
 
-    parameters: _Query | dict[str, _Query] = Field(
-        description="a query that gives rows of a path and its value, or, for each path, a query "
-        "that gives its value"
+    parameters: _Query | dict[str, _Query] | None = Field(
+        default=None,
+        description="a query that gives rows of `path` and `value`, or, for each path, a query "
+        "that gives its value",
+    )
+    resources: _Query | None = Field(
+        default=None,
+        description="rows of `resource`, `down_since`, `over_capacity`",
+    )
+    in_service: _Query | None = Field(
+        default=None,
+        description="rows of `resource`, `key`, and `elapsed`, `remaining` or `since`, in the "
+        "order of admission; also `priority`, and `data`, which further columns are put into",
+    )
+    queue: _Query | None = Field(
+        default=None,
+        description="rows of `resource`, `key`, the next one first; also `joined`, `priority`, "
+        "and `data`, which further columns are put into",
+    )
+    containers: _Query | None = Field(
+        default=None, description="rows of `container`, `level`; also `over_capacity`"
+    )
+    stores: _Query | None = Field(
+        default=None,
+        description="rows of `store`, `item`, in the order of taking out; also `over_capacity`. "
+        "Instead of `item`, further columns make up the item",
+    )
+    arrivals: _Query | None = Field(
+        default=None, description="rows of `name` and `last`, the time when somebody came last"
     )
     taken_at: _Query | None = Field(
         default=None,
-        description="a query that gives the time of the state, with an offset from UTC; the time "
-        "of reading",
+        description="a query that gives the time of the state; without it, that is the time of "
+        "reading, by the server's clock",
+    )
+    calendar_offset: _Query | None = Field(
+        default=None,
+        description="a query that gives the simulated time of the state, in simulated seconds",
+    )
+    time_zone: TimeZone | None = Field(
+        default=None,
+        description="of which zone times without an offset from UTC are: `UTC`, `+01:00`, "
+        "`Europe/Berlin`; without it, such a time is refused",
     )
     json_values: bool = Field(
         default=False,
-        description="whether values that are text are JSON; columns of type json and jsonb are "
-        "read as such anyway",
+        description="whether values and items that are text are JSON; columns of type json and "
+        "jsonb are read as such anyway",
     )
+
+    @model_validator(mode="after")
+    def _asks_for_something(self) -> Self:
+        if self.parameters is None and not self.queries:
+            raise mistake(f"at least one of {', '.join(_TABLES)}")
+        return self
+
+    @property
+    def queries(self) -> Mapping[str, str]:
+        """The queries that give rows, by the table that these are of."""
+        given = {name: getattr(self, name) for name in _TABLES}
+        return {name: query for name, query in given.items() if isinstance(query, str)}

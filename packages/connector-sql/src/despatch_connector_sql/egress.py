@@ -10,11 +10,11 @@ from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar
 
-from despatch.interfaces import Batch, EgressConnector, Guarantee, Health, Receipt
-from despatch.records import Record
 from pydantic import BaseModel
 from sqlalchemy import Connection, inspect
 
+from despatch.interfaces import Batch, EgressConnector, Guarantee, Health, Receipt
+from despatch.records import Record
 from despatch_connector_sql.database import Database, DatabaseError
 from despatch_connector_sql.settings import SqlEgressSettings
 from despatch_connector_sql.tables import (

@@ -8,7 +8,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
-from despatch.records import Event, Record
 from sqlalchemy import (
     JSON,
     TIMESTAMP,
@@ -26,6 +25,8 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DataError, IntegrityError
+
+from despatch.records import Event, Record
 
 __all__ = ["LONGEST_NAME", "fault_of_name", "insert", "part_of_name", "probe", "row_of", "table"]
 

@@ -1,0 +1,1 @@
+from despatch.backtesting.history import History

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Generator
-from datetime import date
+from datetime import date, timedelta
 from functools import cache
 from math import expm1
 from pathlib import Path
@@ -227,11 +227,22 @@ class Outlook:
             yield request
             service = self.env.sample(f"Desk.service.{name}") if rest is None else rest
             yield self.env.timeout(service)
+            yield from self.until_open()
         self.env.publish_event(case, TurnDone(activity=name, is_first=is_first))
         for other, chance in self.pace.follow_ups["first" if is_first else "again"][name].items():
             if self.random.random() < chance:
                 self.come(other)
         self.say_what_is_open()
+
+    def until_open(self) -> Steps:
+        """Wait for the next hour in which the desk is open, and then some of it."""
+        closed = 0.0
+        now = self.env.wall_time().astimezone(ZONE)
+        while self.pace.closed[hour_of_week(now + timedelta(seconds=closed))]:
+            closed += HOUR_S
+        if closed:
+            into_the_hour = now.minute * 60 + now.second
+            yield self.env.timeout(closed - into_the_hour + HOUR_S * self.random.random())
 
     def say_what_is_open(self) -> None:
         """Publish how many pieces of work wait for their first turn or are being worked on."""

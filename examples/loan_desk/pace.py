@@ -38,6 +38,7 @@ DayKind: TypeAlias = Literal["weekday", "saturday", "sunday"]
 
 _LEAST_EXPECTED = 20.0
 _LEAST_DAYS = 4
+_OPEN_FROM = 0.05
 
 
 def day_kind(hour_of_week: int) -> DayKind:
@@ -64,6 +65,8 @@ class Pace(BaseModel):
         follow_ups: For ``first`` and ``again``, and for each activity, how many pieces of work of
             each activity a turn leads to.
         service: For each activity, how long its turns took, in seconds, in order.
+        closed: For each hour of the week, whether hardly a turn ever ended in it: the desk is
+            closed, and what was left open ends when it opens.
     """
 
     first: date
@@ -73,6 +76,7 @@ class Pace(BaseModel):
     at_once: dict[str, float]
     follow_ups: dict[str, dict[str, dict[str, float]]]
     service: dict[str, list[float]]
+    closed: list[bool]
 
 
 def fit_pace(work: Work, last: date, first: date = FIRST_DAY) -> Pace:
@@ -104,6 +108,7 @@ def fit_pace(work: Work, last: date, first: date = FIRST_DAY) -> Pace:
         at_once=_at_once(work, hours),
         follow_ups=_follow_ups(work, hours),
         service=_service(work, hours),
+        closed=_closed(work, hours),
     )
 
 
@@ -281,6 +286,11 @@ def _service(work: Work, hours: Hours, size: int = 500) -> dict[str, list[float]
         chosen[-1] = seconds[-1]
         found[name] = chosen.tolist()
     return found
+
+
+def _closed(work: Work, hours: Hours) -> list[bool]:
+    ends = hours.count([spell.ended for spell in work.spells if spell.is_done])
+    return [bool(each < _OPEN_FROM) for each in _profile(hours, ends, None)]
 
 
 def _mean(values: Iterable[bool]) -> float:

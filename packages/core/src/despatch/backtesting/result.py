@@ -11,7 +11,6 @@ import msgspec
 
 from despatch.backtesting.scores import (
     Coverage,
-    band,
     coverage,
     crps,
     pit_histogram,
@@ -20,6 +19,7 @@ from despatch.backtesting.scores import (
 from despatch.replications.estimates import Estimate, estimate
 
 if TYPE_CHECKING:
+    import numpy as np
     from numpy.typing import NDArray
 
 __all__ = ["Backtest", "Case", "Score", "score_of", "scored_case"]
@@ -141,9 +141,11 @@ def scored_case(
     instant: datetime,
     figure: str,
     ahead_s: float,
-    values: NDArray,
+    values: NDArray[np.float64],
     actual: float,
-    levels: Sequence[float],
+    *,
+    low: list[float],
+    high: list[float],
     naive: float | None,
 ) -> Case:
     """Score one forecast of one figure.
@@ -154,10 +156,10 @@ def scored_case(
         ahead_s: How long after that, in seconds.
         values: The replications' values.
         actual: What came.
-        levels: The levels of the bands.
+        low: The lower end of each band.
+        high: The upper end of each.
         naive: What somebody without a model would have said.
     """
-    bands = [band(values, level) for level in levels]
     below, not_above = pit_interval(values, actual)
     return Case(
         instant=instant,
@@ -165,8 +167,8 @@ def scored_case(
         ahead_s=ahead_s,
         actual=actual,
         mean=float(values.mean()),
-        low=[low for low, _ in bands],
-        high=[high for _, high in bands],
+        low=low,
+        high=high,
         crps=crps(values, actual),
         below=below,
         not_above=not_above,

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
-from statistics import NormalDist
 from typing import TYPE_CHECKING
 
 import msgspec
+
+from despatch.forecasting.intervals import wilson
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["Coverage", "band", "coverage", "crps", "pit_histogram", "pit_interval"]
+__all__ = ["Coverage", "coverage", "crps", "pit_histogram", "pit_interval"]
 
 
 class Coverage(msgspec.Struct, kw_only=True, frozen=True):
@@ -45,10 +45,6 @@ class Coverage(msgspec.Struct, kw_only=True, frozen=True):
 def coverage(level: float, is_covered: Sequence[bool], confidence: float = 0.95) -> Coverage:
     """Count how often bands held what came.
 
-    The interval is Wilson's (E. B. Wilson, "Probable inference, the law of succession, and
-    statistical inference", Journal of the American Statistical Association 22, 1927), which is
-    right also where the share is near 0 or 1.
-
     Args:
         level: With which probability each band promised to hold it, between 0 and 1.
         is_covered: Whether each did; at least one.
@@ -64,42 +60,10 @@ def coverage(level: float, is_covered: Sequence[bool], confidence: float = 0.95)
     if not count:
         raise ValueError("is_covered: expected at least one")
     covered = sum(map(bool, is_covered))
-    share = covered / count
-    z = NormalDist().inv_cdf((1 + confidence) / 2)
-    middle = (share + z * z / (2 * count)) / (1 + z * z / count)
-    half = (
-        z
-        / (1 + z * z / count)
-        * math.sqrt(share * (1 - share) / count + z * z / (4 * count * count))
-    )
+    low, high = wilson(covered, count, confidence)
     return Coverage(
-        level=level,
-        count=count,
-        covered=covered,
-        # The ends are exact where all or none were covered, but for rounding.
-        low=0.0 if covered == 0 else middle - half,
-        high=1.0 if covered == count else middle + half,
-        confidence=confidence,
+        level=level, count=count, covered=covered, low=low, high=high, confidence=confidence
     )
-
-
-def band(values: ArrayLike, level: float) -> tuple[float, float]:
-    """The central band of an ensemble: what is below and what is above are equally probable.
-
-    The ends are those quantiles for which a further value of the same distribution lies between
-    them with the probability `level`, also where the ensemble is small (Hyndman and Fan's sixth
-    definition, "Sample quantiles in statistical packages", The American Statistician 50, 1996);
-    of less than ``2 / (1 - level)`` values they are the least and the greatest, and less probable.
-
-    Args:
-        values: The ensemble, at least one value.
-        level: Between 0 and 1.
-    """
-    import numpy as np
-
-    tail = (1 - level) / 2
-    low, high = np.quantile(np.asarray(values, float), (tail, 1 - tail), method="weibull")
-    return float(low), float(high)
 
 
 def crps(values: ArrayLike, actual: float) -> float:

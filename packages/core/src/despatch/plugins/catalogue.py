@@ -33,6 +33,8 @@ _EXTRAS = {
     (Kind.EGRESS, "parquet"): "parquet",
     (Kind.EGRESS, "sql"): "sql",
     (Kind.SERIALIZERS, "avro"): "avro",
+    (Kind.STATES, "parquet"): "parquet",
+    (Kind.STATES, "redis"): "redis",
     (Kind.STATES, "sql"): "sql",
 }
 

@@ -44,6 +44,10 @@ if TYPE_CHECKING:
         UnknownPathError,
         WrongThreadError,
     )
+    from despatch.forecasting.figures import Figure
+    from despatch.forecasting.forecast import Forecast, Scenario
+    from despatch.forecasting.forecasting import forecast
+    from despatch.forecasting.outlook import Band, Comparison, Crossing, Outlook, Share
     from despatch.parameters import SimParameter
     from despatch.records import Event, Record, Telemetry
     from despatch.registry import Registry
@@ -78,10 +82,13 @@ if TYPE_CHECKING:
 
 __all__ = [
     "AccountError",
+    "Band",
     "CapacityLost",
     "Change",
     "Command",
+    "Comparison",
     "Constant",
+    "Crossing",
     "DespatchError",
     "Difference",
     "Distribution",
@@ -98,6 +105,8 @@ __all__ = [
     "Estimate",
     "Event",
     "Exponential",
+    "Figure",
+    "Forecast",
     "Gamma",
     "InvalidUpdateError",
     "JournalError",
@@ -107,6 +116,7 @@ __all__ = [
     "LogNormal",
     "Normal",
     "Outcome",
+    "Outlook",
     "PluginError",
     "Problem",
     "Record",
@@ -121,9 +131,11 @@ __all__ = [
     "Restored",
     "Run",
     "RunError",
+    "Scenario",
     "Scheduled",
     "Settings",
     "SettingsError",
+    "Share",
     "ShrinkPolicy",
     "Signal",
     "SimParameter",
@@ -143,6 +155,7 @@ __all__ = [
     "Work",
     "WrongThreadError",
     "__version__",
+    "forecast",
     "replay",
     "replicate",
 ]
@@ -189,6 +202,10 @@ _NAMES: Final = {
         "UnknownPathError",
         "WrongThreadError",
     ),
+    "despatch.forecasting.figures": ("Figure",),
+    "despatch.forecasting.forecast": ("Forecast", "Scenario"),
+    "despatch.forecasting.forecasting": ("forecast",),
+    "despatch.forecasting.outlook": ("Band", "Comparison", "Crossing", "Outlook", "Share"),
     "despatch.parameters": ("SimParameter",),
     "despatch.records": ("Event", "Record", "Telemetry"),
     "despatch.registry": ("Registry",),

@@ -42,6 +42,7 @@ from despatch.settings.entries import (
     doubles,
     named,
 )
+from despatch.settings.forecast import ForecastSettings
 from despatch.settings.references import plain
 from despatch.settings.types import Bytes, Count, Name, Number, Part, WholeNumber
 
@@ -53,6 +54,7 @@ __all__ = [
     "EgressSettings",
     "ExecutorSettings",
     "FlushSettings",
+    "ForecastSettings",
     "IngressSettings",
     "JournalSettings",
     "LagSettings",
@@ -243,6 +245,7 @@ class Settings(Part):
             registry's values, the scheduled commands that are not yet due, and the ids of
             commands that it knew. None starts afresh.
         executor: Where the replications of the model are performed.
+        forecast: How the model forecasts.
         runs: The folder that the runs' folders are in.
     """
 
@@ -262,6 +265,7 @@ class Settings(Part):
     logs: LogsSettings = LogsSettings()
     resume: Literal["last"] | None = None
     executor: Annotated[ExecutorSettings, BeforeValidator(by_name)] = ExecutorSettings()
+    forecast: ForecastSettings = ForecastSettings()
     runs: Path = Path(".despatch")
 
     @field_validator("ingress", "egress", mode="before")

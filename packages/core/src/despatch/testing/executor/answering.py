@@ -15,8 +15,8 @@ from despatch.errors import TaskError
 from despatch.interfaces import Executor
 from despatch.replications import Replication, Replications, replicate
 from despatch.replications.beginning import Order
-from despatch.replications.replicate import seed_of
 from despatch.replications.replication import perform
+from despatch.replications.seeds import seed_of
 from despatch.testing.conformance import applies_if
 from despatch.testing.executor.meeting import Meeting
 from despatch.testing.executor.suite import ExecutorSuite, MakeExecutor, task

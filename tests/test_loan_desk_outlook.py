@@ -119,9 +119,7 @@ class TestHours:
 
 
 class TestPace:
-    def test_is_fitted_to_nothing_after_its_last_day(
-        self, loan_desk_log: Path, pace: Pace
-    ) -> None:
+    def test_is_fitted_to_nothing_after_its_last_day(self, loan_desk_log: Path, pace: Pace) -> None:
         shorter = read_work(loan_desk_log, until=datetime(2012, 1, 1, tzinfo=ZONE))
         assert fit_pace(shorter, date(2011, 12, 31)) == pace
 
@@ -222,7 +220,7 @@ class TestOutlook:
     ) -> None:
         instant = next(each for each in past.instants if each.hour == 10)
         snapshot = past.snapshot(instant)
-        still = {path: 0.0 for path in snapshot.parameters}
+        still = dict.fromkeys(snapshot.parameters, 0.0)
         still |= {f"Desk.lately.first.{name}": 0.0 for name in WORK}
         snapshot = snapshot.model_copy(update={"parameters": still})
         waiting = sum(len(each.items) for each in snapshot.stores.values())

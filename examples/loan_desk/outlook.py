@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Generator
 from datetime import date, timedelta
-from functools import cache
+from functools import cache, partial
 from math import expm1
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -30,6 +30,7 @@ from despatch import (
     Empirical,
     SimParameter,
     Snapshot,
+    Work,
 )
 
 __all__ = ["Desk", "TurnDone", "build", "resume"]
@@ -111,11 +112,7 @@ def resume(env: DynamicEnvironment, snapshot: Snapshot) -> None:
     desk = Outlook(env)
     state = env.restore(snapshot)
     for name in WORK:
-        state.resume(
-            desk.staff[name],
-            lambda work, name=name: desk.turn(name, work.key, work.data["is_first"], work.remaining),
-            service=f"Desk.service.{name}",
-        )
+        state.resume(desk.staff[name], partial(desk.rest, name), service=f"Desk.service.{name}")
     desk.open()
 
 
@@ -177,9 +174,7 @@ class Outlook:
             yield self.env.timeout(STEP_S)
 
     def hour_of_week(self) -> int:
-        """Which hour it is, from Monday's first on; with a new day, which of the fitted days it is
-        like.
-        """
+        """Which hour it is, from Monday's first on; and which of the fitted days today is like."""
         now = self.env.wall_time().astimezone(ZONE)
         hour = hour_of_week(now)
         if self.day != now.date():
@@ -188,9 +183,11 @@ class Outlook:
         return hour
 
     def rates(self, hour: int) -> tuple[list[float], list[float], list[float], list[float]]:
-        """For each kind of work, in a step of this hour: how much comes, how many first turns
-        begin besides those of what waits, how many further turns, and with which chance each
-        that waits is begun.
+        """What is to be expected of a step of this hour, for each kind of work.
+
+        Returns:
+            How much comes, how many first turns begin where that is not by item, how many further
+            turns begin, and with which chance each item that waits is begun where it is.
         """
 
         def rate(stream: str) -> float:
@@ -198,9 +195,7 @@ class Outlook:
             return a_step * self.today[stream]
 
         registry = self.env.registry
-        level = {
-            stream: registry[f"Desk.lately.{stream}"] * rate(stream) for stream in self.today
-        }
+        level = {stream: registry[f"Desk.lately.{stream}"] * rate(stream) for stream in self.today}
         return (
             [level[f"came.{name}"] for name in WORK],
             [0.0 if name in BY_ITEM else level[f"first.{name}"] for name in WORK],
@@ -220,6 +215,10 @@ class Outlook:
     def begin(self, name: str, *, is_first: bool, case: str = "") -> None:
         """Somebody begins a turn."""
         self.env.process(self.turn(name, case, is_first))
+
+    def rest(self, name: str, work: Work) -> Steps:
+        """The rest of a turn that was under way."""
+        return self.turn(name, work.key, work.data["is_first"], work.remaining)
 
     def turn(self, name: str, case: str, is_first: bool, rest: float | None = None) -> Steps:
         """A turn, or the rest of it, and the work that it leads to."""

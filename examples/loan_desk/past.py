@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 from pace import WORK, Pace, lately
 from work import Work, read_work
 
-from despatch.snapshots import InService, ResourceState, Snapshot, StoreState
 from despatch.backtesting import History
+from despatch.snapshots import InService, ResourceState, Snapshot, StoreState
 
 __all__ = ["FIRST_INSTANT", "LAST_INSTANT", "Past", "past"]
 

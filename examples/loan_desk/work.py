@@ -19,7 +19,7 @@ import numpy as np
 from log import ACTIVITIES, COLUMNS, ZONE
 from numpy.typing import NDArray
 
-__all__ = ["AT_ONCE_S", "HOLIDAYS", "HOUR_S", "Hours", "Item", "Kind", "Spell", "Work", "hour_of_week", "read_work"]
+__all__ = ["AT_ONCE_S", "HOUR_S", "Hours", "Item", "Spell", "Work", "hour_of_week", "read_work"]
 
 AT_ONCE_S = 300.0
 """Who begins a piece of work so soon after it was scheduled has not let it wait, in seconds."""

@@ -12,6 +12,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from despatch.__about__ import __version__
+    from despatch.backtesting.backtest import backtest
+    from despatch.backtesting.history import History
+    from despatch.backtesting.result import Backtest, Case, Score
+    from despatch.backtesting.scores import Coverage
     from despatch.commands import Change, Command, DryRun, Outcome, Refusal, Scheduled, Update
     from despatch.distributions import (
         Constant,
@@ -30,6 +34,7 @@ if TYPE_CHECKING:
     from despatch.errors import (
         AccountError,
         DespatchError,
+        HistoryError,
         InvalidUpdateError,
         JournalError,
         JournalFullError,
@@ -82,12 +87,15 @@ if TYPE_CHECKING:
 
 __all__ = [
     "AccountError",
+    "Backtest",
     "Band",
     "CapacityLost",
+    "Case",
     "Change",
     "Command",
     "Comparison",
     "Constant",
+    "Coverage",
     "Crossing",
     "DespatchError",
     "Difference",
@@ -108,6 +116,8 @@ __all__ = [
     "Figure",
     "Forecast",
     "Gamma",
+    "History",
+    "HistoryError",
     "InvalidUpdateError",
     "JournalError",
     "JournalFullError",
@@ -133,6 +143,7 @@ __all__ = [
     "RunError",
     "Scenario",
     "Scheduled",
+    "Score",
     "Settings",
     "SettingsError",
     "Share",
@@ -155,6 +166,7 @@ __all__ = [
     "Work",
     "WrongThreadError",
     "__version__",
+    "backtest",
     "forecast",
     "replay",
     "replicate",
@@ -162,6 +174,10 @@ __all__ = [
 
 _NAMES: Final = {
     "despatch.__about__": ("__version__",),
+    "despatch.backtesting.backtest": ("backtest",),
+    "despatch.backtesting.history": ("History",),
+    "despatch.backtesting.result": ("Backtest", "Case", "Score"),
+    "despatch.backtesting.scores": ("Coverage",),
     "despatch.commands": (
         "Change",
         "Command",
@@ -188,6 +204,7 @@ _NAMES: Final = {
     "despatch.errors": (
         "AccountError",
         "DespatchError",
+        "HistoryError",
         "InvalidUpdateError",
         "JournalError",
         "JournalFullError",

@@ -22,7 +22,7 @@ from despatch.forecasting.grid import Grid
 from despatch.forecasting.outlook import Array, Outlook
 from despatch.forecasting.readers import needs_statistics
 from despatch.models import ModelError
-from despatch.replications.asked import asked_settings, base_seed
+from despatch.replications.asked import asked_settings, base_seed, with_arguments
 from despatch.replications.beginning import Order, order_of
 from despatch.replications.performing import Crew, wait_for
 from despatch.replications.seeds import seed_of
@@ -84,19 +84,18 @@ def backtest(
         TypeError: `settings` or `seed` is of another type.
         ValueError: `seed` is out of bounds.
     """
-    overrides = {
-        "forecast.replications": replications,
-        "forecast.horizon": horizon,
-        "forecast.every": every,
-        "forecast.confidence": confidence,
-        "backtest.levels": None if levels is None else [*levels],
-        "backtest.sample": sample,
-    }
-    resolved, origin = asked_settings(
-        settings,
-        executor=executor,
-        overrides={key: value for key, value in overrides.items() if value is not None},
+    resolved, origin = asked_settings(settings, executor=executor)
+    resolved = with_arguments(
+        resolved,
+        "forecast",
+        {
+            "replications": replications,
+            "horizon": horizon,
+            "every": every,
+            "confidence": confidence,
+        },
     )
+    resolved = with_arguments(resolved, "backtest", {"levels": levels, "sample": sample})
     chosen = resolved.backtest
     if history is None:
         if chosen.history is None:
@@ -177,16 +176,14 @@ def _order(
         raise SettingsError([Problem("model", str(error))]) from error
 
 
-def _performed(
-    settings: Settings, plans: Sequence[Plan], progress: Progress | None
-) -> list[Array]:
+def _performed(settings: Settings, plans: Sequence[Plan], progress: Progress | None) -> list[Array]:
     """For each plan, its figures: replications by figures by grid points."""
     assembly = Assembly(settings)
     called = assembly.identities["executor"]
     executor = assembly.executor(settings.executor)
 
     async def perform() -> list[Array]:
-        found = []
+        found: list[Array] = []
         async with Crew(executor, called) as crew:
             for plan in plans:
                 if progress is not None:

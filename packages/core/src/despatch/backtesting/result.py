@@ -125,7 +125,9 @@ class Backtest(msgspec.Struct, kw_only=True, frozen=True):
             KeyError: There were none of these.
         """
         found = [
-            each for each in self.scores if each.figure == figure and ahead_s in (None, each.ahead_s)
+            each
+            for each in self.scores
+            if each.figure == figure and ahead_s in (None, each.ahead_s)
         ]
         if not found:
             known = ", ".join(dict.fromkeys(each.figure for each in self.scores))

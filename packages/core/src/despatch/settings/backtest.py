@@ -33,5 +33,5 @@ class BacktestSettings(Part):
         list[Annotated[Number, Field(gt=0, lt=1)]],
         Field(min_length=1),
         AfterValidator(_growing),
-    ] = [0.5, 0.8, 0.9]
+    ] = Field(default_factory=lambda: [0.5, 0.8, 0.9])
     sample: Count | None = None

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from despatch.backtesting.scores import band, coverage, crps, pit_histogram, pit_interval
+from despatch.backtesting.scores import coverage, crps, pit_histogram, pit_interval
 
 NORMAL = NormalDist()
 
@@ -105,7 +105,7 @@ class TestCoverage:
         rng = np.random.default_rng(4)
         held = []
         for actual in rng.normal(size=2000):
-            low, high = band(rng.normal(scale=std, size=100), 0.9)
+            low, high = np.quantile(rng.normal(scale=std, size=200), (0.05, 0.95))
             held.append(low <= actual <= high)
         assert expected[0] <= coverage(0.9, held).share <= expected[1]
 
@@ -117,22 +117,6 @@ class TestCoverage:
     def test_of_nothing_is_an_error(self) -> None:
         with pytest.raises(ValueError, match="expected at least one"):
             coverage(0.9, [])
-
-
-class TestBand:
-    def test_holds_a_further_value_as_often_as_it_says_though_the_ensemble_is_small(self) -> None:
-        rng = np.random.default_rng(5)
-        for level in (0.5, 0.8):
-            held = []
-            for _ in range(6000):
-                low, high = band(rng.normal(size=19), level)
-                held.append(low <= rng.normal() <= high)
-            assert coverage(level, held).share == pytest.approx(level, abs=0.02)
-
-    @given(values=ensembles, level=st.floats(0.01, 0.99))
-    def test_lies_within_the_ensemble(self, values: list[float], level: float) -> None:
-        low, high = band(values, level)
-        assert min(values) <= low <= high <= max(values)
 
 
 class TestPit:

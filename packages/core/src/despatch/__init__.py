@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from despatch.backtesting.history import History
     from despatch.backtesting.result import Backtest, Case, Score
     from despatch.backtesting.scores import Coverage
+    from despatch.branching.handles import Branch, Branches
+    from despatch.branching.plan import BranchResult
     from despatch.commands import Change, Command, DryRun, Outcome, Refusal, Scheduled, Update
     from despatch.distributions import (
         Constant,
@@ -33,6 +35,7 @@ if TYPE_CHECKING:
     from despatch.environment import DynamicEnvironment
     from despatch.errors import (
         AccountError,
+        BranchError,
         DespatchError,
         HistoryError,
         InvalidUpdateError,
@@ -89,6 +92,10 @@ __all__ = [
     "AccountError",
     "Backtest",
     "Band",
+    "Branch",
+    "BranchError",
+    "BranchResult",
+    "Branches",
     "CapacityLost",
     "Case",
     "Change",
@@ -178,6 +185,8 @@ _NAMES: Final = {
     "despatch.backtesting.history": ("History",),
     "despatch.backtesting.result": ("Backtest", "Case", "Score"),
     "despatch.backtesting.scores": ("Coverage",),
+    "despatch.branching.handles": ("Branch", "Branches"),
+    "despatch.branching.plan": ("BranchResult",),
     "despatch.commands": (
         "Change",
         "Command",
@@ -203,6 +212,7 @@ _NAMES: Final = {
     "despatch.environment": ("DynamicEnvironment",),
     "despatch.errors": (
         "AccountError",
+        "BranchError",
         "DespatchError",
         "HistoryError",
         "InvalidUpdateError",

@@ -15,6 +15,7 @@
     ├── StateError             the state of the real system: out of reach, or not for this model
     ├── TaskError              a task that an executor performed, and whose own function raised
     ├── ReplicationError       a replication that cannot be performed: its model, or its workers
+    ├── BranchError            a branch that cannot be had, or that came to no result
     ├── RunError               a run's folder is missing, locked or not a run
     ├── ScaffoldError          a plugin's distribution that cannot be made: its name, its folder
     └── AccountError           an account that does not add up: an internal error
@@ -29,6 +30,7 @@ from dataclasses import dataclass
 
 __all__ = [
     "AccountError",
+    "BranchError",
     "DespatchError",
     "HistoryError",
     "InvalidUpdateError",
@@ -160,6 +162,10 @@ class ReplicationError(DespatchError):
         self.number = number
         self.seed = seed
         super().__init__(f"replication {number} (seed {seed}): {reason}")
+
+
+class BranchError(DespatchError):
+    """A branch that cannot be had, or that came to no result: what it raised, or how it ended."""
 
 
 class RunError(DespatchError):

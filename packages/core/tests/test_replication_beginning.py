@@ -8,8 +8,8 @@ import msgspec
 import pytest
 
 from despatch import SettingsError, StateError, replicate
+from despatch.distributions.seeds import seed_of
 from despatch.replications.beginning import begin, order_of
-from despatch.replications.replicate import seed_of
 from despatch.replications.replication import Replication, perform
 from despatch.replications.tally import Tally
 from despatch.settings.file import settings_from

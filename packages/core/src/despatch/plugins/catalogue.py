@@ -36,6 +36,7 @@ _EXTRAS = {
     (Kind.STATES, "parquet"): "parquet",
     (Kind.STATES, "redis"): "redis",
     (Kind.STATES, "sql"): "sql",
+    (Kind.EXECUTORS, "ray"): "ray",
 }
 
 

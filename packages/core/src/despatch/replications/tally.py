@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import math
 from collections import Counter
+from collections.abc import Iterable
 from hashlib import sha256
-from numbers import Real
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 
@@ -14,6 +13,7 @@ from despatch.entries import ENTRY_FIELDS, EVENT, TELEMETRY, UNENCODABLE_EVENT, 
 from despatch.journal import pack_entry
 from despatch.value_types import ValueType
 from despatch.values import Hook, default
+from despatch.values.numbers import finite_number
 
 __all__ = ["UNTYPED", "Tally"]
 
@@ -28,17 +28,20 @@ class Tally:
 
     What depends on wall time is left out of all of it, as in a replay.
 
+    Args:
+        type_names: The names of the types that are numbered already, from 1.
+
     Attributes:
         records: How many records were published.
         events: How many events there were, by the name of their value's type.
         telemetry: The last value of each telemetry that is a number, by path.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, type_names: Iterable[str] = ()) -> None:
         self.records = 0
         self.telemetry: dict[str, float] = {}
         self._counts: Counter[int] = Counter()
-        self._type_names = [UNTYPED]
+        self._type_names = [UNTYPED, *type_names]
         self._digest = sha256()
         self._chunk = bytearray()
 
@@ -56,7 +59,7 @@ class Tally:
         self._take(packed)
         if kind in (EVENT, UNENCODABLE_EVENT):
             self._counts[type_id] += 1
-        elif kind == TELEMETRY and (number := _number(value)) is not None:
+        elif kind == TELEMETRY and (number := finite_number(value)) is not None:
             self.telemetry[name] = number
         self.records += 1
         return self.records - 1
@@ -78,14 +81,3 @@ class Tally:
         if len(self._chunk) >= _CHUNK_BYTES:
             self._digest.update(self._chunk)
             self._chunk.clear()
-
-
-def _number(value: Any) -> float | None:
-    """A value as a number, where it is a finite one."""
-    if isinstance(value, bool) or not isinstance(value, Real):
-        return None
-    try:
-        number = float(value)
-    except OverflowError:
-        return None
-    return number if math.isfinite(number) else None

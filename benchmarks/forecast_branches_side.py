@@ -18,7 +18,14 @@ from typing import Any
 
 from pydantic import Field
 
-from despatch import Distribution, DynamicEnvironment, DynamicResource, Exponential, Run, SimParameter
+from despatch import (
+    Distribution,
+    DynamicEnvironment,
+    DynamicResource,
+    Exponential,
+    Run,
+    SimParameter,
+)
 
 EVENTS_AFTER = 10_000
 SPACING = 0.05

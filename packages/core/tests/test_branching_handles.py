@@ -348,7 +348,7 @@ def test_what_a_branch_prints_goes_to_standard_error_once():
 
 
 def test_a_branch_runs_no_handler_at_exit_and_no_clean_up_of_its_callers(tmp_path):
-    program = f"""
+    program = """
         import atexit
         from despatch import DynamicEnvironment
 

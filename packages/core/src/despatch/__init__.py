@@ -12,6 +12,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from despatch.__about__ import __version__
+    from despatch.backtesting.backtest import backtest
+    from despatch.backtesting.history import History
+    from despatch.backtesting.result import Backtest, Case, Score
+    from despatch.backtesting.scores import Coverage
     from despatch.branching.handles import Branch, Branches
     from despatch.branching.plan import BranchResult
     from despatch.commands import Change, Command, DryRun, Outcome, Refusal, Scheduled, Update
@@ -33,6 +37,7 @@ if TYPE_CHECKING:
         AccountError,
         BranchError,
         DespatchError,
+        HistoryError,
         InvalidUpdateError,
         JournalError,
         JournalFullError,
@@ -47,6 +52,10 @@ if TYPE_CHECKING:
         UnknownPathError,
         WrongThreadError,
     )
+    from despatch.forecasting.figures import Figure
+    from despatch.forecasting.forecast import Forecast, Scenario
+    from despatch.forecasting.forecasting import forecast
+    from despatch.forecasting.outlook import Band, Comparison, Crossing, Outlook, Share
     from despatch.parameters import SimParameter
     from despatch.records import Event, Record, Telemetry
     from despatch.registry import Registry
@@ -81,14 +90,20 @@ if TYPE_CHECKING:
 
 __all__ = [
     "AccountError",
+    "Backtest",
+    "Band",
     "Branch",
     "BranchError",
     "BranchResult",
     "Branches",
     "CapacityLost",
+    "Case",
     "Change",
     "Command",
+    "Comparison",
     "Constant",
+    "Coverage",
+    "Crossing",
     "DespatchError",
     "Difference",
     "Distribution",
@@ -105,7 +120,11 @@ __all__ = [
     "Estimate",
     "Event",
     "Exponential",
+    "Figure",
+    "Forecast",
     "Gamma",
+    "History",
+    "HistoryError",
     "InvalidUpdateError",
     "JournalError",
     "JournalFullError",
@@ -114,6 +133,7 @@ __all__ = [
     "LogNormal",
     "Normal",
     "Outcome",
+    "Outlook",
     "PluginError",
     "Problem",
     "Record",
@@ -128,9 +148,12 @@ __all__ = [
     "Restored",
     "Run",
     "RunError",
+    "Scenario",
     "Scheduled",
+    "Score",
     "Settings",
     "SettingsError",
+    "Share",
     "ShrinkPolicy",
     "Signal",
     "SimParameter",
@@ -150,12 +173,18 @@ __all__ = [
     "Work",
     "WrongThreadError",
     "__version__",
+    "backtest",
+    "forecast",
     "replay",
     "replicate",
 ]
 
 _NAMES: Final = {
     "despatch.__about__": ("__version__",),
+    "despatch.backtesting.backtest": ("backtest",),
+    "despatch.backtesting.history": ("History",),
+    "despatch.backtesting.result": ("Backtest", "Case", "Score"),
+    "despatch.backtesting.scores": ("Coverage",),
     "despatch.branching.handles": ("Branch", "Branches"),
     "despatch.branching.plan": ("BranchResult",),
     "despatch.commands": (
@@ -185,6 +214,7 @@ _NAMES: Final = {
         "AccountError",
         "BranchError",
         "DespatchError",
+        "HistoryError",
         "InvalidUpdateError",
         "JournalError",
         "JournalFullError",
@@ -199,6 +229,10 @@ _NAMES: Final = {
         "UnknownPathError",
         "WrongThreadError",
     ),
+    "despatch.forecasting.figures": ("Figure",),
+    "despatch.forecasting.forecast": ("Forecast", "Scenario"),
+    "despatch.forecasting.forecasting": ("forecast",),
+    "despatch.forecasting.outlook": ("Band", "Comparison", "Crossing", "Outlook", "Share"),
     "despatch.parameters": ("SimParameter",),
     "despatch.records": ("Event", "Record", "Telemetry"),
     "despatch.registry": ("Registry",),

@@ -119,12 +119,12 @@ def order_of(
     )
 
 
-def begin(order: Order, journal: RecordJournal) -> DynamicEnvironment:
+def begin(order: Order, journal: RecordJournal | None) -> DynamicEnvironment:
     """An environment with its model, at the instant before its first event.
 
     Args:
         order: What it is made of.
-        journal: What it publishes goes there, such as a `Tally`.
+        journal: What it publishes goes there, such as a `Tally`; None for nowhere.
 
     Raises:
         Exception: The model's own.

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Iterator, Sequence
-from typing import Final
+from collections.abc import Callable, Coroutine, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, Final, Self, TypeVar
 
 from despatch.courier.backoff import describe
 from despatch.errors import PluginError, TaskError
 from despatch.interfaces import Executor, Task
 
-__all__ = ["ATTEMPTS", "UndoneError", "perform_all"]
+__all__ = ["ATTEMPTS", "Crew", "UndoneError", "perform_all", "wait_for"]
+
+_Result = TypeVar("_Result")
 
 _log = logging.getLogger("despatch")
 
@@ -31,32 +34,68 @@ class UndoneError(Exception):
         super().__init__(reason)
 
 
-async def perform_all(executor: Executor, called: str, tasks: Sequence[Task]) -> list[bytes]:
-    """Have an executor perform tasks.
+class Crew:
+    """An executor that performs tasks for as long as it is entered.
 
-    It is opened and closed here, whatever happens in between. The first task that cannot be had
-    ends it all.
+    It is opened on entering, and closed on leaving and where it cannot be opened.
 
     Args:
         executor: The executor.
         called: What it is called in messages.
-        tasks: The tasks, at least one.
-
-    Returns:
-        The results in the order of the tasks.
 
     Raises:
-        PluginError: The executor cannot be opened, or says nonsense of its workers.
-        UndoneError: A task's function raised, its worker was lost `ATTEMPTS` times, or its answer
-            is none.
+        PluginError: On entering: the executor cannot be opened, or says nonsense of its workers.
+
+    Attributes:
+        workers: How many tasks it performs at once.
     """
-    try:
-        workers = await _opened(executor, called)
+
+    workers: int
+
+    def __init__(self, executor: Executor, called: str) -> None:
+        self._executor = executor
+        self._called = called
+
+    async def __aenter__(self) -> Self:
+        try:
+            self.workers = await _opened(self._executor, self._called)
+        except BaseException:
+            await self._executor.close()
+            raise
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._executor.close()
+
+    async def perform(
+        self, tasks: Sequence[Task], on_result: Callable[[int, bytes], object] | None = None
+    ) -> list[bytes]:
+        """Perform tasks, as many at once as there are workers.
+
+        The first task that cannot be had ends it all.
+
+        Args:
+            tasks: The tasks, at least one.
+            on_result: Called with the index of each task and its result, as they come.
+
+        Returns:
+            The results in the order of the tasks.
+
+        Raises:
+            UndoneError: A task's function raised, its worker was lost `ATTEMPTS` times, or its
+                answer is none.
+        """
         results: list[bytes] = [b""] * len(tasks)
         waiting = iter(enumerate(tasks))
+
+        def take(index: int, result: bytes) -> None:
+            results[index] = result
+            if on_result is not None:
+                on_result(index, result)
+
         hands = [
-            asyncio.ensure_future(_work(executor, called, waiting, results))
-            for _ in range(min(workers, len(tasks)))
+            asyncio.ensure_future(_work(self._executor, self._called, waiting, take))
+            for _ in range(min(self.workers, len(tasks)))
         ]
         try:
             await asyncio.gather(*hands)
@@ -65,8 +104,33 @@ async def perform_all(executor: Executor, called: str, tasks: Sequence[Task]) ->
                 hand.cancel()
             await asyncio.wait(hands)
         return results
-    finally:
-        await executor.close()
+
+
+async def perform_all(executor: Executor, called: str, tasks: Sequence[Task]) -> list[bytes]:
+    """Have an executor perform tasks: `Crew.perform`, the executor being opened for them.
+
+    Args:
+        executor: The executor.
+        called: What it is called in messages.
+        tasks: The tasks, at least one.
+
+    Raises:
+        PluginError: As of `Crew`.
+        UndoneError: As of `Crew.perform`.
+    """
+    async with Crew(executor, called) as crew:
+        return await crew.perform(tasks)
+
+
+def wait_for(work: Coroutine[Any, Any, _Result]) -> _Result:
+    """Run a coroutine to its end, whether or not this thread has a loop that is running."""
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return asyncio.run(work)
+    # In a notebook, for instance, this thread has a loop, which is at work on this very call.
+    with ThreadPoolExecutor(1, "despatch-replicate") as thread:
+        return thread.submit(asyncio.run, work).result()
 
 
 async def _opened(executor: Executor, called: str) -> int:
@@ -85,16 +149,17 @@ async def _work(
     executor: Executor,
     called: str,
     waiting: Iterator[tuple[int, Task]],
-    results: list[bytes],
+    take: Callable[[int, bytes], object],
 ) -> None:
     for index, task in waiting:
         answer = await _answer(executor, called, index, task)
         try:
-            results[index] = Task.result(answer)
+            result = Task.result(answer)
         except TaskError as error:
             raise UndoneError(index, f"it raised\n{error}") from error
         except (TypeError, ValueError) as error:
             raise UndoneError(index, f"{called} has not answered: {error}") from error
+        take(index, result)
 
 
 async def _answer(executor: Executor, called: str, index: int, task: Task) -> bytes:

@@ -2,36 +2,30 @@
 
 from __future__ import annotations
 
-import asyncio
-import operator
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 from hashlib import sha256
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import msgspec
 from msgspec import structs
 
 from despatch.courier.assembly import Assembly
-from despatch.distributions.seeds import checked_seed, new_seed, seed_of
+from despatch.distributions.seeds import seed_of
 from despatch.durations import parse_duration
 from despatch.errors import Problem, ReplicationError, SettingsError
-from despatch.interfaces import Executor, Task
+from despatch.interfaces import Task
 from despatch.models import ModelError
-from despatch.renderings import excerpt
+from despatch.replications.asked import asked_settings, base_seed, checked_count
 from despatch.replications.beginning import Order, order_of
 from despatch.replications.estimates import Estimate, estimate
-from despatch.replications.performing import UndoneError, perform_all
+from despatch.replications.performing import UndoneError, perform_all, wait_for
 from despatch.replications.replication import PERFORM, Replication
 from despatch.settings import Settings
-from despatch.settings.file import load_settings, settings_from
 from despatch.state_reading.reading import StateReading, read_state
 
-__all__ = ["Replications", "replicate", "seed_of"]
-
-_NO_MODEL: Final = "is required: expected module:callable, such as line_a:build"
+__all__ = ["Replications", "replicate"]
 
 
 class Replications(msgspec.Struct, kw_only=True, frozen=True):
@@ -133,15 +127,10 @@ def replicate(
         TypeError: An argument is of another type.
         ValueError: An argument is out of bounds.
     """
-    count = _checked_count(replications)
-    resolved, origin = _settings(settings)
-    if executor is not None:
-        chosen = settings_from({"executor": executor, "plugins": resolved.plugins}).executor
-        resolved = resolved.model_copy(update={"executor": chosen})
-    if resolved.model is None:
-        raise SettingsError([Problem("model", _NO_MODEL)])
+    count = checked_count(replications)
+    resolved, origin = asked_settings(settings, executor=executor)
     until_s = _until_s(resolved, until)
-    base = _seed(resolved, seed)
+    base = base_seed(resolved, seed)
     state = read_state(resolved)
     first = _ordered(resolved, state, seed_of(base, 0), origin, until_s)
     orders = [
@@ -170,7 +159,7 @@ def _performed(settings: Settings, orders: Sequence[Order]) -> list[Replication]
     executor = assembly.executor(settings.executor)
     tasks = _Tasks(orders)
     try:
-        results = _run(executor, called, tasks)
+        results = wait_for(perform_all(executor, called, tasks))
     except UndoneError as undone:
         order = orders[undone.index]
         raise ReplicationError(order.number, order.seed, assembly.conceal(str(undone))) from undone
@@ -195,43 +184,6 @@ class _Tasks(Sequence[Task]):
         return Task(PERFORM, msgspec.msgpack.encode(self._orders[index]))
 
 
-def _run(executor: Executor, called: str, tasks: Sequence[Task]) -> list[bytes]:
-    try:
-        asyncio.get_running_loop()
-    except RuntimeError:
-        return asyncio.run(perform_all(executor, called, tasks))
-    # In a notebook, for instance, this thread has a loop, which is at work on this very call.
-    with ThreadPoolExecutor(1, "despatch-replicate") as thread:
-        return thread.submit(asyncio.run, perform_all(executor, called, tasks)).result()
-
-
-def _settings(given: str | Path | Mapping[str, Any]) -> tuple[Settings, str | None]:
-    """The settings, and the folder of their file."""
-    if isinstance(given, Mapping):
-        return settings_from(given), None
-    if not isinstance(given, str | Path):
-        raise TypeError(f"settings: expected a settings file or a mapping, not {excerpt(given)}")
-    return load_settings(given), str(Path(given).absolute().parent)
-
-
-def _checked_count(replications: object) -> int:
-    try:
-        count = operator.index(replications)  # type: ignore[arg-type]  # that is the question
-    except TypeError:
-        raise TypeError(
-            f"replications: expected a whole number, not {excerpt(replications)}"
-        ) from None
-    if count < 1:
-        raise ValueError(f"replications: expected at least 1, not {count}")
-    return count
-
-
 def _until_s(settings: Settings, until: timedelta | str | float | None) -> float | None:
     chosen = settings.clock.until if until is None else parse_duration(until)
     return None if chosen is None else chosen.total_seconds()
-
-
-def _seed(settings: Settings, seed: int | None) -> int:
-    if seed is not None:
-        return checked_seed(seed)
-    return new_seed() if settings.seed is None else settings.seed

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from collections.abc import Iterable
 from hashlib import sha256
-from numbers import Real
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 
@@ -15,6 +13,7 @@ from despatch.entries import ENTRY_FIELDS, EVENT, TELEMETRY, UNENCODABLE_EVENT, 
 from despatch.journal import pack_entry
 from despatch.value_types import ValueType
 from despatch.values import Hook, default
+from despatch.values.numbers import finite_number
 
 __all__ = ["UNTYPED", "Tally"]
 
@@ -60,7 +59,7 @@ class Tally:
         self._take(packed)
         if kind in (EVENT, UNENCODABLE_EVENT):
             self._counts[type_id] += 1
-        elif kind == TELEMETRY and (number := _number(value)) is not None:
+        elif kind == TELEMETRY and (number := finite_number(value)) is not None:
             self.telemetry[name] = number
         self.records += 1
         return self.records - 1
@@ -82,14 +81,3 @@ class Tally:
         if len(self._chunk) >= _CHUNK_BYTES:
             self._digest.update(self._chunk)
             self._chunk.clear()
-
-
-def _number(value: Any) -> float | None:
-    """A value as a number, where it is a finite one."""
-    if isinstance(value, bool) or not isinstance(value, Real):
-        return None
-    try:
-        number = float(value)
-    except OverflowError:
-        return None
-    return number if math.isfinite(number) else None

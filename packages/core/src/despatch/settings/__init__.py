@@ -8,12 +8,14 @@ pydantic has against a value into words; `references` are ``${NAME}`` and ``${fi
 
 from despatch.settings.model import (
     FIT_TOGETHER,
+    BacktestSettings,
     BatchSettings,
     ClockSettings,
     CourierSettings,
     EgressSettings,
     ExecutorSettings,
     FlushSettings,
+    ForecastSettings,
     IngressSettings,
     JournalSettings,
     LagSettings,
@@ -30,12 +32,14 @@ from despatch.settings.model import (
 
 __all__ = [
     "FIT_TOGETHER",
+    "BacktestSettings",
     "BatchSettings",
     "ClockSettings",
     "CourierSettings",
     "EgressSettings",
     "ExecutorSettings",
     "FlushSettings",
+    "ForecastSettings",
     "IngressSettings",
     "JournalSettings",
     "LagSettings",

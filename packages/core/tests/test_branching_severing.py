@@ -173,9 +173,7 @@ def planning_model(signalled, tmp_path):
 
         def planning():
             yield env.timeout(1)
-            first = env.branch(
-                until="10s", reseed=True, collect=lambda env: env.seed
-            )
+            first = env.branch(until="10s", reseed=True, collect=lambda env: env.seed)
             second = env.branch(until=None, prepare=lambda env: env.process(waiting(env)))
             if env.is_branch:
                 return
@@ -206,9 +204,7 @@ def planning_model(signalled, tmp_path):
 def test_a_replay_branches_again_and_comes_to_the_same(settings, tmp_path, factor):
     before = signal.getsignal(signal.SIGUSR1)
     try:
-        with Run(
-            settings | {"clock": {"factor": factor}}, planning_model(True, tmp_path)
-        ) as run:
+        with Run(settings | {"clock": {"factor": factor}}, planning_model(True, tmp_path)) as run:
             run.run()
     finally:
         signal.signal(signal.SIGUSR1, before)

@@ -107,6 +107,12 @@ def test_a_run_is_steered_while_it_publishes(redis_server):
     assert steered.records_per_s > 0
 
 
+def test_branches_are_made_of_a_run_with_many_processes():
+    measured = harness.run_here("forecast_branches_side.py", "100", "3")
+    assert 0 < measured["p50_ms"] <= measured["p95_ms"]
+    assert 0 < measured["cpu_p95_ms"]
+
+
 def test_the_worst_of_several_shows_each():
     each = {"factor_1": [1.0, 2.0, 9.0], "factor_10": [3.0, 3.0, 3.0]}
     found = harness.worst_of("delay", each, unit="ms", target=2.5)

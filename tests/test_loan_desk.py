@@ -54,6 +54,10 @@ class Desk:
         paths = list((self.folder / "out").glob("loan_desk/*.jsonl"))
         return paths[0].read_bytes().count(b"\n") if paths else 0
 
+    def journal_bytes(self) -> int:
+        """How much the simulator has written into its journal of records."""
+        return sum(path.stat().st_size for path in self.run_folder.glob("records/*"))
+
     def redis(self) -> list[dict]:
         """The records in the Redis stream, in its order."""
         with redis.Redis.from_url(self.server.url) as client:
@@ -137,9 +141,12 @@ def test_a_courier_killed_ten_times_loses_nothing(desk):
 def test_what_is_left_when_both_are_killed_is_delivered_later(desk):
     process = desk.start(factor=0.00005)
     wait_until(lambda: desk.written() > 1_000, "some records")
-    os.kill(process.pid, signal.SIGSTOP)
+    courier = wait_until(lambda: courier_of(process.pid), "a courier")
+    os.kill(courier, signal.SIGSTOP)
+    seen = desk.journal_bytes()
+    wait_until(lambda: desk.journal_bytes() > seen, "records that the courier has not seen")
     # Stopped first, so that it does not start another courier.
-    courier = courier_of(process.pid)
+    os.kill(process.pid, signal.SIGSTOP)
     kill(courier)
     kill(process.pid)
     process.communicate()

@@ -20,6 +20,9 @@ EVERY_LIBRARY = {**LIBRARIES, **TOOLS}
 EVERY_PLUGIN = {package.name for package in EXTRAS.values()}
 EXTRA_OF = {plugin: extra for extra, package in EXTRAS.items() for plugin in package.plugins}
 PLUGINS = list(EXTRA_OF)
+BY_ITSELF = {"ray"}
+"""What `all` leaves out."""
+ALL_AND_MORE = f"despatch[all,{','.join(BY_ITSELF)}]"
 
 MODEL = """
 from decimal import Decimal
@@ -55,6 +58,8 @@ def settings_that_ask_for(plugins):
     for kind, name in plugins:
         if kind == "states":
             lists["state"] = f"{{source: {name}}}"
+        elif kind == "executors":
+            lists["executor"] = f"{{name: {name}}}"
         elif kind == "serializers":
             lists.setdefault("egress", []).append(TO_A_FILE_BY.format(name))
         else:
@@ -67,20 +72,19 @@ def settings_that_ask_for(plugins):
 
 
 def test_the_extras_are_those_that_the_issue_names():
-    assert set(EXTRAS) == {"kafka", "redis", "parquet", "avro", "sql"}
+    assert set(EXTRAS) == {"kafka", "redis", "parquet", "avro", "sql", "ray"}
     assert LIBRARIES == {"metrics": "prometheus-client"}
     assert TOOLS == {"scaffold": "copier", "testing": "pytest"}
     (requirement,) = CORE.project["optional-dependencies"]["all"]
-    assert set(re.fullmatch(r"despatch\[(.*)\]", requirement)[1].split(",")) == {
-        *EXTRAS,
-        *LIBRARIES,
-    }
+    named = set(re.fullmatch(r"despatch\[(.*)\]", requirement)[1].split(","))
+    assert named == {*EXTRAS, *LIBRARIES} - BY_ITSELF
     for extra, clients in {
         "kafka": {"aiokafka"},
         "redis": {"redis"},
         "parquet": {"pyarrow", "boto3"},
         "sql": {"sqlalchemy", "psycopg"},
         "avro": {"fastavro", "boto3"},
+        "ray": {"ray"},
     }.items():
         assert clients <= CLIENTS[extra]
 
@@ -123,10 +127,10 @@ def test_the_core_alone_runs_the_demo(environment, folder):
 
 @pytest.mark.parametrize("command", ["check", "run"])
 def test_asking_the_core_alone_for_a_plugin_says_what_brings_it(environment, folder, command):
-    # A file has as many sinks and sources as one likes, and one state source.
-    states = [each for each in PLUGINS if each[0] == "states"]
-    others = [each for each in PLUGINS if each[0] != "states"]
-    for asked in (others, *([each] for each in states)):
+    # A file has as many sinks and sources as one likes, one state source, and one executor.
+    single = [each for each in PLUGINS if each[0] in ("states", "executors")]
+    others = [each for each in PLUGINS if each not in single]
+    for asked in (others, *([each] for each in single)):
         settings = settings_that_ask_for(asked)
         refused = run(environment("despatch"), settings, folder, command)
         assert refused.returncode == 2
@@ -173,17 +177,19 @@ def test_the_plugins_of_an_extra_are_ready(environment, folder, extra):
         assert (row["status"], row["reason"], row["warning"]) == ("ready", "", "")
 
 
-def test_all_brings_everything(environment, folder):
+def test_all_brings_everything_but_what_is_for_clusters(environment, folder):
     everything = environment("despatch[all]")
-    assert everything.installed().keys() >= EVERY_PLUGIN | EVERY_CLIENT
+    brought = EVERY_PLUGIN - {EXTRAS[extra].name for extra in BY_ITSELF}
+    clients = EVERY_CLIENT - set().union(*(CLIENTS[extra] for extra in BY_ITSELF))
+    assert everything.installed().keys() & {*EVERY_PLUGIN, *EVERY_CLIENT} == brought | clients
     listed = everything.plugins(folder)
-    assert {row["distribution"] for row in listed.values()} == {CORE.name} | EVERY_PLUGIN
+    assert {row["distribution"] for row in listed.values()} == {CORE.name} | brought
     assert {row["status"] for row in listed.values()} == {"ready"}
 
 
 def test_what_is_installed_and_not_asked_for_is_not_imported(environment, folder):
     # Python lists on standard error what it imports, in the simulator and in the courier.
-    finished = run(environment("despatch[all]"), TO_A_FILE, folder, PYTHONPROFILEIMPORTTIME="1")
+    finished = run(environment(ALL_AND_MORE), TO_A_FILE, folder, PYTHONPROFILEIMPORTTIME="1")
     assert finished.returncode == 0, finished.stderr
     imported = re.findall(r"^import time: .*\| +([\w.]+)$", finished.stderr, re.MULTILINE)
     packages = {name.partition(".")[0] for name in imported}
@@ -192,7 +198,7 @@ def test_what_is_installed_and_not_asked_for_is_not_imported(environment, folder
 
 
 def test_importing_despatch_and_its_help_import_no_plugin(environment, folder):
-    everything = environment("despatch[all]")
+    everything = environment(ALL_AND_MORE)
     for arguments in (["--help"], ["plugins", "--help"], ["--version"]):
         finished = everything.despatch(*arguments, cwd=folder, PYTHONPROFILEIMPORTTIME="1")
         assert finished.returncode == 0, finished.stderr

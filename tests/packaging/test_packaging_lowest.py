@@ -36,6 +36,7 @@ QUICK = {
         "test_parquet_settings.py",
     ],
     "connector-redis": ["test_redis_settings.py"],
+    "executor-ray": ["test_ray_performing.py", "test_ray_settings.py", "test_ray_thread.py"],
     "connector-sql": ["test_sql_settings.py"],
     "serializer-avro": [
         "test_avro_conformance.py",

@@ -71,7 +71,7 @@ def test_a_file_that_is_not_there_has_no_content(store: FileSystemStore) -> None
 
 
 def test_a_probe_leaves_nothing(store: FileSystemStore, place: tuple[FileSystem, str]) -> None:
-    store.open()
+    store.clear()
     assert store.examine() == []
     assert files(place) == []
 
@@ -82,7 +82,7 @@ def test_leftovers_are_removed_once_no_attempt_can_still_be_at_them(tmp_path: Pa
     for name, age_s in (("old.tmp", 7200), ("new.tmp", 60)):
         (unfinished / name).write_bytes(CONTENT)
         os.utime(unfinished / name, (time.time() - age_s,) * 2)
-    FileSystemStore(LocalFileSystem(), str(tmp_path), "here").open()
+    FileSystemStore(LocalFileSystem(), str(tmp_path), "here").clear()
     assert [path.name for path in unfinished.iterdir()] == ["new.tmp"]
 
 
@@ -92,3 +92,9 @@ def test_what_cannot_be_written_leaves_nothing_that_readers_see(tmp_path: Path) 
         FileSystemStore(LocalFileSystem(), str(tmp_path), "here").create("a/x", CONTENT)
     seen = [path for path in tmp_path.rglob("*") if path.is_file()]
     assert seen == [tmp_path / "a"]
+
+
+def test_folders_are_listed_by_name(store: FileSystemStore) -> None:
+    for path in ("b/x", "a/deep/y", "file"):
+        store.create(path, CONTENT)
+    assert [name for name in store.folders() if name != UNFINISHED] == ["a", "b"]

@@ -140,7 +140,7 @@ def test_leftovers_are_removed_once_no_attempt_can_still_be_at_them(
         (unfinished / name).write_bytes(CONTENT)
         then = time.time() - age.total_seconds()
         os.utime(unfinished / name, (then, then))
-    store.open()
+    store.clear()
     assert files(root) == [f"{UNFINISHED}/new.tmp"]
 
 
@@ -159,7 +159,7 @@ def test_a_file_that_is_finished_while_leftovers_are_looked_for_is_none(
         writers = [pool.submit(write) for _ in range(2)]
         try:
             for _ in range(300):
-                store.open()
+                store.clear()
         finally:
             stop.set()
         for writer in writers:
@@ -232,3 +232,11 @@ def test_a_root_below_a_file_cannot_be_written(tmp_path: Path) -> None:
 def test_a_root_that_takes_no_files_is_found_out() -> None:
     with pytest.raises(OSError, match=r"_despatch_probe_"):
         LocalStore(Path("/proc/lake")).examine()
+
+
+def test_folders_are_listed_by_name(store: LocalStore, root: Path) -> None:
+    for path in ("b/x", "a/deep/y", "file"):
+        store.create(path, CONTENT)
+    assert store.folders() == [UNFINISHED, "a", "b"]
+    with pytest.raises(FileNotFoundError):
+        LocalStore(root / "nowhere").folders()

@@ -252,3 +252,23 @@ def test_what_a_store_refuses_is_said_with_what_to_do(status: int, code: str, ad
                 attempt()
             assert str(caught.value).startswith("s3://bucket/lake: ")
             assert "hunter2" not in str(caught.value)
+
+
+def test_folders_are_listed_page_by_page(store: S3Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    for path in ("b/x", "a/deep/y", "c/z", "file"):
+        store.create(path, CONTENT)
+    pages = []
+    call = S3Store._call
+
+    def paged(self: S3Store, operation: str, **arguments: Any) -> Any:
+        pages.append(operation)
+        return call(self, operation, MaxKeys=2, **arguments)
+
+    monkeypatch.setattr(S3Store, "_call", paged)
+    assert store.folders() == ["a", "b", "c"]
+    assert len(pages) > 1
+
+
+def test_folders_of_a_bucket_that_is_not_there_are_an_error(s3_url: str) -> None:
+    with pytest.raises(OSError, match="there is no such bucket"):
+        opened("no-such-bucket", s3_url).folders()

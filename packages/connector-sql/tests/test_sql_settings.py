@@ -54,7 +54,10 @@ def test_a_mistake_in_the_egress_says_what_was_expected(given, expected):
 @pytest.mark.parametrize(
     ("given", "expected"),
     [
-        ({}, "Field required"),
+        ({}, "at least one of parameters, resources, in_service"),
+        ({"taken_at": "SELECT 1"}, "at least one of parameters, resources, in_service"),
+        ({"queue": " "}, "a query"),
+        ({"queue": "SELECT 1", "time_zone": "Mars"}, "UTC, an offset such as"),
         ({"parameters": " "}, "a query"),
         ({"parameters": {"lathe.capacity": ""}}, "a query"),
         ({"parameters": "SELECT 1, 2", "taken_at": ""}, "a query"),

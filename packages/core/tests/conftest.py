@@ -1,13 +1,18 @@
 from __future__ import annotations
 
+import importlib
+import json
 import os
 import sys
+import threading
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
 
+from despatch.branching import permission
 from libraries import LIBRARIES
+from resumable import BUSY, MODEL
 
 # How long one example takes says more of the machine than of the code.
 settings.register_profile("despatch", deadline=None)
@@ -63,3 +68,33 @@ def install(tmp_path_factory, monkeypatch):
     for module, loaded in list(sys.modules.items()):
         if str(getattr(loaded, "__file__", None) or "").startswith(str(site)):
             del sys.modules[module]
+
+
+@pytest.fixture
+def resumable_desk(tmp_path, monkeypatch):
+    """A model that can begin from a state, as a module that is found in the current folder."""
+    (tmp_path / "resumable_desk.py").write_text(MODEL)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.delitem(sys.modules, "resumable_desk", raising=False)
+    monkeypatch.chdir(tmp_path)
+    return importlib.import_module("resumable_desk")
+
+
+@pytest.fixture
+def be(tmp_path):
+    """Writes what the real system is like, into ``state.json``; at first it is busy."""
+
+    def write(**changes):
+        (tmp_path / "state.json").write_text(json.dumps({**BUSY, **changes}))
+
+    write()
+    return write
+
+
+@pytest.fixture(scope="module")
+def alone():
+    """Lets branches be made although threads of other tests, which wait for nothing, are there."""
+    left = set(threading.enumerate())
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(permission, "is_counted", lambda thread: thread not in left)
+        yield

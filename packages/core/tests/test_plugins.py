@@ -221,6 +221,7 @@ def test_a_list_imports_only_when_it_is_to_check(install):
         (Kind.SERIALIZERS, "avro", 'pip install "despatch[avro]"'),
         (Kind.STATES, "sql", 'pip install "despatch[sql]"'),
         (Kind.INGRESS, "kafka", 'pip install "despatch[kafka]"'),
+        (Kind.EXECUTORS, "ray", 'pip install "despatch[ray]"'),
     ],
 )
 def test_a_known_plugin_that_is_missing_comes_with_its_command(monkeypatch, kind, name, command):

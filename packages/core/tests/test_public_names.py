@@ -32,7 +32,7 @@ PLUGINS = (
     "despatch.serializers",
     "despatch.states",
 )
-CLIENTS = {"aiokafka", "boto3", "fastavro", "hiredis", "pyarrow", "redis"}
+CLIENTS = {"aiokafka", "boto3", "fastavro", "hiredis", "pyarrow", "ray", "redis"}
 
 
 def modules_after(program: str) -> set[str]:

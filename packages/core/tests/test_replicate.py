@@ -15,7 +15,7 @@ import pytest
 
 import despatch
 from despatch import PluginError, ReplicationError, SettingsError, StateError, replicate
-from despatch.replications.seeds import seed_of
+from despatch.distributions.seeds import seed_of
 
 MODEL = """
 import os, random, signal

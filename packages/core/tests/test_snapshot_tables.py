@@ -11,7 +11,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel, ValidationError
 
-from despatch.snapshot_tables import TimeZone, snapshot_of, tables_of, zone_named
+from despatch.snapshot_tables import (
+    TimeZone,
+    check_columns,
+    snapshot_of,
+    tables_of,
+    zone_named,
+)
 from despatch.snapshots import (
     ContainerState,
     InService,
@@ -219,6 +225,19 @@ def test_what_does_not_fit_is_named_by_table_row_and_column(table, row, expected
     with pytest.raises(ValueError, match=re.escape(expected)) as refused:
         snapshot_of({table: [row]}, taken_at=NOON)
     assert table in str(refused.value)
+
+
+def test_columns_are_seen_to_where_there_are_no_rows():
+    check_columns("queue", ["resource", "key", "size"])
+    check_columns("stores", ["store", "sku"])
+    for table, columns, expected in (
+        ("queue", ["resource"], "expected the columns resource, key and perhaps joined"),
+        ("arrivals", ["name", "last", "first"], "expected the columns name, last, got name, last"),
+        ("stores", ["store", "item", "sku"], "expected the columns store and perhaps item"),
+        ("orders", ["name"], "expected one of the tables parameters, resources"),
+    ):
+        with pytest.raises(ValueError, match=f"^{expected}"):
+            check_columns(table, columns)
 
 
 def test_the_row_that_does_not_fit_is_counted_from_one():

@@ -93,6 +93,9 @@ def test_a_snapshot_with_work_comes_back_from_its_document():
     assert Snapshot.model_validate_json(snapshot.model_dump_json()) == snapshot
     assert snapshot.has_work
     assert not Snapshot(taken_at=NOW, parameters={"x": 1}).has_work
+    assert Snapshot(taken_at=NOW, parameters={"x": 1}).contents == "1 parameter"
+    told = "0 parameters, 1 in service, 1 waiting, 1 down, 1 container, 1 store"
+    assert snapshot.contents == told
 
 
 @pytest.mark.parametrize(

@@ -65,6 +65,7 @@ class ParquetEgress(EgressConnector):
         # A thread of its own: a store that hangs keeps none of those that all sinks share.
         self._worker = ThreadPoolExecutor(1, thread_name_prefix="despatch-parquet")
         store = await self._in_thread(partial(open_store, self.settings))
+        await self._in_thread(store.clear)
         self._sink = _Sink(store, self.settings)
 
     async def deliver(self, batch: Batch) -> Receipt:

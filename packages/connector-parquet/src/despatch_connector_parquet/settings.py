@@ -1,4 +1,4 @@
-"""The settings of the `parquet` egress, and the store that they name."""
+"""The settings of the `parquet` egress and state source, and the store that they name."""
 
 from __future__ import annotations
 
@@ -11,13 +11,14 @@ from pyarrow import ArrowException
 from pyarrow.fs import FileSystem
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
 
+from despatch.snapshot_tables import TimeZone
 from despatch.templates import Template
 from despatch_connector_parquet.formats import COMPRESSIONS, Compression, Format
 from despatch_connector_parquet.inference import Integers
 from despatch_connector_parquet.stores import FileSystemStore, LocalStore, S3Store, Store
 from despatch_connector_parquet.stores.s3 import S3Options
 
-__all__ = ["ParquetSettings", "open_store"]
+__all__ = ["ParquetSettings", "ParquetStateSettings", "StoreSettings", "open_store"]
 
 _SCHEMES: Final = frozenset(
     {"", "file", "s3", "gs", "gcs", "abfs", "abfss", "hdfs", "viewfs", "mock"}
@@ -38,20 +39,14 @@ _COLUMNS: Final = frozenset(
 )
 
 
-class ParquetSettings(BaseModel):
-    """The settings of the `parquet` egress.
+class StoreSettings(BaseModel):
+    """Where files are, and how they are reached.
 
     Attributes:
         uri: The root of all files: a local path, ``file://``, ``s3://bucket/prefix``, ``gs://``,
             ``abfs://``, ``hdfs://``, without secrets.
         uri_options: What pyarrow is given as the query of a URI other than S3's, such as
             ``tenant_id=…&client_id=…&client_secret=…``.
-        path: The folder below the root, as a template. What a record fills in is escaped, so
-            that it names a part of one folder and cannot lead out of it.
-        format: What the files are.
-        compression: What they are compressed by; by default zstd for Parquet, else nothing.
-        integers: What a column of undeclared values becomes if the first batch has only whole
-            numbers in it: a double, so that fractions may follow, or an int64.
         endpoint_url: The server of an S3 that is not AWS's, such as ``http://minio:9000``.
         region: The bucket's region.
         access_key_id: Without it, credentials are found as boto3 finds them.
@@ -63,20 +58,11 @@ class ParquetSettings(BaseModel):
 
     uri: str = Field(min_length=1)
     uri_options: SecretStr | None = None
-    path: Template = Template("{stream_type}/{type}/run={run_id}")
-    format: Format = "parquet"
-    compression: Compression | None = None
-    integers: Integers = "double"
     endpoint_url: str | None = Field(None, pattern=r"^https?://[^@]+$")
     region: str | None = None
     access_key_id: SecretStr | None = None
     secret_access_key: SecretStr | None = None
     session_token: SecretStr | None = None
-
-    @property
-    def codec(self) -> Compression:
-        """What files are compressed by."""
-        return self.compression or COMPRESSIONS[self.format][0]
 
     @field_validator("uri")
     @classmethod
@@ -101,18 +87,8 @@ class ParquetSettings(BaseModel):
                 raise ValueError("expected a bucket, as in s3://bucket/prefix")
         return uri
 
-    @field_validator("path")
-    @classmethod
-    def _is_folder(cls, path: Template) -> Template:
-        for part in path.text.split("/") if path.text else ():
-            _check_part(part)
-        return path
-
     @model_validator(mode="after")
-    def _fits_together(self) -> Self:
-        if self.codec not in COMPRESSIONS[self.format]:
-            known = ", ".join(COMPRESSIONS[self.format])
-            raise ValueError(f"compression: expected one of {known} for {self.format}")
+    def _fits_the_store(self) -> Self:
         is_s3 = _scheme(self.uri) == "s3"
         strange = [name for name in _S3_OPTIONS if getattr(self, name) is not None]
         if strange and not is_s3:
@@ -126,7 +102,61 @@ class ParquetSettings(BaseModel):
         return self
 
 
-def open_store(settings: ParquetSettings) -> Store:
+class ParquetSettings(StoreSettings):
+    """The settings of the `parquet` egress.
+
+    Attributes:
+        path: The folder below the root, as a template. What a record fills in is escaped, so
+            that it names a part of one folder and cannot lead out of it.
+        format: What the files are.
+        compression: What they are compressed by; by default zstd for Parquet, else nothing.
+        integers: What a column of undeclared values becomes if the first batch has only whole
+            numbers in it: a double, so that fractions may follow, or an int64.
+    """
+
+    path: Template = Template("{stream_type}/{type}/run={run_id}")
+    format: Format = "parquet"
+    compression: Compression | None = None
+    integers: Integers = "double"
+
+    @property
+    def codec(self) -> Compression:
+        """What files are compressed by."""
+        return self.compression or COMPRESSIONS[self.format][0]
+
+    @field_validator("path")
+    @classmethod
+    def _is_folder(cls, path: Template) -> Template:
+        for part in path.text.split("/") if path.text else ():
+            _check_part(part)
+        return path
+
+    @model_validator(mode="after")
+    def _fits_the_format(self) -> Self:
+        if self.codec not in COMPRESSIONS[self.format]:
+            known = ", ".join(COMPRESSIONS[self.format])
+            raise ValueError(f"compression: expected one of {known} for {self.format}")
+        return self
+
+
+class ParquetStateSettings(StoreSettings):
+    """The settings of the `parquet` state source.
+
+    Attributes:
+        newest: Whether `uri` has a folder for each snapshot, of which the last one by name counts
+            that has a `snapshot.parquet`; else `uri` is the folder with the tables.
+        time_zone: Of which zone times without an offset from UTC are: ``UTC``, ``+01:00``,
+            ``Europe/Berlin``; without it, such a time is refused.
+        json_values: Whether values and items that are text are JSON; columns of Parquet's type
+            JSON are read as such anyway.
+    """
+
+    newest: bool = False
+    time_zone: TimeZone | None = None
+    json_values: bool = False
+
+
+def open_store(settings: StoreSettings) -> Store:
     """Open the store that the settings name; blocks.
 
     Raises:
@@ -137,7 +167,7 @@ def open_store(settings: ParquetSettings) -> Store:
     return store
 
 
-def _store(settings: ParquetSettings) -> Store:
+def _store(settings: StoreSettings) -> Store:
     scheme = _scheme(settings.uri)
     if not scheme:
         return LocalStore(Path(settings.uri).expanduser())
@@ -150,7 +180,7 @@ def _store(settings: ParquetSettings) -> Store:
     return _pyarrow_store(settings)
 
 
-def _pyarrow_store(settings: ParquetSettings) -> Store:
+def _pyarrow_store(settings: StoreSettings) -> Store:
     secret = settings.uri_options.get_secret_value() if settings.uri_options else ""
     options = [secret] if secret else []
     if _scheme(settings.uri) in ("gs", "gcs") and _RETRY_LIMIT not in secret:

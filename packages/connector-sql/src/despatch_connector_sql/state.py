@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any, ClassVar
 
 from pydantic import BaseModel
-from sqlalchemy import Connection
+from sqlalchemy import Connection, Row
 from sqlalchemy.exc import DBAPIError, ResourceClosedError
 
 from despatch.interfaces import Health, StateSource
-from despatch.snapshot_tables import snapshot_of, zone_named
+from despatch.snapshot_tables import check_columns, snapshot_of, zone_named
 from despatch.snapshots import Snapshot
 from despatch_connector_sql.database import Database, DatabaseError
 from despatch_connector_sql.settings import SqlStateSettings
@@ -80,7 +81,7 @@ class SqlState(StateSource):
             query = settings.calendar_offset
             calendar_offset = self._scalar(connection, "calendar_offset", query)
         tables = {
-            name: self._rows(connection, name, query) for name, query in settings.queries.items()
+            name: self._table(connection, name, query) for name, query in settings.queries.items()
         }
         if tables.get("parameters") == []:
             raise self._fault("parameters", "at least one row", "none")
@@ -111,27 +112,36 @@ class SqlState(StateSource):
         return datetime.now(UTC)
 
     def _scalar(self, connection: Connection, name: str, query: str) -> Any:
-        rows = self._rows(connection, name, query)
+        columns, rows = self._ask(connection, name, query)
+        if len(columns) != 1:
+            raise self._fault(name, "one column", str(len(columns)))
         if len(rows) != 1:
             raise self._fault(name, "one row", str(len(rows) or "none"))
-        if len(rows[0]) != 1:
-            raise self._fault(name, "one column", ", ".join(rows[0]))
-        return next(iter(rows[0].values()))
+        return rows[0][0]
 
-    def _rows(self, connection: Connection, name: str, query: str) -> list[dict[str, Any]]:
+    def _table(self, connection: Connection, name: str, query: str) -> list[dict[str, Any]]:
+        columns, rows = self._ask(connection, name, query)
+        if len(set(columns)) < len(columns):
+            raise self._fault(name, "columns with names of their own", ", ".join(columns))
+        try:
+            check_columns(name, columns)
+        except ValueError as error:
+            raise ValueError(f"{self.place}: {name}: {error}") from None
+        return [dict(zip(columns, row, strict=True)) for row in rows]
+
+    def _ask(
+        self, connection: Connection, name: str, query: str
+    ) -> tuple[list[str], Sequence[Row[Any]]]:
+        """The names of the columns that a query gives, and the rows."""
         try:
             # Without parameters a percent sign is one.
             options = {"no_parameters": True}
             result = connection.exec_driver_sql(query, execution_options=options)
-            columns = list(result.keys())
-            rows = result.all()
+            return list(result.keys()), result.all()
         except ResourceClosedError:
             raise self._fault(name, "a query", "a statement that gives no rows") from None
         except DBAPIError as error:
             raise DatabaseError(f"{self.place}: {name}: {error.orig}".rstrip()) from error
-        if len(set(columns)) < len(columns):
-            raise self._fault(name, "columns with names of their own", ", ".join(columns))
-        return [dict(zip(columns, row, strict=True)) for row in rows]
 
     def _fault(self, name: str, expected: str, got: str) -> ValueError:
         return ValueError(f"{self.place}: {name}: expected {expected}, got {got}")

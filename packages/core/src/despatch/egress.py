@@ -6,6 +6,7 @@ to the value afterwards changes nothing.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from threading import get_ident
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
@@ -75,7 +76,7 @@ class EgressMixIn:
     _journal: RecordJournal | None = None
     _writer: JournalWriter | None = None
     _known_types: dict[type, tuple[int, PlainFields | None]]
-    _type_names: set[str]
+    _type_names: dict[str, int]
     _thread_id: int
 
     def publish_event(self, key: str, value: Any) -> None:
@@ -151,8 +152,18 @@ class EgressMixIn:
         self._journal = journal
         self._writer = journal if type(journal) is JournalWriter else None
         self._known_types = dict.fromkeys(_PLAIN, (0, None))
-        self._type_names = set()
+        self._type_names = {}
         self._thread_id = get_ident()
+
+    def _record_on(self, journal: Callable[[Iterable[str]], RecordJournal]) -> None:
+        """Record into another journal from here on, which begins with the types that are numbered.
+
+        Args:
+            journal: Makes it, given the names of those types in their order.
+        """
+        if self._journal is None:
+            self._record_into(None)
+        self._journal, self._writer = journal(self._type_names), None
 
     def _publish(self, kind: int, name: str, value: Any) -> None:
         journal = self._journal
@@ -186,6 +197,6 @@ class EgressMixIn:
             if value_type.name in self._type_names:
                 value_type = replace(value_type, name=f"{cls.__module__}.{cls.__qualname__}")
             type_id = journal.add_type(value_type)
-            self._type_names.add(value_type.name)
+            self._type_names[value_type.name] = type_id
         known = self._known_types[cls] = type_id, plain_fields_of(cls)
         return known

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import simpy
 
+from despatch.branching.mixin import BranchingMixIn
 from despatch.distributions.seeds import checked_seed, new_seed
 from despatch.durations import parse_duration
 from despatch.egress import EgressMixIn
@@ -37,7 +38,7 @@ if TYPE_CHECKING:
 __all__ = ["DynamicEnvironment"]
 
 
-class DynamicEnvironment(EgressMixIn, PacedEnvironment):
+class DynamicEnvironment(BranchingMixIn, EgressMixIn, PacedEnvironment):
     """A SimPy environment with a registry, a clock and a way out for records.
 
     Args:

@@ -11,9 +11,11 @@
     ├── JournalError           a journal that cannot be written or read at all
     │   └── JournalFullError   a journal that may not grow any further, or whose disk is full
     ├── UnencodableError       also a ValueError: a value that the journal cannot hold
+    ├── HistoryError           a recorded history that does not give what a backtest needs
     ├── StateError             the state of the real system: out of reach, or not for this model
     ├── TaskError              a task that an executor performed, and whose own function raised
     ├── ReplicationError       a replication that cannot be performed: its model, or its workers
+    ├── BranchError            a branch that cannot be had, or that came to no result
     ├── RunError               a run's folder is missing, locked or not a run
     ├── ScaffoldError          a plugin's distribution that cannot be made: its name, its folder
     └── AccountError           an account that does not add up: an internal error
@@ -28,7 +30,9 @@ from dataclasses import dataclass
 
 __all__ = [
     "AccountError",
+    "BranchError",
     "DespatchError",
+    "HistoryError",
     "InvalidUpdateError",
     "JournalError",
     "JournalFullError",
@@ -135,6 +139,13 @@ class StateError(DespatchError):
     """
 
 
+class HistoryError(DespatchError):
+    """A recorded history cannot be had, or does not give what a backtest needs.
+
+    The message names what was asked of it, and what it gave or raised.
+    """
+
+
 class TaskError(DespatchError):
     """A task whose own function raised; performing it again would raise again."""
 
@@ -151,6 +162,10 @@ class ReplicationError(DespatchError):
         self.number = number
         self.seed = seed
         super().__init__(f"replication {number} (seed {seed}): {reason}")
+
+
+class BranchError(DespatchError):
+    """A branch that cannot be had, or that came to no result: what it raised, or how it ended."""
 
 
 class RunError(DespatchError):

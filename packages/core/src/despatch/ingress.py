@@ -18,7 +18,7 @@ import simpy
 
 from despatch.doorbell import Doorbell
 
-__all__ = ["Attendant", "Chronicle", "IngressMixIn"]
+__all__ = ["Attendant", "Chronicle", "IngressMixIn", "Interlude"]
 
 
 class Attendant(Protocol):
@@ -42,6 +42,26 @@ class Attendant(Protocol):
             is_failing: An error is on its way out of the environment, and is not to be held up.
         """
 
+    def sever(self) -> None:
+        """In a copy of this process: close what leads outside, without a word to anybody."""
+
+
+class Interlude(Protocol):
+    """Does what the simulation itself wants to be done between two events."""
+
+    @property
+    def is_due(self) -> bool:
+        """Whether there is anything to do before the next event."""
+
+    def between_events(self) -> None:
+        """Do it. The simulation goes on when it is done."""
+
+    def attend(self) -> None:
+        """Look, without waiting, at what is under way."""
+
+    def end(self, error: BaseException | None) -> None:
+        """A run has ended, perhaps by an error: what was to be done is done now, or never."""
+
 
 class Chronicle(Protocol):
     """Is told what happens to a simulation from outside, so that it can be repeated."""
@@ -61,6 +81,7 @@ class IngressMixIn:
 
     _attendant: Attendant | None = None
     _chronicle: Chronicle | None = None
+    _interlude: Interlude | None = None
     _attend_at: float = float("inf")
     _stop_reason: str | None = None
     _doorbell: Doorbell | None = None
@@ -121,10 +142,14 @@ class IngressMixIn:
     def catch_up(self) -> None:
         """Move an idle clock to the present. For one that keeps no pace, it is always now."""
 
-    def _end_turn(self) -> None:
-        """Let the simulation look up after the present event, or wake it."""
+    def _use_up_turn(self) -> None:
+        """Let the simulation look up after the present event."""
         for _ in self._turn:
             continue
+
+    def _end_turn(self) -> None:
+        """Let the simulation look up after the present event, or wake it."""
+        self._use_up_turn()
         doorbell = self._doorbell
         if doorbell is not None:
             doorbell.ring()
@@ -139,12 +164,17 @@ class IngressMixIn:
         )
 
     def _attend(self) -> None:
-        doorbell = self._doorbell
-        if doorbell is not None:
-            doorbell.answer()
+        self._answer()
         self._make_calls()
         if self._attendant is not None:
             self._attend_at = self._attendant.attend()
+
+    def _answer(self) -> None:
+        doorbell = self._doorbell
+        if doorbell is not None:
+            doorbell.answer()
+        if self._interlude is not None:
+            self._interlude.attend()
 
     def _make_calls(self) -> None:
         # Those that come meanwhile have rung again: calls that call again must not hold the clock.

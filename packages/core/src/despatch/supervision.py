@@ -96,6 +96,13 @@ class Supervision:
         self._host.kill()
         self._hang_up()
 
+    def sever(self) -> None:
+        """In a copy of this process: close this end of the wire. It is the other's courier."""
+        self.restart_at = math.inf
+        if self._link is not None:
+            self._link.close()
+            self._link = None
+
     def _is_gone(self) -> None:
         self._hang_up()
         how = self._host.reap()

@@ -64,6 +64,7 @@ class Switchboard:
         self, env: DynamicEnvironment, folder: RunFolder, settings: Settings, host: Host
     ) -> None:
         self._env = env
+        self._folder = folder
         self._settings = settings
         self._host = host
         self._courier = Supervision(host, env, self._greet)
@@ -179,6 +180,18 @@ class Switchboard:
             self._flush()
         self._flush_at = time.monotonic() + self._flush_s
 
+    def sever(self) -> None:
+        """In a copy of this process: close what leads outside, without a word to anybody."""
+        self._stop_observing()
+        self._courier.sever()
+        self._records.abandon()
+        self._audit.abandon()
+        self._folder.unlock()
+
+    def _stop_observing(self) -> None:
+        self._env.registry.on_outcome.remove(self.audit.observe)
+        self._env.registry.on_outcome.remove(self._reception.count)
+
     def _look(self) -> None:
         """Hear what the courier has to say, but apply nothing: this may be in a model's turn."""
         self._receive()
@@ -255,8 +268,7 @@ class Switchboard:
         """
         self._env.attach(None)
         self._env._chronicle = None
-        self._env.registry.on_outcome.remove(self.audit.observe)
-        self._env.registry.on_outcome.remove(self._reception.count)
+        self._stop_observing()
         self._env._record_into(None)
         self._overflow.lift()
         try:

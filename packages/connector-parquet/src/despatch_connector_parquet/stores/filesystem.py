@@ -40,7 +40,7 @@ class FileSystemStore(Store):
         """Where the root is."""
         return self._location
 
-    def open(self) -> None:
+    def clear(self) -> None:
         """Remove what has lain unfinished for longer than any attempt takes."""
         unfinished = FileSelector(self._path(UNFINISHED), allow_not_found=True)
         oldest = datetime.now(UTC) - LEFTOVER_AGE
@@ -69,6 +69,11 @@ class FileSystemStore(Store):
         except FileNotFoundError:
             return None
         return content
+
+    def folders(self) -> list[str]:
+        """List the root."""
+        found = self._filesystem.get_file_info(FileSelector(self._root))
+        return sorted(each.base_name for each in found if each.type == FileType.Directory)
 
     def examine(self) -> list[str]:
         """Write and remove a probe."""

@@ -34,7 +34,7 @@ class LocalStore(Store):
         """The folder's path."""
         return str(self._root)
 
-    def open(self) -> None:
+    def clear(self) -> None:
         """Remove what has lain unfinished for longer than any attempt takes."""
         unfinished = self._root / UNFINISHED
         if not unfinished.is_dir():
@@ -71,6 +71,10 @@ class LocalStore(Store):
             return (self._root / path).read_bytes()
         except FileNotFoundError:
             return None
+
+    def folders(self) -> list[str]:
+        """List the folder."""
+        return sorted(found.name for found in os.scandir(self._root) if found.is_dir())
 
     def examine(self) -> list[str]:
         """Write and remove a probe in the folder, or in the nearest above that is there."""

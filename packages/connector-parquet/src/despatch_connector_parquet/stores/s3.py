@@ -156,6 +156,20 @@ class S3Store(Store):
             self._fail(error)
         return content
 
+    def folders(self) -> list[str]:
+        """List the common prefixes of keys, all pages of them."""
+        prefix = self._key("")
+        found: list[str] = []
+        page: dict[str, Any] = {}
+        while not page or page["IsTruncated"]:
+            token = {"ContinuationToken": page["NextContinuationToken"]} if page else {}
+            try:
+                page = self._call("list_objects_v2", Prefix=prefix, Delimiter="/", **token)
+            except ClientError as error:
+                self._fail(error)
+            found += [each["Prefix"] for each in page.get("CommonPrefixes", ())]
+        return sorted(each.removeprefix(prefix).rstrip("/") for each in found)
+
     def examine(self) -> list[str]:
         """Put a probe twice, read it and delete it."""
         probe = f"_probe_{uuid.uuid4().hex}"

@@ -27,9 +27,13 @@ class Store(ABC):
     def location(self) -> str:
         """Where the root is, without secrets."""
 
-    @abstractmethod
     def open(self) -> None:
-        """Get ready, and clear away what a crash left unfinished."""
+        """Get ready. Nothing is written."""
+        return None
+
+    def clear(self) -> None:
+        """Clear away what a crash left unfinished."""
+        return None
 
     @abstractmethod
     def create(self, path: str, content: Content) -> bool:
@@ -54,6 +58,14 @@ class Store(ABC):
 
         Raises:
             OSError: It cannot be read.
+        """
+
+    @abstractmethod
+    def folders(self) -> list[str]:
+        """The names of the folders right below the root, in their order.
+
+        Raises:
+            OSError: The root cannot be reached, or, where there are folders, is not there.
         """
 
     @abstractmethod

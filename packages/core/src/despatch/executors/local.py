@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import os
 from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from despatch.cpus import usable_cpus
 from despatch.executors.worker import Worker
 from despatch.interfaces import Executor, Health, Task
 
@@ -44,7 +44,7 @@ class LocalExecutor(Executor):
     @property
     def workers(self) -> int:
         """How many processes there are, or will be."""
-        return self.settings.workers or _usable_cpus()
+        return self.settings.workers or usable_cpus()
 
     async def open(self) -> None:
         """Start the processes.
@@ -93,10 +93,3 @@ class LocalExecutor(Executor):
         finally:
             await self.close()
         return Health([f"worker processes: {self.workers}"])
-
-
-def _usable_cpus() -> int:
-    """How many CPUs this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1

@@ -14,13 +14,13 @@ import msgspec
 import numpy as np
 from msgspec import structs
 
+from despatch.distributions.seeds import seed_of
 from despatch.errors import Problem, ReplicationError, SettingsError
 from despatch.forecasting.ensemble import PERFORM, TRY, Assignment, One, Outcome, Trial
 from despatch.forecasting.outlook import Array, Outlook
 from despatch.forecasting.stopping import confidence_of_a_look, is_exact_enough
 from despatch.interfaces import Task
 from despatch.replications.performing import Crew, UndoneError
-from despatch.replications.seeds import seed_of
 from despatch.settings.forecast import PrecisionSettings
 
 __all__ = ["Conductor", "Plan", "Progress"]

@@ -182,6 +182,15 @@ class JournalWriter:
         self._sync()
         self._segment.close()
 
+    def abandon(self) -> None:
+        """In a copy of this process: write nothing more, and drop what was not written."""
+        if not self._is_closed:
+            self._is_closed = True
+            self._full_at = 0
+            self._segment.close()
+        self._buffer = bytearray(_ROOM)
+        self._cuts.clear()
+
     def __enter__(self) -> JournalWriter:
         return self
 

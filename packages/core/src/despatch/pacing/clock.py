@@ -14,7 +14,7 @@ import math
 import time
 from collections.abc import Callable
 
-__all__ = ["Clock"]
+__all__ = ["Clock", "checked_factor"]
 
 
 class Clock:
@@ -38,7 +38,7 @@ class Clock:
     """
 
     def __init__(self, factor: float = 0.0, *, now: Callable[[], float] = time.monotonic) -> None:
-        self._factor = _checked(factor)
+        self._factor = checked_factor(factor)
         self.now = now
         self._anchor_sim = 0.0
         self._anchor_wall: float | None = None
@@ -82,7 +82,7 @@ class Clock:
             TypeError: The factor is no number.
             ValueError: The factor is negative or not finite.
         """
-        self._factor = _checked(factor)
+        self._factor = checked_factor(factor)
         self.lag_s = 0.0
         if self.is_running:
             self._anchor(sim_time, self.now())
@@ -121,7 +121,13 @@ class Clock:
         self._anchor_wall = wall_time
 
 
-def _checked(factor: float) -> float:
+def checked_factor(factor: float) -> float:
+    """The factor, a finite number of at least 0.
+
+    Raises:
+        TypeError: It is no number.
+        ValueError: It is negative or not finite.
+    """
     if isinstance(factor, bool) or not isinstance(factor, int | float):
         raise TypeError(f"factor: expected wall seconds per simulated second, got {factor!r}")
     if not math.isfinite(factor) or factor < 0:

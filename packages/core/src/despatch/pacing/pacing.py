@@ -19,7 +19,7 @@ from despatch.errors import WrongThreadError
 from despatch.ingress import IngressMixIn
 from despatch.kernel import Kernel
 from despatch.pacing.calendar import Calendar
-from despatch.pacing.clock import Clock
+from despatch.pacing.clock import Clock, checked_factor
 from despatch.pacing.lag import LAG_TOLERANCE, LagPolicy, LagWatch
 from despatch.pacing.until import Until, end_of_run
 from despatch.renderings import excerpt
@@ -68,6 +68,9 @@ class PacedEnvironment(IngressMixIn, Kernel):
         self._calendar = None if start is None else Calendar(start)
         self._lag_watch = LagWatch(lag_tolerance, lag_policy)
         self._thread_of_run: int | None = None
+        # What ends each run that is under way, the outermost first.
+        self._ends: list[simpy.Event | None] = []
+        self._is_branch = False
 
     @property
     def factor(self) -> float:
@@ -75,7 +78,7 @@ class PacedEnvironment(IngressMixIn, Kernel):
 
         May be set at any time by the simulation's own thread: by the model, by what came through
         `call_soon_threadsafe`, or between two runs. It holds at once, from the present simulated
-        time; the clock forgives what lag there was.
+        time; the clock forgives what lag there was. A branch has no pace, and is given none.
 
         Raises:
             TypeError: It is no number.
@@ -91,6 +94,9 @@ class PacedEnvironment(IngressMixIn, Kernel):
                 "set the factor in the simulation's own thread; from others, go through "
                 "env.call_soon_threadsafe(setattr, env, 'factor', factor)"
             )
+        if self._is_branch:
+            checked_factor(factor)
+            return
         self.clock.change(factor, self._now)
         # A signal handler may have changed it in the middle of a sleep.
         self._end_turn()
@@ -146,6 +152,7 @@ class PacedEnvironment(IngressMixIn, Kernel):
         if self._chronicle is not None:
             self._chronicle.called(until)
         event = self._arm(until)
+        self._ends.append(event)
         # A model may call `run` in a run: that one is part of this.
         thread_of_run, is_outermost = self._thread_of_run, not self.clock.is_running
         self._thread_of_run, turn = threading.get_ident(), self._turn
@@ -158,13 +165,16 @@ class PacedEnvironment(IngressMixIn, Kernel):
         try:
             value = self._run_attentively(event)
             self._make_calls()
+            self._end_interlude(None)
         except BaseException as error:
             is_failing = True
+            self._end_interlude(error)
             self._note_pause(error)
             raise
         else:
             self._note_pause(None)
         finally:
+            self._ends.pop()
             self._disarm(event)
             self._thread_of_run = thread_of_run
             # The run around this one looks up, as it is not told of what came meanwhile.
@@ -175,6 +185,10 @@ class PacedEnvironment(IngressMixIn, Kernel):
             if self._attendant is not None:
                 self._attendant.pause(is_failing=is_failing)
         return value
+
+    def _end_interlude(self, error: BaseException | None) -> None:
+        if self._interlude is not None:
+            self._interlude.end(error)
 
     def _note_pause(self, error: BaseException | None) -> None:
         if self._chronicle is not None:
@@ -238,6 +252,9 @@ class PacedEnvironment(IngressMixIn, Kernel):
             self._turn = turn = iter(range(EVENTS_IN_A_TURN))
             if self._stop_reason is not None:
                 return
+            if self._interlude is not None and self._interlude.is_due:
+                self._interlude.between_events()
+                continue
             try:
                 self._advance(turn)
             except EmptySchedule:
@@ -259,6 +276,9 @@ class PacedEnvironment(IngressMixIn, Kernel):
         self.doorbell  # noqa: B018 from here on there is one to ring
         look_at = -math.inf
         while self._stop_reason is None and clock.factor:
+            if self._interlude is not None and self._interlude.is_due:
+                self._interlude.between_events()
+                continue
             next_at = self.peek()
             now = clock.now()
             lag_s = clock.note(next_at, now)

@@ -33,7 +33,10 @@ _EXTRAS = {
     (Kind.EGRESS, "parquet"): "parquet",
     (Kind.EGRESS, "sql"): "sql",
     (Kind.SERIALIZERS, "avro"): "avro",
+    (Kind.STATES, "parquet"): "parquet",
+    (Kind.STATES, "redis"): "redis",
     (Kind.STATES, "sql"): "sql",
+    (Kind.EXECUTORS, "ray"): "ray",
 }
 
 

@@ -36,10 +36,21 @@ class ReplayEnvironment(DynamicEnvironment):
     _follower: Follower
 
     def _run_events(self) -> None:
-        self._advance(self._follower.turn())
+        if self.is_branch:
+            super()._run_events()
+        else:
+            self._advance(self._follower.turn())
+
+    def _attend(self) -> None:
+        if self.is_branch:
+            super()._attend()
+        else:
+            # Only its own branches have anything to say.
+            self._answer()
 
     def _make_calls(self) -> None:
-        self._follower.finish()
+        if not self.is_branch:
+            self._follower.finish()
 
 
 class Follower:
@@ -108,6 +119,7 @@ class Follower:
         """Do what comes before the next event; whether that event comes."""
         script, queue = self._script, self._queue
         while self._verdict.difference is None:
+            self._make_branches()
             entry = script.next
             if entry is None:
                 return self._goes_on_beyond()
@@ -125,6 +137,11 @@ class Follower:
             else:
                 self.bring(entry)
         return False
+
+    def _make_branches(self) -> None:
+        interlude = self._env._interlude
+        if interlude is not None and interlude.is_due:
+            interlude.between_events()
 
     def _goes_on_beyond(self) -> bool:
         """Whether there is anything to compare after the last entry."""

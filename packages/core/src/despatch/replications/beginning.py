@@ -5,14 +5,14 @@ All that it needs is in the `Order`, as plain data: so it is the same wherever i
 
 from __future__ import annotations
 
-import random
 import sys
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from despatch.distributions.seeds import seed_globals
 from despatch.environment import DynamicEnvironment
 from despatch.models import find_model, find_resume
 from despatch.renderings import plain
@@ -26,8 +26,6 @@ if TYPE_CHECKING:
     from despatch.state_reading.reading import StateReading
 
 __all__ = ["Order", "begin", "order_of"]
-
-_LEGACY_SEED_WORDS: Final = 8
 
 
 class Order(msgspec.Struct, kw_only=True, frozen=True):
@@ -136,7 +134,8 @@ def begin(order: Order, journal: RecordJournal | None) -> DynamicEnvironment:
     """
     _look_beside(order.origin)
     build, resume = find_model(order.model), find_resume(order.model)
-    _seed_the_rest(order.seed)
+    # Those of a plain SimPy model too, so that it depends on the seed alone.
+    seed_globals(order.seed)
     env = DynamicEnvironment(
         order.initial_time or 0,  # an int, as it is without a state
         start=order.start,
@@ -156,12 +155,3 @@ def begin(order: Order, journal: RecordJournal | None) -> DynamicEnvironment:
 def _look_beside(origin: str | None) -> None:
     if origin is not None and origin not in sys.path:
         sys.path.insert(0, origin)
-
-
-def _seed_the_rest(seed: int) -> None:
-    """Seed the generators that a plain SimPy model uses, so that it depends on the seed alone."""
-    random.seed(seed)
-    numpy_random = sys.modules.get("numpy.random")
-    if numpy_random is not None:
-        words = numpy_random.SeedSequence(seed).generate_state(_LEGACY_SEED_WORDS)
-        numpy_random.seed(words)

@@ -12,6 +12,7 @@ import msgspec
 from msgspec import structs
 
 from despatch.courier.assembly import Assembly
+from despatch.distributions.seeds import seed_of
 from despatch.durations import parse_duration
 from despatch.errors import Problem, ReplicationError, SettingsError
 from despatch.interfaces import Task
@@ -21,7 +22,6 @@ from despatch.replications.beginning import Order, order_of
 from despatch.replications.estimates import Estimate, estimate
 from despatch.replications.performing import UndoneError, perform_all, wait_for
 from despatch.replications.replication import PERFORM, Replication
-from despatch.replications.seeds import seed_of
 from despatch.settings import Settings
 from despatch.state_reading.reading import StateReading, read_state
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable
 from hashlib import sha256
 from typing import Final
 
@@ -27,17 +28,20 @@ class Tally:
 
     What depends on wall time is left out of all of it, as in a replay.
 
+    Args:
+        type_names: The names of the types that are numbered already, from 1.
+
     Attributes:
         records: How many records were published.
         events: How many events there were, by the name of their value's type.
         telemetry: The last value of each telemetry that is a number, by path.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, type_names: Iterable[str] = ()) -> None:
         self.records = 0
         self.telemetry: dict[str, float] = {}
         self._counts: Counter[int] = Counter()
-        self._type_names = [UNTYPED]
+        self._type_names = [UNTYPED, *type_names]
         self._digest = sha256()
         self._chunk = bytearray()
 

@@ -122,7 +122,7 @@ def _excess(
     capacity = _capacity(resource, coming)
     if amount > capacity and not state.over_capacity:
         yield (
-            f"{place}: {told}: {amount:,g}, and the capacity is {plain(capacity)!r}; where that is "
+            f"{place}: {told}: {amount:,}, and the capacity is {plain(capacity)!r}; where that is "
             "so, `over_capacity: true` says it"
         )
 

@@ -3,14 +3,15 @@
 The model's own generators are run, as they are. While they come in and ask for their places, all
 at one instant, the resource's gate is closed, so that nobody is let in or evicted and each request
 is in the line. When those who are served have asked, each gets its place, and when the others
-have, the line is put in order and the gate is opened. All this comes before any ordinary event of
-that instant.
+have, the line is put in order and the gate is opened. All this is one urgent event, which has the
+processes begin within it: nothing else can come in between.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from itertools import chain
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -19,6 +20,7 @@ from simpy.events import URGENT
 
 from despatch.errors import StateError
 from despatch.renderings import excerpt
+from despatch.restoring.uncollected import uncollected
 from despatch.restoring.work import Work
 
 if TYPE_CHECKING:
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Placing"]
 
+_Made: TypeAlias = "list[tuple[Work, Any]]"
 _Started: TypeAlias = "list[tuple[Work, simpy.Process]]"
 
 
@@ -37,65 +40,64 @@ class Placing:
         env: The environment.
         resource: The resource.
         name: What the snapshot calls it.
+        served: Those who are served, each with the generator of its process.
+        waiting: Those who wait, likewise.
     """
 
-    def __init__(self, env: DynamicEnvironment, resource: DynamicResource, name: str) -> None:
+    def __init__(
+        self,
+        env: DynamicEnvironment,
+        resource: DynamicResource,
+        name: str,
+        served: _Made,
+        waiting: _Made,
+    ) -> None:
         self._env = env
         self._name = name
         # Of resources and requests, this sets what is SimPy's own business.
         self._resource: Any = resource
         self._has_priorities = isinstance(resource, simpy.PriorityResource)
-        self._gate: tuple[bool, Any] | None = None
-        self._first_joined = math.inf
-
-    def start(
-        self, served: Sequence[tuple[Work, Any]], waiting: Sequence[tuple[Work, Any]]
-    ) -> None:
-        """Start processes, so that they are in their places at the present simulated time.
-
-        Args:
-            served: Those who are served, each with its generator.
-            waiting: Those who wait, likewise.
-        """
         self._first_joined = min(
             (work.joined for work, _ in waiting if work.joined is not None), default=math.inf
         )
-        process = self._env.process
-        self._next(self._close)
-        started = [(work, process(generator)) for work, generator in served]
-        self._next(lambda: self._settle(started, self._admit))
-        others = [(work, process(generator)) for work, generator in waiting]
-        self._next(lambda: self._settle(others, self._line_up))
-        self._next(self._open)
-
-    def _next(self, function: Callable[[], None]) -> None:
-        """Call a function when the processes that were started so far have come in."""
-        event = simpy.Event(self._env)
+        event = simpy.Event(env)
         event._ok, event._value = True, None
-        event.callbacks.append(lambda _: function())
-        self._env.schedule(event, URGENT)
+        event.callbacks.append(self._place)
+        env.schedule(event, URGENT)
+        # They begin right after this event, or rather within it.
+        self._served = [(work, env.process(generator)) for work, generator in served]
+        self._waiting = [(work, env.process(generator)) for work, generator in waiting]
 
-    def _close(self) -> None:
-        # SimPy's own way of letting nobody in: then requests take SimPy's path.
-        resource = self._resource
-        self._gate = resource._is_fast, resource.__dict__.get("_do_put")
-        resource._do_put = _let_nobody_in
-
-    def _open(self) -> None:
-        assert self._gate is not None
-        resource, (is_fast, do_put) = self._resource, self._gate
-        if do_put is None:
-            del resource._do_put
-        else:
-            resource._do_put = do_put
-        resource._is_fast = is_fast
+    def _place(self, _: simpy.Event) -> None:
+        advance = self._env._advance
+        with uncollected(), self._gate_closed():
+            advance(iter(range(len(self._served))))
+            self._settle(self._served, self._admit)
+            advance(iter(range(len(self._waiting))))
+            self._settle(self._waiting, self._line_up)
         # Only into free places: to evict somebody is for those who come from now on.
+        resource = self._resource
         queue, users = resource.put_queue, resource.users
         while queue and len(users) < resource.capacity:
             length = len(queue)
             resource._trigger_put(None)
             if len(queue) == length:
                 break
+
+    @contextmanager
+    def _gate_closed(self) -> Iterator[None]:
+        """Let nobody in, by what SimPy has for it: requests take SimPy's path then."""
+        resource = self._resource
+        is_fast, own = resource._is_fast, resource.__dict__.get("_trigger_put")
+        resource._trigger_put = _let_nobody_in
+        try:
+            yield
+        finally:
+            if own is None:
+                del resource._trigger_put
+            else:
+                resource._trigger_put = own
+            resource._is_fast = is_fast
 
     def _settle(
         self, started: _Started, place: Callable[[list[tuple[Work, Any]], list[Any]], None]
@@ -192,4 +194,4 @@ class Placing:
 
 
 def _let_nobody_in(event: Any) -> None:
-    """Stands for `_do_put`."""
+    """Stands for `_trigger_put`."""

@@ -15,6 +15,7 @@ from despatch.resources import DynamicResource, DynamicStore
 from despatch.restoring.checking import nearest
 from despatch.restoring.placing import Placing
 from despatch.restoring.stocks import set_items
+from despatch.restoring.uncollected import uncollected
 from despatch.restoring.work import Work
 from despatch.snapshots import ResourceState, Snapshot
 
@@ -110,10 +111,10 @@ class Restored:
             if state.in_service or state.queue:
                 raise ValueError(f"resources.{name}: has been resumed or left out before")
             return
-        Placing(self._env, resource, name).start(
-            [(work, _made(process, work)) for work in self._served(name, state, service)],
-            [(work, _made(process, work)) for work in self._waiting(state)],
-        )
+        with uncollected():
+            served = [(work, _made(process, work)) for work in self._served(name, state, service)]
+            waiting = [(work, _made(process, work)) for work in self._waiting(state)]
+            Placing(self._env, resource, name, served, waiting)
 
     def fill(self, store: DynamicStore, make_item: Callable[[Any], Any]) -> None:
         """Have a store hold the model's own items instead of the plain data of the snapshot.

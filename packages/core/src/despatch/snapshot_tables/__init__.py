@@ -17,8 +17,8 @@ table           needs         may have                            further column
 it is. `tables_of` does the reverse.
 """
 
-from despatch.snapshot_tables.reading import snapshot_of
+from despatch.snapshot_tables.reading import check_columns, snapshot_of
 from despatch.snapshot_tables.writing import tables_of
 from despatch.snapshot_tables.zones import TimeZone, zone_named
 
-__all__ = ["TimeZone", "snapshot_of", "tables_of", "zone_named"]
+__all__ = ["TimeZone", "check_columns", "snapshot_of", "tables_of", "zone_named"]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, tzinfo
 from typing import Any, Final, TypeVar
@@ -19,7 +19,7 @@ from despatch.snapshots import (
     Waiting,
 )
 
-__all__ = ["snapshot_of"]
+__all__ = ["check_columns", "snapshot_of"]
 
 _T = TypeVar("_T")
 
@@ -102,19 +102,33 @@ def snapshot_of(
         raise ValueError("; ".join(told)) from error
 
 
+def check_columns(table: str, columns: Collection[str]) -> None:
+    """See that a table has the columns that `snapshot_of` wants, though it may have no rows.
+
+    Raises:
+        ValueError: One is missing or unknown, or there is no such table.
+    """
+    if table not in _TABLES:
+        raise ValueError(f"expected one of the tables {_listed(_TABLES)}, got {table}")
+    expected = _TABLES[table]
+    has_item = "item" in columns
+    missing = [name for name in expected.needed if name not in columns]
+    strange = [name for name in columns if name not in expected.known]
+    if missing or (strange and (has_item or not expected.takes_others)):
+        raise ValueError(
+            f"expected the columns {_listed(expected.needed)}"
+            f"{_perhaps(expected, has_item=has_item)}, got {_listed(columns)}"
+        )
+
+
 def _rows(table: str, given: Iterable[Mapping[str, Any]], reader: Reader) -> list[Row]:
-    columns = _TABLES[table]
     rows = [Row(table, number, cells, reader) for number, cells in enumerate(given, start=1)]
     # Most tables have the same columns in all rows.
     for row in {tuple(row.cells): row for row in reversed(rows)}.values():
-        missing = [name for name in columns.needed if name not in row.cells]
-        strange = [name for name in row.cells if name not in columns.known]
-        has_item = "item" in row.cells
-        if missing or (strange and (has_item or not columns.takes_others)):
-            raise ValueError(
-                f"{table}, row {row.number}: expected the columns {_listed(columns.needed)}"
-                f"{_perhaps(columns, has_item=has_item)}, got {_listed(row.cells)}"
-            )
+        try:
+            check_columns(table, row.cells)
+        except ValueError as error:
+            raise ValueError(f"{table}, row {row.number}: {error}") from None
     return _in_order(rows)
 
 

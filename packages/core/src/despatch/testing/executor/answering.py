@@ -11,12 +11,12 @@ from typing import Any, Final
 import msgspec
 import pytest
 
+from despatch.distributions.seeds import seed_of
 from despatch.errors import TaskError
 from despatch.interfaces import Executor
 from despatch.replications import Replication, Replications, replicate
 from despatch.replications.beginning import Order
 from despatch.replications.replication import perform
-from despatch.replications.seeds import seed_of
 from despatch.testing.conformance import applies_if
 from despatch.testing.executor.meeting import Meeting
 from despatch.testing.executor.suite import ExecutorSuite, MakeExecutor, task

@@ -56,7 +56,7 @@ _FLAT: Final = {
 }
 _DEEP: Final = {"steps": [{"name": "turn", "minutes": 3.5}, []], "note": None}
 _LENGTH: Final = 2_000
-_CHANGES: Final = 20
+_CHANGES: Final = 6
 
 
 class WorkTests(StateSuite):
@@ -227,7 +227,7 @@ class WorkTests(StateSuite):
             async def work() -> list[Snapshot]:
                 found: list[Snapshot] = []
                 async with asyncio.timeout(self.patience_s):
-                    while len(found) < 3 or changes.count < _CHANGES:
+                    while len(found) < 5 or changes.count < _CHANGES:
                         found += await self._read_if_it_can(make_state())
                 return found
 

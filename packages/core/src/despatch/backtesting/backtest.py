@@ -14,6 +14,7 @@ from despatch.backtesting.freezing import Frozen, Historian, find_history
 from despatch.backtesting.history import History
 from despatch.backtesting.result import Backtest, Case, score_of, scored_case
 from despatch.courier.assembly import Assembly
+from despatch.distributions.seeds import seed_of
 from despatch.errors import Problem, SettingsError
 from despatch.forecasting.conducting import Conductor, Plan
 from despatch.forecasting.ensemble import Assignment
@@ -25,7 +26,6 @@ from despatch.models import ModelError
 from despatch.replications.asked import asked_settings, base_seed, with_arguments
 from despatch.replications.beginning import Order, order_of
 from despatch.replications.performing import Crew, wait_for
-from despatch.replications.seeds import seed_of
 from despatch.settings import Settings
 from despatch.state_reading.reading import StateReading
 

@@ -44,6 +44,11 @@ _COMMANDS: Final = (
         "despatch.cli.replay:replay",
     ),
     Announced(
+        "backtest",
+        "Forecast the past of a recorded history, and score the forecasts by what came.",
+        "despatch.cli.backtest:backtest",
+    ),
+    Announced(
         "plugins",
         "What is installed, what is wrong with it, and what each plugin can be told.",
         "despatch.cli.plugins:app",

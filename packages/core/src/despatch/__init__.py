@@ -12,6 +12,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from despatch.__about__ import __version__
+    from despatch.backtesting.backtest import backtest
+    from despatch.backtesting.history import History
+    from despatch.backtesting.result import Backtest, Case, Score
+    from despatch.backtesting.scores import Coverage
     from despatch.branching.handles import Branch, Branches
     from despatch.branching.plan import BranchResult
     from despatch.commands import Change, Command, DryRun, Outcome, Refusal, Scheduled, Update
@@ -33,6 +37,7 @@ if TYPE_CHECKING:
         AccountError,
         BranchError,
         DespatchError,
+        HistoryError,
         InvalidUpdateError,
         JournalError,
         JournalFullError,
@@ -85,16 +90,19 @@ if TYPE_CHECKING:
 
 __all__ = [
     "AccountError",
+    "Backtest",
     "Band",
     "Branch",
     "BranchError",
     "BranchResult",
     "Branches",
     "CapacityLost",
+    "Case",
     "Change",
     "Command",
     "Comparison",
     "Constant",
+    "Coverage",
     "Crossing",
     "DespatchError",
     "Difference",
@@ -115,6 +123,8 @@ __all__ = [
     "Figure",
     "Forecast",
     "Gamma",
+    "History",
+    "HistoryError",
     "InvalidUpdateError",
     "JournalError",
     "JournalFullError",
@@ -140,6 +150,7 @@ __all__ = [
     "RunError",
     "Scenario",
     "Scheduled",
+    "Score",
     "Settings",
     "SettingsError",
     "Share",
@@ -162,6 +173,7 @@ __all__ = [
     "Work",
     "WrongThreadError",
     "__version__",
+    "backtest",
     "forecast",
     "replay",
     "replicate",
@@ -169,6 +181,10 @@ __all__ = [
 
 _NAMES: Final = {
     "despatch.__about__": ("__version__",),
+    "despatch.backtesting.backtest": ("backtest",),
+    "despatch.backtesting.history": ("History",),
+    "despatch.backtesting.result": ("Backtest", "Case", "Score"),
+    "despatch.backtesting.scores": ("Coverage",),
     "despatch.branching.handles": ("Branch", "Branches"),
     "despatch.branching.plan": ("BranchResult",),
     "despatch.commands": (
@@ -198,6 +214,7 @@ _NAMES: Final = {
         "AccountError",
         "BranchError",
         "DespatchError",
+        "HistoryError",
         "InvalidUpdateError",
         "JournalError",
         "JournalFullError",

@@ -11,6 +11,7 @@
     ├── JournalError           a journal that cannot be written or read at all
     │   └── JournalFullError   a journal that may not grow any further, or whose disk is full
     ├── UnencodableError       also a ValueError: a value that the journal cannot hold
+    ├── HistoryError           a recorded history that does not give what a backtest needs
     ├── StateError             the state of the real system: out of reach, or not for this model
     ├── TaskError              a task that an executor performed, and whose own function raised
     ├── ReplicationError       a replication that cannot be performed: its model, or its workers
@@ -31,6 +32,7 @@ __all__ = [
     "AccountError",
     "BranchError",
     "DespatchError",
+    "HistoryError",
     "InvalidUpdateError",
     "JournalError",
     "JournalFullError",
@@ -134,6 +136,13 @@ class StateError(DespatchError):
     """The state of the real system cannot be had, or does not fit the model.
 
     The message names the state source, its distribution and version, and what is wrong.
+    """
+
+
+class HistoryError(DespatchError):
+    """A recorded history cannot be had, or does not give what a backtest needs.
+
+    The message names what was asked of it, and what it gave or raised.
     """
 
 

@@ -13,7 +13,7 @@ from despatch.renderings import excerpt
 from despatch.settings import Settings
 from despatch.settings.file import load_settings, settings_from
 
-__all__ = ["asked_settings", "base_seed", "checked_count"]
+__all__ = ["asked_settings", "base_seed", "checked_count", "with_arguments"]
 
 _NO_MODEL: Final = "is required: expected module:callable, such as line_a:build"
 
@@ -46,6 +46,26 @@ def asked_settings(
     if settings.model is None:
         raise SettingsError([Problem("model", _NO_MODEL)])
     return settings, origin
+
+
+def with_arguments(settings: Settings, section: str, given: Mapping[str, Any]) -> Settings:
+    """The settings, with what was given in place of what they say in a section.
+
+    Args:
+        settings: The settings.
+        section: The section, such as ``forecast``.
+        given: Key to value, as a file would say it; None leaves it.
+
+    Raises:
+        SettingsError: What was given has mistakes.
+    """
+    changes = {key: value for key, value in given.items() if value is not None}
+    if not changes:
+        return settings
+    chosen = getattr(settings_from({section: changes, "plugins": settings.plugins}), section)
+    update = {key: getattr(chosen, key) for key in changes}
+    merged = getattr(settings, section).model_copy(update=update)
+    return settings.model_copy(update={section: merged})
 
 
 def base_seed(settings: Settings, seed: int | None) -> int:

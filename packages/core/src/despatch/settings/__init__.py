@@ -8,6 +8,7 @@ pydantic has against a value into words; `references` are ``${NAME}`` and ``${fi
 
 from despatch.settings.model import (
     FIT_TOGETHER,
+    BacktestSettings,
     BatchSettings,
     ClockSettings,
     CourierSettings,
@@ -31,6 +32,7 @@ from despatch.settings.model import (
 
 __all__ = [
     "FIT_TOGETHER",
+    "BacktestSettings",
     "BatchSettings",
     "ClockSettings",
     "CourierSettings",

@@ -29,6 +29,7 @@ from pydantic import (
 from despatch.durations import Duration, PositiveDuration
 from despatch.mistakes import mistake
 from despatch.pacing.lag import LAG_TOLERANCE, LagPolicy
+from despatch.settings.backtest import BacktestSettings
 from despatch.settings.entries import (
     REVEAL,
     BatchSettings,
@@ -44,10 +45,11 @@ from despatch.settings.entries import (
 )
 from despatch.settings.forecast import ForecastSettings
 from despatch.settings.references import plain
-from despatch.settings.types import Bytes, Count, Name, Number, Part, WholeNumber
+from despatch.settings.types import Bytes, CallableName, Count, Name, Number, Part, WholeNumber
 
 __all__ = [
     "FIT_TOGETHER",
+    "BacktestSettings",
     "BatchSettings",
     "ClockSettings",
     "CourierSettings",
@@ -71,14 +73,6 @@ __all__ = [
 
 FIT_TOGETHER: Final = "fit_together"
 """In the context of a validation: the entries are known to fit together."""
-
-
-def _model_name(value: str) -> str:
-    module, colon, attribute = value.partition(":")
-    steps = [*module.split("."), *attribute.split(".")]
-    if not colon or not all(step.isidentifier() for step in steps):
-        raise mistake("module:callable, such as line_a:build")
-    return value
 
 
 class LagSettings(Part):
@@ -246,11 +240,12 @@ class Settings(Part):
             commands that it knew. None starts afresh.
         executor: Where the replications of the model are performed.
         forecast: How the model forecasts.
+        backtest: How its forecasts are scored by what really came.
         runs: The folder that the runs' folders are in.
     """
 
     name: Name = "simulation"
-    model: Annotated[str, AfterValidator(_model_name)] | None = None
+    model: CallableName | None = None
     clock: ClockSettings = ClockSettings()
     seed: WholeNumber | None = None
     parameters: Annotated[dict[str, Any], AfterValidator(plain)] = Field(default_factory=dict)
@@ -266,6 +261,7 @@ class Settings(Part):
     resume: Literal["last"] | None = None
     executor: Annotated[ExecutorSettings, BeforeValidator(by_name)] = ExecutorSettings()
     forecast: ForecastSettings = ForecastSettings()
+    backtest: BacktestSettings = BacktestSettings()
     runs: Path = Path(".despatch")
 
     @field_validator("ingress", "egress", mode="before")

@@ -18,7 +18,7 @@ from pydantic import (
 from despatch.mistakes import mistake
 from despatch.names import NAME_IN_WORDS, NAME_PATTERN, is_name
 
-__all__ = ["Bytes", "Count", "Name", "Number", "Part", "WholeNumber"]
+__all__ = ["Bytes", "CallableName", "Count", "Name", "Number", "Part", "WholeNumber"]
 
 
 class Part(BaseModel):
@@ -40,6 +40,14 @@ def _simple_name(value: str) -> str:
     return value
 
 
+def _callable_name(value: str) -> str:
+    module, colon, attribute = value.partition(":")
+    steps = [*module.split("."), *attribute.split(".")]
+    if not colon or not all(step.isidentifier() for step in steps):
+        raise mistake("module:callable, such as line_a:build")
+    return value
+
+
 Number: TypeAlias = Annotated[float, BeforeValidator(_no_boolean), Field(allow_inf_nan=False)]
 """A finite number."""
 
@@ -58,3 +66,6 @@ Name: TypeAlias = Annotated[
     str, AfterValidator(_simple_name), WithJsonSchema({"type": "string", "pattern": NAME_PATTERN})
 ]
 """What a simulation, a source or a sink is called."""
+
+CallableName: TypeAlias = Annotated[str, AfterValidator(_callable_name)]
+"""Where a callable of the user's own is, as ``module:callable``."""

@@ -55,7 +55,7 @@ _COMMANDS: Final = (
     ),
     Announced(
         "schema",
-        "Print the JSON Schema of settings files, for editors, installed plugins included.",
+        "Print the JSON Schema of settings files, installed plugins included, or of snapshots.",
         "despatch.cli.schema:schema",
     ),
     Announced("runs", "Past runs: what they did, what they owe.", "despatch.cli.runs:app"),

@@ -43,6 +43,9 @@ class Placing:
         name: What the snapshot calls it.
         served: Those who are served, each with the generator of its process.
         waiting: Those who wait, likewise.
+
+    Attributes:
+        event: Is processed once all are in their places.
     """
 
     def __init__(
@@ -61,7 +64,7 @@ class Placing:
         self._first_joined = min(
             (work.joined for work, _ in waiting if work.joined is not None), default=math.inf
         )
-        event = simpy.Event(env)
+        self.event = event = simpy.Event(env)
         event._ok, event._value = True, None
         event.callbacks.append(self._place)
         env.schedule(event, URGENT)

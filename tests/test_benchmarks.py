@@ -110,7 +110,7 @@ def test_a_run_is_steered_while_it_publishes(redis_server):
 def test_branches_are_made_of_a_run_with_many_processes():
     measured = harness.run_here("forecast_branches_side.py", "100", "3")
     assert 0 < measured["p50_ms"] <= measured["p95_ms"]
-    assert 0 < measured["cpu_p95_ms"]
+    assert measured["cpu_p95_ms"] > 0
 
 
 def test_the_worst_of_several_shows_each():

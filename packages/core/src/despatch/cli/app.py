@@ -44,13 +44,18 @@ _COMMANDS: Final = (
         "despatch.cli.replay:replay",
     ),
     Announced(
+        "backtest",
+        "Forecast the past of a recorded history, and score the forecasts by what came.",
+        "despatch.cli.backtest:backtest",
+    ),
+    Announced(
         "plugins",
         "What is installed, what is wrong with it, and what each plugin can be told.",
         "despatch.cli.plugins:app",
     ),
     Announced(
         "schema",
-        "Print the JSON Schema of settings files, for editors, installed plugins included.",
+        "Print the JSON Schema of settings files, installed plugins included, or of snapshots.",
         "despatch.cli.schema:schema",
     ),
     Announced("runs", "Past runs: what they did, what they owe.", "despatch.cli.runs:app"),

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, TypeAlias, TypeVar
 
 import msgspec
 import numpy as np
@@ -27,6 +27,8 @@ __all__ = ["Conductor", "Plan", "Progress"]
 
 Progress: TypeAlias = Callable[[int, int], object]
 """Called with how many replications are done, and how many there are at most."""
+
+_Kind = TypeVar("_Kind")
 
 _MOST_AT_ONCE: Final = 32
 _TASKS_A_WORKER: Final = 16
@@ -105,7 +107,7 @@ class Conductor:
     async def _try_out(self, crew: Crew) -> None:
         ones = [One(0, 0, seed_of(self._plan.seed, 0))]
         (result,) = await self._results(crew, [ones], function=TRY)
-        trial = msgspec.msgpack.decode(result, type=Trial)
+        trial = self._decoded(ones, result, Trial)
         if trial.faults:
             problems = []
             for fault in trial.faults:
@@ -135,7 +137,7 @@ class Conductor:
         groups = [ones[i : i + size] for i in range(0, len(ones), size)]
 
         def take(index: int, result: bytes) -> None:
-            self._take(groups[index], msgspec.msgpack.decode(result, type=list[Outcome]))
+            self._take(groups[index], self._decoded(groups[index], result, list[Outcome]))
 
         if groups:
             await self._results(crew, groups, take)
@@ -153,6 +155,13 @@ class Conductor:
             group = groups[undone.index]
             others = "" if len(group) == 1 else f", or one of {len(group) - 1} that came with it"
             raise self._failed(group[0], f"{undone}{others}") from undone
+
+    def _decoded(self, ones: Sequence[One], result: bytes, kind: type[_Kind]) -> _Kind:
+        try:
+            return msgspec.msgpack.decode(result, type=kind)
+        except msgspec.DecodeError as error:
+            told = f"{self._called} has answered with something else than a replication: {error}"
+            raise self._failed(ones[0], told) from error
 
     def _take(self, ones: Sequence[One], outcomes: Sequence[Outcome]) -> None:
         for one, outcome in zip(ones, outcomes, strict=False):

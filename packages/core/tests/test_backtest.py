@@ -45,9 +45,11 @@ import asyncio
 from pydantic import BaseModel
 from despatch.interfaces import Executor
 
+class Settings(BaseModel): ...
+
 class Inline(Executor):
     "Performs tasks in a thread of this process."
-    Settings = BaseModel
+    Settings = Settings
     workers = 1
     async def open(self): ...
     async def run(self, task):
@@ -230,7 +232,7 @@ class TestWhatIsWrong:
             backtest(SETTINGS, self.changed(**said))
 
     def test_settings_that_name_no_history(self) -> None:
-        with pytest.raises(SettingsError, match="backtest.history: is required"):
+        with pytest.raises(SettingsError, match=r"backtest\.history: is required"):
             backtest(SETTINGS)
 
     @pytest.mark.parametrize(
@@ -252,14 +254,14 @@ class TestWhatIsWrong:
 
     def test_nothing_that_is_watched(self) -> None:
         nothing = {**SETTINGS, "forecast": {"horizon": "5s"}}
-        with pytest.raises(SettingsError, match="forecast.watch: is required"):
+        with pytest.raises(SettingsError, match=r"forecast\.watch: is required"):
             backtest(nothing, Walks(2))
 
     @pytest.mark.parametrize(
         "levels", [[], [0.9, 0.5], [0.5, 0.5], [1.0], [90]], ids=lambda levels: f"levels {levels}"
     )
     def test_levels_that_are_none(self, levels: list[float]) -> None:
-        with pytest.raises(SettingsError, match="backtest.levels"):
+        with pytest.raises(SettingsError, match=r"backtest\.levels"):
             backtest(SETTINGS, Walks(2), levels=levels)
 
     def test_what_the_model_raises(self) -> None:

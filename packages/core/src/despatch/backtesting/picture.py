@@ -5,12 +5,15 @@ It is drawn by matplotlib, which is optional: ``pip install "despatch[pictures]"
 
 from __future__ import annotations
 
+import io
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from despatch.backtesting.result import Backtest, Case, Score
+from despatch.backtesting.table import summary, table
 from despatch.errors import DespatchError
 
 if TYPE_CHECKING:
@@ -19,7 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = ["SUFFIXES", "draw", "save"]
 
-SUFFIXES: Final = (".png", ".svg", ".pdf")
+SUFFIXES: Final = (".png", ".svg", ".html")
 """What a picture can be saved as."""
 
 # Two of Okabe and Ito's colours, told apart by everybody.
@@ -79,12 +82,17 @@ def save(backtest: Backtest, path: Path, *, shown: int = _SHOWN) -> None:
     if path.suffix not in SUFFIXES:
         raise DespatchError(f"{path}: expected a file that ends with {', '.join(SUFFIXES)}")
     figure = draw(backtest, shown=shown)
+    if path.suffix == ".png":
+        figure.savefig(path, dpi=110)
+        return
     import matplotlib as mpl
 
+    drawn = io.StringIO()
     # The same backtest gives the same file.
     with mpl.rc_context({"svg.hashsalt": backtest.name}):
-        metadata = {"Date": None} if path.suffix == ".svg" else None
-        figure.savefig(path, metadata=metadata, dpi=110)
+        figure.savefig(drawn, format="svg", metadata={"Date": None})
+    svg = drawn.getvalue()
+    path.write_text(_page(backtest, svg) if path.suffix == ".html" else svg, encoding="utf-8")
 
 
 def _figure(rows: int) -> Figure:
@@ -97,6 +105,24 @@ def _figure(rows: int) -> Figure:
     figure = Figure(figsize=(14, 3.6 * rows), facecolor="white")
     figure.set_layout_engine("constrained", w_pad=0.1, h_pad=0.12)
     return figure
+
+
+def _page(backtest: Backtest, svg: str) -> str:
+    """A page that needs nothing else: the picture, and the scores as a table."""
+    columns = table(backtest).columns
+    head = "".join(f"<th>{escape(str(each.header))}</th>" for each in columns)
+    cells = zip(*([str(cell) for cell in each.cells] for each in columns), strict=True)
+    rows = "".join(
+        f"<tr>{''.join(f'<td>{escape(cell)}</td>' for cell in row)}</tr>" for row in cells
+    )
+    title = escape(summary(backtest))
+    return (
+        f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>{title}</title>'
+        "<style>body{font-family:sans-serif;margin:2em}svg{max-width:100%;height:auto}"
+        "td,th{padding:.2em .8em;text-align:right}</style></head>"
+        f"<body><h1>{title}</h1>{svg[svg.index('<svg') :]}"
+        f"<table><tr>{head}</tr>{rows}</table></body></html>\n"
+    )
 
 
 def _middle(cases: Sequence[Case], count: int) -> list[list[Case]]:
@@ -167,9 +193,10 @@ def _draw_reliability(axes: Axes, score: Score) -> None:
 def _tell_dates(axes: Axes) -> None:
     from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
 
-    locator = AutoDateLocator(maxticks=7)
+    locator = AutoDateLocator(maxticks=7)  # type: ignore[no-untyped-call]
+    formatter = ConciseDateFormatter(locator)  # type: ignore[no-untyped-call]
     axes.xaxis.set_major_locator(locator)
-    axes.xaxis.set_major_formatter(ConciseDateFormatter(locator))
+    axes.xaxis.set_major_formatter(formatter)
 
 
 def _hours(seconds: float) -> str:

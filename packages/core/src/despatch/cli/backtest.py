@@ -13,9 +13,11 @@ from despatch.backtesting.freezing import find_history
 from despatch.backtesting.picture import SUFFIXES, save
 from despatch.backtesting.table import summary, table
 from despatch.cli.console import err, fail, out
-from despatch.errors import DespatchError
+from despatch.errors import DespatchError, ReplicationError
 
 __all__ = ["backtest"]
+
+FAILED = 1
 
 
 def backtest(
@@ -44,7 +46,7 @@ def backtest(
         Path | None, typer.Option(help="Write all of it to this file, as JSON.")
     ] = None,
     picture: Annotated[
-        Path | None, typer.Option(help="Draw it to this file: PNG, SVG or PDF.")
+        Path | None, typer.Option(help="Draw it to this file: PNG, SVG or HTML.")
     ] = None,
     json: Annotated[bool, typer.Option("--json", help="Print all of it as JSON.")] = False,
 ) -> None:
@@ -65,7 +67,9 @@ def backtest(
         TimeRemainingColumn(),
     )
     try:
-        with Progress(*columns, console=err(), transient=True, disable=not err().is_terminal) as bar:
+        console = err()
+        is_quiet = not console.is_terminal
+        with Progress(*columns, console=console, transient=True, disable=is_quiet) as bar:
             task = bar.add_task("", total=None)
             found = run_backtest(
                 settings_file,
@@ -80,14 +84,19 @@ def backtest(
                 executor=executor,
                 progress=lambda done, total: bar.update(task, completed=done, total=total),
             )
+    except ReplicationError as error:
+        fail(error, status=FAILED)
     except DespatchError as error:
         fail(error)
-    if report is not None:
-        report.write_bytes(found.to_json())
-    if picture is not None:
-        save(found, picture)
     if json:
         out().print(found.to_json().decode(), markup=False)
     else:
         out().print(summary(found), markup=False)
         out().print(table(found))
+    try:
+        if report is not None:
+            report.write_bytes(found.to_json())
+        if picture is not None:
+            save(found, picture)
+    except (DespatchError, OSError) as error:
+        fail(str(error), status=FAILED)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
-from despatch import replicate
+from despatch import forecast, replicate
+from despatch_executor_ray import RayExecutor, RaySettings
 
 MODEL = """
 import os
@@ -53,11 +56,13 @@ def misfortune(env):
         return
     os.kill(os.getpid(), signal.SIGKILL)
 """
-EXECUTORS = [
-    {"name": "local", "workers": 1},
-    {"name": "local", "workers": 2},
-    {"name": "ray", "workers": 2},
-]
+# Ray takes a while to start, and a worker too.
+pytestmark = pytest.mark.timeout(300)
+
+WATCH = [{"telemetry": "Line.waiting", "initial": 0}, {"count": {"key": "customer-*"}}]
+
+ONE_WORKER = {"name": "local", "workers": 1}
+OTHERS = [{"name": "local", "workers": 2}, {"name": "ray", "workers": 2}]
 
 
 @pytest.fixture
@@ -67,22 +72,49 @@ def folder(tmp_path):
     return tmp_path
 
 
-def digests(folder, executor):
-    found = replicate(folder / "alike.yaml", 6, until="5m", executor=executor)
-    return [each.digest for each in found.replications]
+def replications(folder, executor):
+    return replicate(folder / "alike.yaml", 6, until="5m", executor=executor).digest
 
 
-def test_all_executors_give_the_same_with_a_worker_killed_in_the_middle_too(
-    folder, tmp_path_factory, monkeypatch, caplog
+def forecasts(folder, executor):
+    found = forecast(
+        folder / "alike.yaml",
+        horizon="5m",
+        replications=6,
+        watch=WATCH,
+        what_if={"three": {"Line.staff": 3}},
+        executor=executor,
+    )
+    assert len(found) == 6
+    return found.digest
+
+
+@pytest.fixture(scope="module")
+def ray_session():
+    """A Ray for all that ask for one with the same settings, so that it starts once."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("RAY_AUTH_MODE", "disabled")
+        executor = RayExecutor(RaySettings(workers=2))
+        asyncio.run(executor.open())
+        yield
+        asyncio.run(executor.close())
+
+
+@pytest.fixture(params=OTHERS, ids=lambda executor: executor["name"])
+def executor(request):
+    if request.param["name"] == "ray":
+        request.getfixturevalue("ray_session")
+    return request.param
+
+
+@pytest.mark.parametrize("digest_of", [replications, forecasts])
+def test_results_are_the_same_with_a_worker_killed_in_the_middle_too(
+    folder, caplog, executor, digest_of
 ):
-    monkeypatch.setenv("RAY_AUTH_MODE", "disabled")
-    expected = digests(folder, EXECUTORS[0])
-    assert len(set(expected)) == 6
-    for executor in EXECUTORS[1:]:
-        for is_killed in (False, True):
-            if is_killed:
-                (folder / "to_be_killed").touch()
-            caplog.clear()
-            assert digests(folder, executor) == expected, (executor, is_killed)
-            assert ("has lost a worker" in caplog.text) is is_killed
-            assert not (folder / "to_be_killed").exists()
+    expected = digest_of(folder, ONE_WORKER)
+    assert digest_of(folder, executor) == expected
+    assert "has lost a worker" not in caplog.text
+    (folder / "to_be_killed").touch()
+    assert digest_of(folder, executor) == expected
+    assert "has lost a worker" in caplog.text
+    assert not (folder / "to_be_killed").exists()

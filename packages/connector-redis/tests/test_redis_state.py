@@ -163,6 +163,17 @@ def test_what_is_no_state_is_refused_by_key_or_by_row(
     assert re.match(rf"\S+:{port}/0: ", str(refused.value))
 
 
+def test_all_keys_are_read_in_one_transaction(redis_url: str, client: redis.Redis) -> None:
+    with client.monitor() as monitor:
+        read(redis_url, parameters="line", queue={"desk": "jobs"}, arrivals="last")
+        client.ping()
+        seen: list[str] = []
+        while seen[-1:] != ["PING"] or len(seen) < 2:
+            seen.append(str(monitor.next_command()["command"]).partition(" ")[0])
+    first, last = seen.index("MULTI"), seen.index("EXEC")
+    assert seen[first + 1 : last] == ["TIME", "HGETALL", "HGETALL", "LRANGE"]
+
+
 def test_a_key_that_holds_something_else_is_named(redis_url: str, client: redis.Redis) -> None:
     client.set("text", "hello")
     with pytest.raises(redis.ResponseError, match=r"HGETALL text.*WRONGTYPE"):

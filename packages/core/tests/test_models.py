@@ -4,7 +4,7 @@ import sys
 
 import pytest
 
-from despatch.models import ModelError, find_model
+from despatch.models import ModelError, find_model, find_resume
 
 
 @pytest.fixture
@@ -74,3 +74,27 @@ def test_a_callable_that_is_not_there_is_met_with_the_nearest(folder):
 def test_what_is_no_callable_is_no_model(folder):
     (folder / "own_line.py").write_text("built = 5\n")
     assert refused("own_line:built") == "expected a callable, got an object of type int"
+
+
+def test_what_has_a_model_begin_from_a_state_is_beside_it(folder):
+    (folder / "own_line.py").write_text(
+        "def build(env): ...\n"
+        "def resume(env, snapshot): return 'line'\n"
+        "class Plant:\n"
+        "    def build(env): ...\n"
+        "    def resume(env, snapshot): return 'plant'\n"
+        "class Fixed:\n"
+        "    def build(env): ...\n"
+    )
+    assert find_resume("own_line:build")("env", "snapshot") == "line"
+    assert find_resume("own_line:Plant.build")("env", "snapshot") == "plant"
+    assert find_resume("own_line:Fixed.build") is None
+    assert find_resume("own_line:Missing.build") is None
+
+
+def test_a_resume_that_cannot_be_called_or_imported_is_refused(folder):
+    (folder / "own_line.py").write_text("def build(env): ...\nresume = 7\n")
+    with pytest.raises(ModelError, match="expected a callable, got an object of type int"):
+        find_resume("own_line:build")
+    with pytest.raises(ModelError, match="there is no module 'own_missing'"):
+        find_resume("own_missing:build")

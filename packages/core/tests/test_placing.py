@@ -224,6 +224,13 @@ def test_waits_count_since_they_began_and_those_who_are_served_wait_no_more(way,
     assert figures.mean_queue == pytest.approx((2 * 2 + 2 * 1) / 6)
 
 
+@every_kind
+def test_only_those_who_wait_are_remembered_as_waiting(kind) -> None:
+    env, place = shop("fast", kind, 2, statistics=True)
+    begin(env, place, snapshot(served(4, 2), waiting(30, None)), until=1)
+    assert list(place._observer._came) == list(place.queue)
+
+
 @every_way
 @every_kind
 def test_somebody_may_lose_patience(way, kind) -> None:
@@ -316,6 +323,32 @@ def test_who_asked_before_them_keeps_the_place(way) -> None:
     seen.processes["repair"] = repairing
     assert seen.keys(place.users) == ["repair", "s0"]
     assert seen.keys(place.queue) == ["q0"]
+
+
+@every_way
+@every_kind
+def test_who_asked_at_the_same_instant_stands_where_the_line_has_it(way, kind) -> None:
+    env, place = shop(way, kind, 1)
+
+    def vip():
+        with place.request(priority=-1) if kind in KINDS[1:] else place.request() as turn:
+            yield turn
+            yield env.timeout(5)
+
+    def closes():
+        with place.request(priority=-2) if kind in KINDS[1:] else place.request() as turn:
+            yield turn
+            yield env.timeout(50)
+
+    closing, coming = env.process(closes()), env.process(vip())
+    seen = begin(env, place, snapshot([], waiting(30, 20)))
+    seen.processes |= {"closing": closing, "vip": coming}
+    env.run(until=1)
+    assert seen.keys(place.users) == ["closing"]
+    if kind in KINDS[1:]:
+        assert seen.keys(place.queue) == ["vip", "q0", "q1"]
+    else:
+        assert seen.keys(place.queue) == ["q0", "q1", "vip"]
 
 
 @every_way

@@ -240,6 +240,23 @@ def test_a_run_whose_state_says_no_calendar_begins_at_0(configure, resumable_des
     assert run.folder.info.start == start
 
 
+def test_what_was_scheduled_for_before_the_reading_is_overdue(
+    configure, be, resumable_desk
+) -> None:
+    start = datetime(2026, 1, 5, tzinfo=UTC)
+    clock = {"start": start, "until": "10s"}
+    command = {"at": "1m", "path": "Desk.rooms", "value": 9}
+    schedule = [{"connector": "schedule", "commands": [command]}]
+    with Run(configure(state=None, clock=clock, ingress=schedule), resumable_desk.build) as run:
+        run.run()
+    assert run.env.registry["Desk.rooms"] == 4
+    be(calendar_offset=500)
+    run = run_through(configure(clock=clock, resume="last"), resumable_desk)
+    assert (run.resumed.scheduled, run.resumed.overdue) == (1, 1)
+    assert run.env.registry["Desk.rooms"] == 9
+    assert replay(run.folder.path).is_identical
+
+
 SETTINGS = """
 name: desk
 model: resumable_desk:{model}

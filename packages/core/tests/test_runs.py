@@ -9,6 +9,7 @@ import pytest
 
 from despatch.errors import RunError
 from despatch.runs import RunFolder, RunInfo, new_run_id, runs_in
+from despatch.snapshots import Snapshot
 
 
 def make_info(**changes):
@@ -40,6 +41,20 @@ def test_a_folder_comes_back_as_it_was_made(tmp_path):
     assert opened.info == info
     assert opened.settings() == {"name": "line", "url": "${URL}"}
     made.unlock()
+
+
+def test_a_folder_keeps_the_state_that_the_run_began_with(tmp_path):
+    state = Snapshot(taken_at=datetime.now(UTC), parameters={"Desk.staff": 2})
+    made = RunFolder.create(tmp_path, make_info(), {}, state)
+    made.unlock()
+    opened = RunFolder.open(made.path)
+    assert opened.snapshot() == state
+    assert stat.S_IMODE(opened.snapshot_file.stat().st_mode) == 0o600
+    opened.snapshot_file.write_text("{")
+    with pytest.raises(RunError, match=r"snapshot\.json: cannot be read: "):
+        opened.snapshot()
+    opened.snapshot_file.unlink()
+    assert opened.snapshot() is None
 
 
 def test_a_folder_is_for_its_owner_alone(tmp_path):

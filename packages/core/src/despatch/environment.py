@@ -98,6 +98,7 @@ class DynamicEnvironment(BranchingMixIn, EgressMixIn, PacedEnvironment):
         self._draws: dict[str, tuple[object, Draw]] = {}
         self._initial: Initial | None = None
         self._restored: Restored | None = None
+        self._arrivals: dict[str, Any] = {}
 
     def sample(self, path: str) -> float:
         """Draw from the distribution that the registry has at `path` now.
@@ -175,6 +176,56 @@ class DynamicEnvironment(BranchingMixIn, EgressMixIn, PacedEnvironment):
 
         self._restored = restored = restore(self, snapshot)
         return restored
+
+    def snapshot(self, *, taken_at: datetime | None = None) -> Snapshot:
+        """Say what state this simulation is in now, as `restore` takes it in.
+
+        It has all parameters, and every resource, container and store that has a name. Those who
+        are served are in the order of admission, with `elapsed`; `remaining` is there where the
+        process waits for a timeout, and is the rest of that. Those who wait are in their order,
+        with `joined` where it is known: where there are priorities, or statistics are kept. A
+        process is called by its `key`, where it carries one (``process.key = "part-17"``), and
+        otherwise by its generator function and a number. Nothing is changed by it.
+
+        Not in it: what is in nobody's hands but those of a process, such as a part on its way
+        between two machines; who waits at a container or store; since when something has been
+        down; what `data` would say. A model that wants more publishes it, or makes it of this
+        with `model_copy`.
+
+        Args:
+            taken_at: The wall time of now, with an offset; None is by `start`.
+
+        Returns:
+            The snapshot; `calendar_offset` is the simulated time.
+
+        Raises:
+            StateError: Something cannot be said: an item of a store that is no plain data, a
+                priority that is no whole number; or it is too early, in a model's `resume`.
+            ValueError: There is neither `taken_at` nor `start`, or `taken_at` is naive.
+            TypeError: `taken_at` is no datetime.
+        """
+        from despatch.snapshotting.document import snapshot_of
+
+        return snapshot_of(self, taken_at)
+
+    def note_arrival(self, name: str, *, sim_time: float | None = None) -> None:
+        """Note that somebody came: what `snapshot` says under `arrivals` is who came last.
+
+        Args:
+            name: What the model calls those who come.
+            sim_time: When; None is now. A model that begins from a state says here when the last
+                one came before: ``env.note_arrival(NAME, sim_time=state.last_arrival(NAME))``.
+
+        Raises:
+            ValueError: `sim_time` is later than now.
+        """
+        if sim_time is None:
+            sim_time = self._now
+        elif sim_time > self._now:
+            raise ValueError(
+                f"sim_time: expected a time up to now, {self._now}, not {excerpt(sim_time)}"
+            )
+        self._arrivals[name] = sim_time
 
     def publish_statistics(self, interval: timedelta | str | float) -> None:
         """Publish the statistics of every named resource as telemetry, at each interval.

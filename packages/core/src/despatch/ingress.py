@@ -142,10 +142,14 @@ class IngressMixIn:
     def catch_up(self) -> None:
         """Move an idle clock to the present. For one that keeps no pace, it is always now."""
 
-    def _end_turn(self) -> None:
-        """Let the simulation look up after the present event, or wake it."""
+    def _use_up_turn(self) -> None:
+        """Let the simulation look up after the present event."""
         for _ in self._turn:
             continue
+
+    def _end_turn(self) -> None:
+        """Let the simulation look up after the present event, or wake it."""
+        self._use_up_turn()
         doorbell = self._doorbell
         if doorbell is not None:
             doorbell.ring()

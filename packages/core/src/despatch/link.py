@@ -32,6 +32,8 @@ __all__ = [
     "Progress",
     "Resolved",
     "SinkState",
+    "SnapshotAsked",
+    "SnapshotTaken",
     "StopNow",
     "Written",
 ]
@@ -132,6 +134,30 @@ class SinkState(msgspec.Struct, tag=True, array_like=True):
     since_ns: int = 0
 
 
+class SnapshotAsked(msgspec.Struct, tag=True, array_like=True):
+    """Somebody asks for the present state; the answer is a `SnapshotTaken` with the same number.
+
+    It takes the place of one that is not answered yet.
+    """
+
+    number: int
+
+
+class SnapshotTaken(msgspec.Struct, tag=True, array_like=True):
+    """The state that was asked for.
+
+    Attributes:
+        number: That of the `SnapshotAsked`.
+        file: The name of a file in the run's folder that has it as JSON, for the courier to
+            remove; empty where there is none.
+        fault: Why there is none.
+    """
+
+    number: int
+    file: str = ""
+    fault: str = ""
+
+
 class Drain(msgspec.Struct, tag=True, array_like=True):
     """The journal has ended: deliver what is there within the grace time, then finish."""
 
@@ -156,6 +182,8 @@ Message: TypeAlias = (
     | Resolved
     | IngressState
     | SinkState
+    | SnapshotAsked
+    | SnapshotTaken
     | Drain
     | StopNow
     | Finished

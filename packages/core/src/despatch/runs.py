@@ -8,6 +8,7 @@
         audit/           the journal of applied and refused commands, written by the simulator
         cursors.sqlite   each sink's cursor, account and dead letters, written by the courier
         report.json      the delivery report
+        socket           where its courier answers who asks for its present state, while it lives
         lock             held by the simulator and its courier, for as long as either lives
 
 The folder is for its owner's eyes only (mode 0700).
@@ -174,6 +175,11 @@ class RunFolder:
         except (OSError, msgspec.DecodeError) as error:
             raise RunError(f"{self.path / 'settings.json'}: cannot be read: {error}") from error
         return raw
+
+    @property
+    def socket_note(self) -> Path:
+        """Says where the courier listens, while it does: a text, the path of a socket."""
+        return self.path / "socket"
 
     @property
     def snapshot_file(self) -> Path:

@@ -159,6 +159,16 @@ def _named(expected: str, glob: str) -> Matches:
 def _where(field: str, condition: Any) -> Matches:
     steps = field.split(".")
     test = _test(condition)
+    if len(steps) == 1:
+
+        def matches_flat(stream_type: str, name: str, type_name: str | None, value: Any) -> bool:
+            # Nearly all values are of this kind, and no look at what a Mapping is is cheap.
+            if type(value) is not dict and not isinstance(value, Mapping):
+                return False
+            value = value.get(field, _ABSENT)
+            return value is not _ABSENT and test(value)
+
+        return matches_flat
 
     def matches(stream_type: str, name: str, type_name: str | None, value: Any) -> bool:
         for step in steps:
@@ -176,7 +186,12 @@ def _test(condition: Any) -> _Test:
         return lambda value: all(_holds(compare, value, bound) for compare, bound in bounds)
     if isinstance(condition, list):
         return lambda value: any(_holds(operator.eq, value, each) for each in condition)
-    return lambda value: _holds(operator.eq, value, condition)
+    kind = type(condition)
+
+    def equals(value: Any) -> bool:
+        return value == condition if type(value) is kind else _holds(operator.eq, value, condition)
+
+    return equals
 
 
 def _holds(compare: Callable[[Any, Any], bool], value: Any, bound: Any) -> bool:

@@ -28,6 +28,7 @@ from despatch.link import (
     Passed,
     Progress,
     SinkState,
+    SnapshotAsked,
     StopNow,
     Written,
 )
@@ -36,6 +37,7 @@ from despatch.reception import Reception
 from despatch.renderings import counted
 from despatch.runs import RunFolder
 from despatch.settings import Settings
+from despatch.snapshotting.enquiries import Enquiries
 from despatch.supervision import Supervision
 
 __all__ = ["Switchboard"]
@@ -104,6 +106,7 @@ class Switchboard:
         self.audit = AuditLog(env, self._audit)
         allow = {ingress.name: ingress.allow for ingress in settings.ingress}
         self._reception = Reception(env, self.audit, self._audit, self._courier, allow)
+        self._enquiries = Enquiries(env, folder, self._courier)
         self._flush_at = 0.0
         self._abandoned = False
         self._drain_until: float | None = None
@@ -160,7 +163,7 @@ class Switchboard:
             self._env.doorbell.answer()
 
     def attend(self) -> float:
-        """Apply what commands have come, write what is due, see to the courier."""
+        """Apply what commands have come, write what is due, see to the courier, answer it."""
         self._receive()
         self._reception.apply()
         now = time.monotonic()
@@ -168,7 +171,7 @@ class Switchboard:
             self._flush()
             self._flush_at = now + self._flush_s
         self._courier.see_to_it()
-        return min(self._flush_at, self._courier.restart_at)
+        return min(self._flush_at, self._courier.restart_at, self._enquiries.attend())
 
     def pause(self, *, is_failing: bool = False) -> None:
         """Write what was published: the sinks get it though the clock stands still.
@@ -183,6 +186,7 @@ class Switchboard:
     def sever(self) -> None:
         """In a copy of this process: close what leads outside, without a word to anybody."""
         self._stop_observing()
+        self._enquiries.sever()
         self._courier.sever()
         self._records.abandon()
         self._audit.abandon()
@@ -209,6 +213,8 @@ class Switchboard:
                     self._reception.note(message)
                 case SinkState():
                     self.sinks[message.name] = message
+                case SnapshotAsked():
+                    self._enquiries.take(message)
                 case Passed():
                     self._overflow.passed(message.position)
                 case Finished():
@@ -217,6 +223,7 @@ class Switchboard:
                     raise DespatchError(f"the courier sent a {type(message).__name__}")
         if not self._courier.is_there:
             self._reception.forget_answers()
+            self._enquiries.forget()
 
     def _before_records(self, size: int) -> None:
         self._overflow.before_write(size)
@@ -268,6 +275,7 @@ class Switchboard:
         """
         self._env.attach(None)
         self._env._chronicle = None
+        self._enquiries.forget()
         self._stop_observing()
         self._env._record_into(None)
         self._overflow.lift()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import sys
 from functools import partial
 from typing import Any, Final
@@ -11,6 +10,7 @@ from typing import Any, Final
 import ray
 from pydantic import BaseModel
 
+from despatch.cpus import usable_cpus
 from despatch.interfaces import Executor, Health, Task
 from despatch_executor_ray.call import Call
 from despatch_executor_ray.performing import performer
@@ -62,7 +62,7 @@ class RayExecutor(Executor):
         """
         timeout_s = self.settings.connect_timeout.total_seconds()
         address = self.settings.address
-        membership = Membership(self.settings, self.settings.workers or _usable_cpus())
+        membership = Membership(self.settings, self.settings.workers or usable_cpus())
         try:
             async with asyncio.timeout(timeout_s):
                 if address is not None:
@@ -144,10 +144,3 @@ class RayExecutor(Executor):
             # The order of a set is the same in every worker, unless the user wants it otherwise.
             runtime_env={"env_vars": {_HASH_SEED: chosen.get(_HASH_SEED, "0")}},
         )(performer())
-
-
-def _usable_cpus() -> int:
-    """How many CPUs this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1

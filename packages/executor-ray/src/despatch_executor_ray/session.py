@@ -75,7 +75,7 @@ class Membership:
         session.members -= 1
         if not session.members:
             Membership._session = None
-            ray.shutdown()
+            _end()
 
     def _agree_with_the_program(self) -> None:
         said = self._settings.model_dump(include=_OF_A_SESSION, exclude_defaults=True)
@@ -93,7 +93,7 @@ def _arguments(settings: RaySettings, workers: int) -> dict[str, Any]:
         "address": settings.address or "local",
         "namespace": settings.namespace,
         "runtime_env": settings.runtime_env.as_ray_takes_it(),
-        # What Ray's workers print would come to standard output, where results are.
+        # What workers print would come to standard output, where results are.
         "log_to_driver": False,
         "logging_level": logging.ERROR,
     }
@@ -109,9 +109,23 @@ def _arguments(settings: RaySettings, workers: int) -> dict[str, Any]:
 def _begin(arguments: dict[str, Any]) -> None:
     # Ray would tell its makers how it is used.
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    _print_to_standard_output(False)
     try:
         ray.init(**arguments)
     except BaseException:
         # It may have started a part.
-        ray.shutdown()
+        _end()
         raise
+
+
+def _end() -> None:
+    ray.shutdown()
+    _print_to_standard_output(True)
+
+
+def _print_to_standard_output(is_wanted: bool) -> None:
+    """Say whether Ray prints what its raylets tell: that a worker died, for instance.
+
+    It does so whatever `log_to_driver` is, and has nothing public against it.
+    """
+    vars(ray._private.worker)["_worker_logs_enabled"] = is_wanted

@@ -108,7 +108,7 @@ class Branching:
         """Somebody waits for it."""
         if not handle.is_planned and handle not in self._awaited:
             self._awaited.append(handle)
-            self.env._end_turn()
+            self._interrupt()
 
     def forget(self, handle: Handle[Any]) -> None:
         """It was cancelled."""
@@ -136,8 +136,15 @@ class Branching:
             self._make(handle)
         else:
             self._asked_for.append(handle)
-            self.env._end_turn()
+            self._interrupt()
         return handle
+
+    def _interrupt(self) -> None:
+        """Have the loop look between this event and the next."""
+        if self.env.clock.factor:
+            self.env._end_turn()  # it may be asleep, and this be the handler of a signal
+        else:
+            self.env._use_up_turn()
 
     def _make_or_fail(self, handle: Handle[Any]) -> None:
         if self.env.is_branch:

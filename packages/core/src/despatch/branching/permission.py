@@ -42,7 +42,7 @@ def check_permission(env: Any) -> None:
         )
     if not hasattr(os, "fork"):
         raise BranchError(f"this system has no fork, so there is no branch to be had; {_INSTEAD}")
-    others = [each.name for each in threading.enumerate() if each is not threading.current_thread()]
+    others = [each.name for each in threading.enumerate() if is_counted(each)]
     if others:
         why = f"this process has other threads ({', '.join(sorted(others))})"
         if _COURIER in others:
@@ -52,6 +52,11 @@ def check_permission(env: Any) -> None:
         raise BranchError(
             f"the simulation was asked to stop ({env.stop_reason}): no branch would go any further"
         )
+
+
+def is_counted(thread: threading.Thread) -> bool:
+    """Whether a thread is another than the one that asks."""
+    return thread is not threading.current_thread()
 
 
 def is_stepping(env: simpy.Environment) -> bool:

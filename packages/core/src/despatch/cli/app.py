@@ -39,6 +39,11 @@ _COMMANDS: Final = (
         "despatch.cli.demo:demo",
     ),
     Announced(
+        "forecast",
+        "Run a model ahead many times from the present, and say what will be.",
+        "despatch.cli.forecast:forecast",
+    ),
+    Announced(
         "replay",
         "Run a run again from its journals, and compare what it publishes, byte for byte.",
         "despatch.cli.replay:replay",
@@ -55,7 +60,7 @@ _COMMANDS: Final = (
     ),
     Announced(
         "schema",
-        "Print the JSON Schema of settings files, for editors, installed plugins included.",
+        "Print the JSON Schema of settings files, installed plugins included, or of snapshots.",
         "despatch.cli.schema:schema",
     ),
     Announced("runs", "Past runs: what they did, what they owe.", "despatch.cli.runs:app"),

@@ -1,19 +1,40 @@
-"""``despatch schema``: the JSON Schema of settings files."""
+"""``despatch schema``: the JSON Schema of settings files, and of snapshots."""
 
 from __future__ import annotations
+
+from enum import StrEnum
+from typing import Annotated
+
+import typer
 
 from despatch.cli.console import err, print_json
 from despatch.plugins import Plugins
 from despatch.settings.schema import schema_of_settings
+from despatch.snapshot_schema import schema_of_snapshot
 
 __all__ = ["schema"]
 
 
-def schema() -> None:
-    """Print the JSON Schema of settings files, for editors, installed plugins included.
+class Documents(StrEnum):
+    """What there is a schema of."""
 
-    Plugins that cannot be used are named on standard error, and left out.
+    SETTINGS = "settings"
+    SNAPSHOT = "snapshot"
+
+
+def schema(
+    what: Annotated[
+        Documents, typer.Argument(help="Of settings files, or of snapshots of a system's state.")
+    ] = Documents.SETTINGS,
+) -> None:
+    """Print the JSON Schema of settings files, or of snapshots.
+
+    It is for editors, and for those who write such documents by program. That of settings has the
+    installed plugins' parts; plugins that cannot be used are named on standard error, and left out.
     """
+    if what is Documents.SNAPSHOT:
+        print_json(schema_of_snapshot())
+        return
     made, left_out = schema_of_settings(Plugins())
     for reason in left_out:
         err().print(f"left out: {reason}", markup=False, style="yellow")

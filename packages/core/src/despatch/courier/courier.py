@@ -25,6 +25,7 @@ from despatch.courier.ledger import Ledger
 from despatch.courier.outlets import Outlets
 from despatch.courier.persistence import persist
 from despatch.courier.progress import ProgressView
+from despatch.courier.state_service import StateService
 from despatch.courier.states import States
 from despatch.courier.tasks import cancel_all
 from despatch.courier.watchdog import Watchdog
@@ -41,6 +42,7 @@ from despatch.link import (
     Progress,
     Resolved,
     SinkState,
+    SnapshotTaken,
     StopNow,
     Written,
 )
@@ -103,6 +105,7 @@ class Courier:
         self._watching = Watching(
             folder, settings, self._assembly.plugins, is_live=link is not None
         )
+        self._state_service = StateService(folder, self._send)
         self.states = States(self._send, self._watching.sink_changed, self._assembly.conceal)
         self._outlets = Outlets(
             folder,
@@ -159,6 +162,7 @@ class Courier:
             audit = AuditSync(self._folder.audit)
             for each in self._settings.ingress:
                 await self._prepare_ingress(each, ledger, audit)
+            await self._state_service.open()
         await self._outlets.open(ledger)
 
     def _tell_all(self, reason: str) -> None:
@@ -230,6 +234,8 @@ class Courier:
                 tasks.append(done)
                 await _first([done, stopping])
         finally:
+            self._state_service.close()
+            await self._state_service.leave()
             await cancel_all(tasks, timeout_s=LEAVE_S)
             self._outlets.clean()
 
@@ -247,6 +253,8 @@ class Courier:
                 if self._progress is not None:
                     self._progress.show(message)
                 self._watching.show(message)
+            case SnapshotTaken():
+                self._state_service.take(message)
             case MakeRoom():
                 self._outlets.make_room(message.before)
             case Drain():
@@ -269,6 +277,7 @@ class Courier:
         wait_s = grace_s if self._is_prepared else grace_s + START_S
         asyncio.get_running_loop().call_later(wait_s, self._stopping.set)
         self._draining.set()
+        self._state_service.close()
         self._notice(ended=True)
 
     def _notice(self, *, ended: bool = False) -> None:

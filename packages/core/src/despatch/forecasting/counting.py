@@ -9,7 +9,6 @@ from despatch.entries import (
     EVENT,
     TELEMETRY,
     UNENCODABLE_EVENT,
-    UNENCODABLE_KINDS,
     Entry,
 )
 from despatch.errors import UnencodableError
@@ -21,6 +20,7 @@ from despatch.values.numbers import finite_number
 
 __all__ = ["Counting"]
 
+_EVENTS: Final = (EVENT, UNENCODABLE_EVENT)
 _PLAIN: Final = frozenset({str, int, float, bool, type(None)})
 
 
@@ -57,9 +57,18 @@ class Counting:
     def append(self, entry: Entry, hook: Hook = default) -> int:
         """Take a record."""
         kind, _, name, type_id, value = entry
-        if kind in (EVENT, UNENCODABLE_EVENT):
-            if self._counted:
-                self._count(kind, name, type_id, value, hook)
+        if kind in _EVENTS:
+            if not self._counted:
+                return 0
+            # A look at what is plain is cheaper than to pack and unpack it.
+            if self._reads_value and not (
+                type(value) is dict and _PLAIN.issuperset(map(type, value.values()))
+            ):
+                value = None if kind == UNENCODABLE_EVENT else _as_sinks_see_it(value, hook)
+            type_name = self._type_names[type_id] if type_id else None
+            for figure, matches in self._counted:
+                if matches("event", name, type_name, value):
+                    self.counts[figure] += 1
         elif kind == TELEMETRY:  # what depends on wall time is left out, as in a replay
             self.published.add(name)
             if name in self._watched and (number := finite_number(value)) is not None:
@@ -71,20 +80,9 @@ class Counting:
         self._type_names.append(value_type.name)
         return len(self._type_names) - 1
 
-    def _count(self, kind: int, name: str, type_id: int, value: Any, hook: Hook) -> None:
-        type_name = self._type_names[type_id]
-        if self._reads_value:
-            value = None if kind in UNENCODABLE_KINDS else _as_sinks_see_it(value, hook)
-        counts = self.counts
-        for figure, matches in self._counted:
-            if matches("event", name, type_name, value):
-                counts[figure] += 1
-
 
 def _as_sinks_see_it(value: Any, hook: Hook) -> Any:
-    """A value as it comes out of a journal, where it is a mapping of plain values as it is."""
-    if type(value) is dict and _PLAIN.issuperset(map(type, value.values())):
-        return value
+    """A value as it comes out of a journal."""
     try:
         return unpack(packb(value, hook, OPTIONS))
     except (TypeError, ValueError, UnencodableError):

@@ -133,7 +133,12 @@ class Initialize(_Bare, SimpyInitialize):
 
 
 class Process(_Bare, simpy.Process):
-    """Attributes: env, callbacks, _generator, _target; at its end _ok, _value."""
+    """Attributes: env, callbacks, _generator, _target; at its end _ok, _value.
+
+    A model may give it a `key`, which snapshots call it by.
+    """
+
+    key: str | int | None = None
 
 
 class Request(_Bare, resources.Request):
@@ -196,7 +201,7 @@ def _prime(kind: Any, attributes: str) -> None:
 
 _prime(Timeout, "env callbacks _value _delay _ok")
 _prime(Initialize, "env callbacks _value _ok")
-_prime(Process, "env callbacks _generator _target _ok _value _defused")
+_prime(Process, "env callbacks _generator _target _ok _value _defused key")
 _prime(Request, "env callbacks resource proc usage_since _ok _value")
 _prime(
     PriorityRequest,

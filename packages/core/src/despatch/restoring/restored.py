@@ -20,6 +20,7 @@ from despatch.restoring.work import Work
 from despatch.snapshots import ResourceState, Snapshot
 
 if TYPE_CHECKING:
+    import simpy
     from pydantic import BaseModel
 
     from despatch.environment import DynamicEnvironment
@@ -68,6 +69,7 @@ class Restored:
         self._names = {id(resource): name for name, resource in env._roster.named.items()}
         self._untaken = dict(_places(snapshot))
         self._conditionals: dict[int, tuple[Any, Remaining]] = {}
+        self._placings: list[simpy.Event] = []
 
     def resume(
         self,
@@ -114,7 +116,8 @@ class Restored:
         with uncollected():
             served = [(work, _made(process, work)) for work in self._served(name, state, service)]
             waiting = [(work, _made(process, work)) for work in self._waiting(state)]
-            Placing(self._env, resource, name, served, waiting)
+            placing = Placing(self._env, resource, name, served, waiting)
+        self._placings.append(placing.event)
 
     def fill(self, store: DynamicStore, make_item: Callable[[Any], Any]) -> None:
         """Have a store hold the model's own items instead of the plain data of the snapshot.
@@ -212,6 +215,11 @@ class Restored:
             moment: With an offset from UTC.
         """
         return self._now - (self.snapshot.taken_at - moment).total_seconds()
+
+    @property
+    def is_placed(self) -> bool:
+        """Whether all who were resumed are in their places, as they are once it goes on."""
+        return all(event.processed for event in self._placings)
 
     @property
     def untaken(self) -> tuple[str, ...]:

@@ -11,8 +11,15 @@ from typing import Any
 
 import pytest
 
-from despatch import Distribution, DynamicPriorityResource, DynamicStore, Exponential, Run
-from despatch import SimParameter, StateError
+from despatch import (
+    Distribution,
+    DynamicPriorityResource,
+    DynamicStore,
+    Exponential,
+    Run,
+    SimParameter,
+    StateError,
+)
 from despatch.errors import RunError
 from despatch.settings.file import settings_from
 from despatch.snapshots import Snapshot

@@ -5,7 +5,8 @@ event of the simulation begins, 95th percentile, where so many processes are ali
 a courier and a JSONL sink (`forecast_branches_side.py`). Each of five runs is a process of its own
 and makes 200 branches; the figure is the median of theirs.
 
-`branch_10000_cpu_p95_ms`: the same by processor time, which other work on the machine disturbs less.
+`branch_10000_cpu_p95_ms`: the same by processor time, which other work on the machine disturbs
+less.
 
 `branch_10000_after_ms`: how much longer the next 10,000 events take while the branch is there than
 they take without one, at the median: a page of memory is copied when either of the two first writes

@@ -1,6 +1,6 @@
 """One run with many live processes, in which branches are made: how long each held it up, as JSON.
 
-    python forecast_branches_side.py PROCESSES BRANCHES
+python forecast_branches_side.py PROCESSES BRANCHES
 """
 
 from __future__ import annotations

@@ -10,6 +10,7 @@ import egress
 import egress_end_to_end
 import egress_runs
 import egress_starting
+import forecast
 import harness
 import kernel
 import pyarrow as pa
@@ -105,6 +106,12 @@ def test_a_run_is_steered_while_it_publishes(redis_server):
     assert len(steered.delays_ms) == 3
     assert min(steered.delays_ms) > 0
     assert steered.records_per_s > 0
+
+
+def test_branches_are_made_of_a_run_with_many_processes():
+    measured = harness.run_here("forecast_branches_side.py", "100", "3")
+    assert 0 < measured["p50_ms"] <= measured["p95_ms"]
+    assert measured["cpu_p95_ms"] > 0
 
 
 def test_the_worst_of_several_shows_each():
@@ -291,3 +298,30 @@ def test_the_table_shows_what_was_spilled(capsys):
     harness.show([figure, dataclasses.replace(figure, name="other", spilled=())], {})
     head, first, second, *_ = capsys.readouterr().out.splitlines()
     assert [line.split()[-1] for line in (head, first, second)] == ["spilled", "8", "yes"]
+
+
+def test_forecasts_have_every_figure_that_the_issue_asks_for():
+    asked = {"two_cores", "vs_nagasim", "ensemble_overhead", "inject", "branches"}
+    assert set(forecast.MEASUREMENTS) == asked
+    found = figures_of("forecast.py", "inject")
+    assert found["inject_100k_s"]["target"] == 1.0
+    assert len(found["inject_100k_s"]["pairs"]) == harness.PAIRS
+
+
+def test_one_worker_and_two_come_to_the_same_desk():
+    one, two = (harness.run_here("forecast_side.py", "ensemble", "4", each) for each in "12")
+    assert one["digest"] == two["digest"]
+    forecast.expect_busy("ours", one["busy"])
+    with pytest.raises(SystemExit, match=r"theirs: expected 3\.61 busy servers"):
+        forecast.expect_busy("theirs", 3.0)
+
+
+def test_nagasim_plays_the_same_desk():
+    make_sure_of("nagasim")
+    answer = harness.run_rival("nagasim", "nagasim_forecast.py", "1", "1")
+    forecast.expect_busy("nagasim", answer["busy"])
+
+
+def test_all_that_is_injected_is_in_its_place():
+    placed = harness.run_here("forecast_side.py", "inject", "1000")
+    assert (placed["in_service"], placed["waiting"]) == (500, 500)

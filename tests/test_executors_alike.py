@@ -56,6 +56,9 @@ def misfortune(env):
         return
     os.kill(os.getpid(), signal.SIGKILL)
 """
+# Ray takes a while to start, and a worker too.
+pytestmark = pytest.mark.timeout(300)
+
 WATCH = [{"telemetry": "Line.waiting", "initial": 0}, {"count": {"key": "customer-*"}}]
 
 ONE_WORKER = {"name": "local", "workers": 1}

@@ -70,11 +70,10 @@ def build(env):
                 try:
                     yield env.timeout(left)
                     left = 0.0
-                except simpy.Interrupt as interrupt:
+                except simpy.Interrupt:
                     left -= env.now - began
                     if env.now > 3 * HOUR:
                         env.publish_event(f"part-{number}", Broken(number=number, lost=left))
-                    assert interrupt.cause is not None
         yield tank.get(1 + numpy.random.random())
         env.publish_event(f"part-{number}", Done(number=number, waited=env.now - came))
         yield parts.put(simpy.PriorityItem(number % 5, number))

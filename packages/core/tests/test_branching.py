@@ -372,10 +372,10 @@ def test_stepping_by_hand_is_no_time_to_branch(env):
         env.branch(until=9)
 
     env.process(planning())
-    env.step()
+    env.step()  # the process begins
+    env.step()  # and waits for its timeout
     with pytest.raises(BranchError, match=r"env\.step"):
-        while True:
-            env.step()
+        env.step()
 
 
 def test_a_run_within_an_event_is_no_time_to_branch(env):
@@ -604,3 +604,25 @@ def test_a_stop_ends_the_wait_for_a_branch(factor):
     made[0].cancel()
     with pytest.raises(BranchError, match="was cancelled"):
         made[0].result()
+
+
+def test_an_interrupt_leaves_the_wait_to_the_next_run(env):
+    mainline = os.getpid()
+    before = signal.signal(signal.SIGUSR1, signal.default_int_handler)
+    got = []
+
+    def planning():
+        interrupting = env.branch(
+            until=5, prepare=lambda env: os.kill(mainline, signal.SIGUSR1), collect=now
+        )
+        got.append((yield interrupting))
+
+    env.process(planning())
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            env.run()
+    finally:
+        signal.signal(signal.SIGUSR1, before)
+    assert got == []
+    env.run()
+    assert got == [5]

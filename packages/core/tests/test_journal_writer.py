@@ -132,6 +132,22 @@ def test_closing_writes_the_rest_and_says_that_the_journal_ends(tmp_path):
     assert reader.ended
 
 
+def test_an_abandoned_journal_stays_as_it_was_written(tmp_path):
+    writer = JournalWriter(tmp_path, {}, flush_bytes=100)
+    writer.append(["written"])
+    writer.flush()
+    (path,) = tmp_path.iterdir()
+    before = path.read_bytes()
+    writer.append(["not written"])
+    writer.abandon()
+    writer.flush()
+    writer.close()
+    with pytest.raises(JournalError, match="the journal is closed"):
+        writer.append(["x" * 200])
+    writer.abandon()
+    assert path.read_bytes() == before
+
+
 def test_a_closed_journal_takes_no_entry(tmp_path):
     writer = JournalWriter(tmp_path, META)
     writer.close()

@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+import random
+
 import numpy
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from despatch.distributions.seeds import checked_seed, new_seed
+from despatch.distributions.seeds import checked_seed, new_seed, seed_globals, seed_of
 
 
 @given(st.integers(min_value=0))
@@ -32,3 +34,23 @@ def test_new_seeds_differ_and_fit_64_bits():
     seeds = {new_seed() for _ in range(100)}
     assert len(seeds) == 100
     assert all(0 <= checked_seed(seed) < 2**63 for seed in seeds)
+
+
+def test_the_seeds_of_numbers_are_those_that_numpy_spawns():
+    children = numpy.random.SeedSequence(11).spawn(3)
+    words = [child.generate_state(2) for child in children]
+    assert [seed_of(11, number) for number in range(3)] == [
+        (int(high) << 32 | int(low)) >> 1 for low, high in words
+    ]
+    (grandchild,) = children[2].spawn(1)
+    low, high = (int(word) for word in grandchild.generate_state(2))
+    assert seed_of(11, 2, 0) == (high << 32 | low) >> 1
+
+
+def test_the_generators_of_random_and_of_numpy_are_seeded_by_one_number():
+    def drawn(seed):
+        seed_globals(seed)
+        return random.random(), float(numpy.random.random())
+
+    assert drawn(3) == drawn(3)
+    assert not set(drawn(3)) & set(drawn(4))

@@ -56,8 +56,12 @@ def cluster(ray_folder: Path) -> Iterator[Cluster]:
         *(f"--ray-client-server-port={client_port}", "--num-cpus=2"),
         *("--object-store-memory=80000000", "--include-dashboard=false", "--disable-usage-stats"),
     ]
+    # The client server starts a process for each client, and is patient with it on a busy machine.
+    patient = {**os.environ, "RAY_CLIENT_SERVER_CHECK_CHANNEL_TIMEOUT_S": "100"}
     with output.open("w") as file:
-        head = subprocess.Popen(command, stdout=file, stderr=file, start_new_session=True)
+        head = subprocess.Popen(
+            command, env=patient, stdout=file, stderr=file, start_new_session=True
+        )
     try:
         deadline = time.monotonic() + _PATIENCE_S
         while not re.search("Ray runtime started", output.read_text()):

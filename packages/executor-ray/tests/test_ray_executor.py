@@ -61,6 +61,22 @@ def test_executors_with_the_same_settings_share_a_session(on_ray, cluster):
     assert not ray.is_initialized()
 
 
+def test_what_raylets_tell_is_not_printed_while_it_is_open(on_ray, cluster, capsys):
+    told = {"lines": ["a worker died"], "pid": "raylet", "is_err": False}
+
+    def tell():
+        """As the thread of Ray's does that listens to raylets."""
+        ray._private.worker.print_to_stdstream(told, ignore_prefix=False)
+        return capsys.readouterr()
+
+    async def work():
+        async with on_ray.opened(address=cluster.address):
+            return tell()
+
+    assert asyncio.run(work()) == ("", "")
+    assert "a worker died" in tell().out
+
+
 def test_a_worker_that_has_no_despatch_says_so(on_ray, cluster, tmp_path):
     (tmp_path / "despatch").mkdir()
     (tmp_path / "despatch" / "__init__.py").touch()

@@ -16,6 +16,9 @@ import pytest
 
 from despatch import replicate
 
+# Ray is started several times.
+pytestmark = pytest.mark.timeout(300)
+
 PATIENCE_S = 60.0
 
 MODEL = """
@@ -141,6 +144,19 @@ def test_a_program_that_is_killed_leaves_no_worker(program):
     while left := [each for each in ray_processes(killed).values() if not is_agent(each)]:
         assert time.monotonic() < deadline, left
         time.sleep(0.05)
+
+
+def test_a_program_that_gives_up_a_ray_of_its_own_ends_and_leaves_nothing(program):
+    gives_up = program("""
+import asyncio
+
+from despatch_executor_ray import RayExecutor, RaySettings
+
+asyncio.run(RayExecutor(RaySettings(connect_timeout="500ms")).open())
+""")
+    _, said = gives_up.communicate()
+    assert "TimeoutError: Ray has not started within 0.5 s" in said
+    assert not ray_processes(gives_up)
 
 
 def test_a_program_that_gives_up_a_cluster_ends(program):

@@ -25,6 +25,7 @@ def folder(tmp_path):
     return tmp_path
 
 
+@pytest.mark.timeout(300)
 def test_the_example_gives_the_same_on_ray_as_here(folder):
     (program,) = PROGRAMS
     done = subprocess.run(

@@ -5,13 +5,16 @@ It is drawn by matplotlib, which is optional: ``pip install "despatch[pictures]"
 
 from __future__ import annotations
 
+import io
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from despatch.backtesting.result import Backtest, Case, Score
-from despatch.errors import DespatchError
+from despatch.backtesting.result import Backtest, Score, ScoredForecast
+from despatch.backtesting.table import summary, table
+from despatch.forecasting.picture import check_can_draw
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -19,7 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = ["SUFFIXES", "draw", "save"]
 
-SUFFIXES: Final = (".png", ".svg", ".pdf")
+SUFFIXES: Final = (".png", ".svg", ".html")
 """What a picture can be saved as."""
 
 # Two of Okabe and Ito's colours, told apart by everybody.
@@ -45,13 +48,13 @@ def draw(backtest: Backtest, *, shown: int = _SHOWN) -> Figure:
         shown: How many fans.
 
     Raises:
-        DespatchError: matplotlib is not installed.
+        PluginError: matplotlib is not installed.
     """
     figures = list(dict.fromkeys(score.figure for score in backtest.scores))
     figure = _figure(len(figures))
     axes = figure.subplots(len(figures), 3, width_ratios=[5, 6, 2.4], squeeze=False)
     for row, name in zip(axes, figures, strict=True):
-        cases = [case for case in backtest.cases if case.figure == name]
+        cases = [case for case in backtest.forecasts if case.figure == name]
         score = backtest.score(name)
         for each in row:
             each.spines[["top", "right"]].set_visible(False)
@@ -73,35 +76,56 @@ def save(backtest: Backtest, path: Path, *, shown: int = _SHOWN) -> None:
         shown: How many fans.
 
     Raises:
-        DespatchError: matplotlib is not installed, or the file is to be something else.
+        PluginError: matplotlib is not installed.
+        ValueError: The file is to be something else.
         OSError: It cannot be written.
     """
     if path.suffix not in SUFFIXES:
-        raise DespatchError(f"{path}: expected a file that ends with {', '.join(SUFFIXES)}")
+        raise ValueError(f"{path}: expected a file that ends with {', '.join(SUFFIXES)}")
     figure = draw(backtest, shown=shown)
+    if path.suffix == ".png":
+        figure.savefig(path, dpi=110)
+        return
     import matplotlib as mpl
 
+    drawn = io.StringIO()
     # The same backtest gives the same file.
     with mpl.rc_context({"svg.hashsalt": backtest.name}):
-        metadata = {"Date": None} if path.suffix == ".svg" else None
-        figure.savefig(path, metadata=metadata, dpi=110)
+        figure.savefig(drawn, format="svg", metadata={"Date": None})
+    svg = drawn.getvalue()
+    path.write_text(_page(backtest, svg) if path.suffix == ".html" else svg, encoding="utf-8")
 
 
 def _figure(rows: int) -> Figure:
-    try:
-        from matplotlib.figure import Figure
-    except ImportError as error:
-        raise DespatchError(
-            'a picture needs matplotlib: pip install "despatch[pictures]"'
-        ) from error
+    check_can_draw()
+    from matplotlib.figure import Figure
+
     figure = Figure(figsize=(14, 3.6 * rows), facecolor="white")
     figure.set_layout_engine("constrained", w_pad=0.1, h_pad=0.12)
     return figure
 
 
-def _middle(cases: Sequence[Case], count: int) -> list[list[Case]]:
+def _page(backtest: Backtest, svg: str) -> str:
+    """A page that needs nothing else: the picture, and the scores as a table."""
+    columns = table(backtest).columns
+    head = "".join(f"<th>{escape(str(each.header))}</th>" for each in columns)
+    cells = zip(*([str(cell) for cell in each.cells] for each in columns), strict=True)
+    rows = "".join(
+        f"<tr>{''.join(f'<td>{escape(cell)}</td>' for cell in row)}</tr>" for row in cells
+    )
+    title = escape(summary(backtest))
+    return (
+        f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>{title}</title>'
+        "<style>body{font-family:sans-serif;margin:2em}svg{max-width:100%;height:auto}"
+        "td,th{padding:.2em .8em;text-align:right}</style></head>"
+        f"<body><h1>{title}</h1>{svg[svg.index('<svg') :]}"
+        f"<table><tr>{head}</tr>{rows}</table></body></html>\n"
+    )
+
+
+def _middle(cases: Sequence[ScoredForecast], count: int) -> list[list[ScoredForecast]]:
     """The cases of so many instants in the middle, instant by instant."""
-    by_instant: dict[datetime, list[Case]] = {}
+    by_instant: dict[datetime, list[ScoredForecast]] = {}
     for case in cases:
         by_instant.setdefault(case.instant, []).append(case)
     groups = list(by_instant.values())
@@ -109,7 +133,7 @@ def _middle(cases: Sequence[Case], count: int) -> list[list[Case]]:
     return groups[begin : begin + count]
 
 
-def _draw_fans(axes: Axes, name: str, groups: Sequence[Sequence[Case]]) -> None:
+def _draw_fans(axes: Axes, name: str, groups: Sequence[Sequence[ScoredForecast]]) -> None:
     for group in groups:
         times: Any = [case.instant + timedelta(seconds=case.ahead_s) for case in group]
         for i in reversed(range(len(group[0].low))):
@@ -121,7 +145,7 @@ def _draw_fans(axes: Axes, name: str, groups: Sequence[Sequence[Case]]) -> None:
     _tell_dates(axes)
 
 
-def _draw_all(axes: Axes, cases: Sequence[Case], score: Score) -> None:
+def _draw_all(axes: Axes, cases: Sequence[ScoredForecast], score: Score) -> None:
     times: Any = [case.instant + timedelta(seconds=case.ahead_s) for case in cases]
     widths = (2.2, 4.0, 5.2)
     for i in reversed(range(len(score.coverage))):
@@ -167,9 +191,10 @@ def _draw_reliability(axes: Axes, score: Score) -> None:
 def _tell_dates(axes: Axes) -> None:
     from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
 
-    locator = AutoDateLocator(maxticks=7)
+    locator = AutoDateLocator(maxticks=7)  # type: ignore[no-untyped-call]
+    formatter = ConciseDateFormatter(locator)  # type: ignore[no-untyped-call]
     axes.xaxis.set_major_locator(locator)
-    axes.xaxis.set_major_formatter(ConciseDateFormatter(locator))
+    axes.xaxis.set_major_formatter(formatter)
 
 
 def _hours(seconds: float) -> str:

@@ -18,6 +18,9 @@ from typing import Final, NamedTuple
 
 __all__ = ["Child", "fork", "reap"]
 
+_HELD_BACK: Final = set(signal.Signals) - {signal.SIGKILL, signal.SIGSTOP}
+"""Those with a name: each without one would cost as much as all of them."""
+
 _BROKEN: Final = 70
 """The exit status of a branch that could not even say what went wrong (EX_SOFTWARE)."""
 
@@ -53,7 +56,7 @@ def fork(live: Callable[[int, int], object], group: int = 0) -> Child:
     # CPython seeds `random` anew in each copy (`os.register_at_fork` in random.py).
     state = random.getstate()
     parent = os.getpid()
-    masked = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
+    masked = signal.pthread_sigmask(signal.SIG_BLOCK, _HELD_BACK)
     try:
         with warnings.catch_warnings():
             # Python 3.12 warns of threads that it did not start itself; `permission` says why

@@ -39,9 +39,19 @@ _COMMANDS: Final = (
         "despatch.cli.demo:demo",
     ),
     Announced(
+        "forecast",
+        "Run a model ahead many times from the present, and say what will be.",
+        "despatch.cli.forecast:forecast",
+    ),
+    Announced(
         "replay",
         "Run a run again from its journals, and compare what it publishes, byte for byte.",
         "despatch.cli.replay:replay",
+    ),
+    Announced(
+        "backtest",
+        "Forecast the past of a recorded history, and score the forecasts by what came.",
+        "despatch.cli.backtest:backtest",
     ),
     Announced(
         "plugins",

@@ -8,15 +8,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, TypeAlias, TypeVar
 
 import msgspec
 import numpy as np
 from msgspec import structs
 
 from despatch.distributions.seeds import seed_of
-from despatch.errors import Problem, ReplicationError, SettingsError
-from despatch.forecasting.ensemble import PERFORM, TRY, Assignment, One, Outcome, Trial
+from despatch.errors import (
+    DespatchError,
+    Problem,
+    ReplicationError,
+    SettingsError,
+    StateError,
+)
+from despatch.forecasting.ensemble import PERFORM, TRY, Assignment, Fault, One, Outcome, Trial
 from despatch.forecasting.outlook import Array, Outlook
 from despatch.forecasting.stopping import confidence_of_a_look, is_exact_enough
 from despatch.interfaces import Task
@@ -27,6 +33,8 @@ __all__ = ["Conductor", "Plan", "Progress"]
 
 Progress: TypeAlias = Callable[[int, int], object]
 """Called with how many replications are done, and how many there are at most."""
+
+_Kind = TypeVar("_Kind")
 
 _MOST_AT_ONCE: Final = 32
 _TASKS_A_WORKER: Final = 16
@@ -43,6 +51,7 @@ class Plan:
         looks: After how many replications of each scenario there is a look.
         precision: When it is exact enough; None is never.
         confidence: Of the answer.
+        refused: Makes the error that says why the model does not take the state.
     """
 
     assignment: Assignment
@@ -51,6 +60,7 @@ class Plan:
     looks: Sequence[int]
     precision: PrecisionSettings | None
     confidence: float
+    refused: Callable[[str], StateError] = StateError
 
 
 class Conductor:
@@ -87,7 +97,9 @@ class Conductor:
             are as exact as they were asked to be, None where they were not.
 
         Raises:
-            SettingsError: The model has not what is watched, or does not take a scenario.
+            SettingsError: There is no such model, it has not what is watched, or it does not take
+                a scenario or the parameters of the settings.
+            StateError: It does not take the state.
             ReplicationError: A model raised, or a worker was lost 3 times.
         """
         plan, done, is_exact = self._plan, 0, None
@@ -105,19 +117,26 @@ class Conductor:
     async def _try_out(self, crew: Crew) -> None:
         ones = [One(0, 0, seed_of(self._plan.seed, 0))]
         (result,) = await self._results(crew, [ones], function=TRY)
-        trial = msgspec.msgpack.decode(result, type=Trial)
+        trial = self._decoded(ones, result, Trial)
         if trial.faults:
-            problems = []
-            for fault in trial.faults:
-                at = (
-                    f"watch[{fault.index}]"
-                    if fault.of == "watch"
-                    else f"what_if.{self._plan.scenarios[fault.index]}"
-                )
-                problems.append(Problem(f"forecast.{at}", fault.reason))
-            raise SettingsError(problems)
+            raise self._refused(trial.faults)
         if trial.outcome is not None:
             self._take(ones, [trial.outcome])
+
+    def _refused(self, faults: Sequence[Fault]) -> DespatchError:
+        first = faults[0]
+        if first.of == "state":
+            return self._plan.refused(first.reason)
+        places: dict[str, Callable[[Fault], str]] = {
+            "watch": lambda fault: f"forecast.watch[{fault.index}]",
+            "what_if": lambda fault: f"forecast.what_if.{self._plan.scenarios[fault.index]}",
+        }
+        return SettingsError(
+            [
+                Problem(places[each.of](each) if each.of in places else each.of, each.reason)
+                for each in faults
+            ]
+        )
 
     def _ones(self, begin: int, end: int) -> list[One]:
         ones = []
@@ -135,7 +154,7 @@ class Conductor:
         groups = [ones[i : i + size] for i in range(0, len(ones), size)]
 
         def take(index: int, result: bytes) -> None:
-            self._take(groups[index], msgspec.msgpack.decode(result, type=list[Outcome]))
+            self._take(groups[index], self._decoded(groups[index], result, list[Outcome]))
 
         if groups:
             await self._results(crew, groups, take)
@@ -153,6 +172,13 @@ class Conductor:
             group = groups[undone.index]
             others = "" if len(group) == 1 else f", or one of {len(group) - 1} that came with it"
             raise self._failed(group[0], f"{undone}{others}") from undone
+
+    def _decoded(self, ones: Sequence[One], result: bytes, kind: type[_Kind]) -> _Kind:
+        try:
+            return msgspec.msgpack.decode(result, type=kind)
+        except msgspec.DecodeError as error:
+            told = f"{self._called} has answered with something else than a replication: {error}"
+            raise self._failed(ones[0], told) from error
 
     def _take(self, ones: Sequence[One], outcomes: Sequence[Outcome]) -> None:
         for one, outcome in zip(ones, outcomes, strict=False):

@@ -20,6 +20,7 @@ from despatch.values.numbers import finite_number
 
 __all__ = ["Counting"]
 
+_EVENTS: Final = (EVENT, UNENCODABLE_EVENT)
 _PLAIN: Final = frozenset({str, int, float, bool, type(None)})
 
 
@@ -56,7 +57,7 @@ class Counting:
     def append(self, entry: Entry, hook: Hook = default) -> int:
         """Take a record."""
         kind, _, name, type_id, value = entry
-        if kind == EVENT or kind == UNENCODABLE_EVENT:
+        if kind in _EVENTS:
             if not self._counted:
                 return 0
             # A look at what is plain is cheaper than to pack and unpack it.

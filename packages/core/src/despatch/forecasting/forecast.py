@@ -9,15 +9,23 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
 from hashlib import sha256
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
+import msgspec
 import numpy as np
 
 from despatch.forecasting.figures import Figure
 from despatch.forecasting.grid import Grid
 from despatch.forecasting.outlook import Array, Comparison, Outlook
+from despatch.forecasting.page import page_of
+from despatch.forecasting.picture import draw
+from despatch.forecasting.report import report_of
 from despatch.forecasting.stopping import confidence_of_a_look
 from despatch.settings.forecast import BASE
+
+if TYPE_CHECKING:
+    from despatch.report import Report
 
 __all__ = ["Forecast", "Scenario"]
 
@@ -174,6 +182,43 @@ class Forecast:
             matrix = np.where(np.isnan(each.values), np.nan, each.values)  # one nan for all
             digest.update(matrix.astype("<f8").tobytes())
         return digest.hexdigest()
+
+    def to_json(self) -> bytes:
+        """All of it as a JSON document; see `despatch.forecasting.report`."""
+        return msgspec.json.encode(report_of(self))
+
+    def to_html(self) -> str:
+        """A page with the fan charts, which needs nothing else."""
+        return page_of(self)
+
+    def draw(self, file: str | Path) -> None:
+        """Draw the fan charts as a PNG, with matplotlib.
+
+        Raises:
+            PluginError: There is no matplotlib.
+            OSError: The file cannot be written.
+        """
+        draw(self, file)
+
+    def deliver(
+        self,
+        egress: Sequence[Mapping[str, Any]],
+        *,
+        settings: Mapping[str, Any] | None = None,
+    ) -> Report:
+        """Deliver it as records to sinks; see `despatch.forecasting.delivery`.
+
+        Args:
+            egress: The sinks, as under `egress` in settings.
+            settings: What else the run of its own is made of, such as `runs` and `courier`.
+
+        Raises:
+            SettingsError: The sinks have mistakes.
+        """
+        # A run, with all that it takes, is made by those who deliver alone.
+        from despatch.forecasting.delivery import deliver
+
+        return deliver(self, egress, settings=settings)
 
     def _outlooks(self, matrix: Array) -> dict[str, Outlook]:
         return {

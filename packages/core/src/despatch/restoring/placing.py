@@ -19,18 +19,20 @@ import simpy
 from simpy.events import URGENT
 
 from despatch.errors import StateError
+from despatch.kernel.bare_events import succeed
 from despatch.renderings import excerpt
 from despatch.restoring.uncollected import uncollected
 from despatch.restoring.work import Work
 
 if TYPE_CHECKING:
     from despatch.environment import DynamicEnvironment
+    from despatch.kernel.bare_events import Process
     from despatch.resources import DynamicResource
 
 __all__ = ["Placing"]
 
 _Made: TypeAlias = "list[tuple[Work, Any]]"
-_Started: TypeAlias = "list[tuple[Work, simpy.Process]]"
+_Started: TypeAlias = "list[tuple[Work, Process]]"
 
 
 class Placing:
@@ -68,8 +70,14 @@ class Placing:
         event.callbacks.append(self._place)
         env.schedule(event, URGENT)
         # They begin right after this event, or rather within it.
-        self._served = [(work, env.process(generator)) for work, generator in served]
-        self._waiting = [(work, env.process(generator)) for work, generator in waiting]
+        self._served = [(work, self._start(work, generator)) for work, generator in served]
+        self._waiting = [(work, self._start(work, generator)) for work, generator in waiting]
+
+    def _start(self, work: Work, generator: Any) -> Process:
+        process = self._env.process(generator)
+        # So the next snapshot calls it by its key too, whatever the model says of keys.
+        process.key = work.key
+        return process
 
     def _place(self, _: simpy.Event) -> None:
         advance = self._env._advance
@@ -91,15 +99,18 @@ class Placing:
     def _gate_closed(self) -> Iterator[None]:
         """Let nobody in, by what SimPy has for it: requests take SimPy's path then."""
         resource = self._resource
-        is_fast, own = resource._is_fast, resource.__dict__.get("_trigger_put")
-        resource._trigger_put = _let_nobody_in
+        is_fast, attributes = resource._is_fast, resource.__dict__
+        gated = ("_trigger_put", "_trigger_get") if is_fast else ("_trigger_put",)
+        own = {name: attributes[name] for name in gated if name in attributes}
+        for name in gated:
+            setattr(resource, name, _let_nobody_in)
         try:
             yield
         finally:
-            if own is None:
-                del resource._trigger_put
-            else:
-                resource._trigger_put = own
+            for name in gated:
+                delattr(resource, name)
+            for name, method in own.items():
+                setattr(resource, name, method)
             resource._is_fast = is_fast
 
     def _settle(
@@ -152,7 +163,7 @@ class Placing:
                 observer.readmitted(request)
             readmit(request)
             request.usage_since = since
-            request.succeed()
+            succeed(request, self._env)
 
     def _line_up(self, found: list[tuple[Work, Any]], waiting: list[Any]) -> None:
         """Have those who wait in the order of the snapshot, before others of this instant."""
@@ -197,4 +208,4 @@ class Placing:
 
 
 def _let_nobody_in(event: Any) -> None:
-    """Stands for `_trigger_put`."""
+    """Stands for `_trigger_put`, and on the fast path for `_trigger_get`: no release waits."""

@@ -23,7 +23,7 @@ from despatch.settings.entries import (
     doubles,
     named,
 )
-from despatch.settings.explanations import explain, hidden, keys_of, unknown_key
+from despatch.settings.explanations import dotted, explain, hidden, keys_of, unknown_key
 from despatch.settings.references import HIDDEN, Location, Referenced
 
 __all__ = ["PluginParts"]
@@ -59,8 +59,11 @@ class PluginParts:
         courier = data.get("courier")
         host = courier.get("host", "process") if isinstance(courier, Mapping) else "process"
         self._is_process = host == "process"
-        self._each(data, "ingress", self._check_ingress)
-        self._each(data, "egress", self._check_egress)
+        self._each(("ingress",), data.get("ingress"), self._check_ingress)
+        self._each(("egress",), data.get("egress"), self._check_egress)
+        forecast = data.get("forecast")
+        if isinstance(forecast, Mapping):
+            self._each(("forecast", "egress"), forecast.get("egress"), self._check_egress)
         self._one(("state",), data.get("state"), Kind.STATES, StateSettings)
         self._one(("executor",), data.get("executor"), Kind.EXECUTORS, ExecutorSettings)
 
@@ -70,10 +73,14 @@ class PluginParts:
             source.show(self._shown.get(("ingress", i), {}))
             if source.serializer is not None:
                 source.serializer.show(self._shown.get(("ingress", i, "serializer"), {}))
-        for i, sink in enumerate(settings.egress):
-            sink.show(self._shown.get(("egress", i), {}))
-            serializer: Location = ("egress", i, "serializer")
-            sink.serializer.show(self._shown.get(serializer, {}))
+        sinks: list[tuple[Location, list[EgressSettings]]] = [
+            (("egress",), settings.egress),
+            (("forecast", "egress"), settings.forecast.egress),
+        ]
+        for where, entries in sinks:
+            for i, sink in enumerate(entries):
+                sink.show(self._shown.get((*where, i), {}))
+                sink.serializer.show(self._shown.get((*where, i, "serializer"), {}))
         if settings.state is not None:
             settings.state.show(self._shown.get(("state",), {}))
         if "executor" in settings.model_fields_set:
@@ -81,21 +88,20 @@ class PluginParts:
 
     def _each(
         self,
-        data: Mapping[str, Any],
-        key: str,
+        where: Location,
+        entries: Any,
         check: Callable[[Location, Mapping[str, Any]], None],
     ) -> None:
-        entries = data.get(key)
         if not isinstance(entries, list):
             return
         entries = named(entries)
         names = [each.get("name") if isinstance(each, Mapping) else None for each in entries]
         for i, first in doubles(names):
-            message = f"expected another name than that of {key}[{first}]"
-            self.problems.append(((key, i, "name"), message))
+            message = f"expected another name than that of {dotted((*where, first))}"
+            self.problems.append(((*where, i, "name"), message))
         for i, entry in enumerate(entries):
             if isinstance(entry, Mapping):
-                check((key, i), entry)
+                check((*where, i), entry)
 
     def _one(self, where: Location, given: Any, kind: Kind, model: type[PluginPart]) -> None:
         """Check a part of which the plugin's name alone may be given."""

@@ -111,7 +111,7 @@ LIBRARIES = {
 TOOLS = {
     extra: name for extra, name in _extras() if name not in _BY_NAME and extra not in _OF_A_RUN
 }
-"""What the authors of plugins use, by the extra that brings it; no part of `all`."""
+"""What no run needs, by the extra that brings it; no part of `all`."""
 CLIENTS = {
     extra: package.requirements - CORE.requirements - {CORE.name}
     for extra, package in EXTRAS.items()

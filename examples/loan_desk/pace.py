@@ -33,11 +33,17 @@ LATELY = timedelta(days=7)
 FIRST_DAY = date(2011, 10, 17)
 """The desk fills up before: the log begins with nothing in hand."""
 
+WIDENING = 1.5
+"""How much more the days to come differ from the week before than those that were fitted to. It is
+set so that the 90 % bands held what came in weeks of the fitted months that were left out for this
+purpose (see README.md)."""
+
 Array: TypeAlias = NDArray[np.float64]
 DayKind: TypeAlias = Literal["weekday", "saturday", "sunday"]
 
 _LEAST_EXPECTED = 20.0
 _LEAST_DAYS = 4
+_LEAST_HOURS = 72
 _OPEN_FROM = 0.05
 
 
@@ -96,15 +102,16 @@ def fit_pace(work: Work, last: date, first: date = FIRST_DAY) -> Pace:
         raise ValueError(f"expected a week or more from {first} to {last}")
     hours = Hours(first, count)
     streams = _streams(work, hours)
-    exposure = {f"first.{name}": _waited(work, name, hours) for name in BY_ITEM}
-    profiles = {
-        name: _profile(hours, counts, exposure.get(name)) for name, counts in streams.items()
-    }
+    profiles, expected = {}, {}
+    for name, counts in streams.items():
+        exposure = _waited(work, name, hours) if _is_by_item(name) else None
+        profiles[name] = _profile(hours, counts, exposure)
+        expected[name] = profiles[name][hours.of_week] * (1.0 if exposure is None else exposure)
     return Pace(
         first=first,
         last=last,
         profiles={name: profile.tolist() for name, profile in profiles.items()},
-        days=_days(hours, streams, exposure, profiles),
+        days=_days(hours, streams, expected),
         at_once=_at_once(work, hours),
         follow_ups=_follow_ups(work, hours),
         service=_service(work, hours),
@@ -125,9 +132,10 @@ def lately(work: Work, pace: Pace, moment: float) -> dict[str, float]:
     now = hours.index(moment)
     levels = {}
     for name, counts in _streams(work, hours, until=moment).items():
-        if not _is_by_item(name):
-            profile = np.array(pace.profiles[name])
-            levels[name] = _level(hours, counts, profile, now)
+        expected = np.array(pace.profiles[name])[hours.of_week]
+        if _is_by_item(name):
+            expected = expected * _waited(work, name, hours, until=moment)
+        levels[name] = _level(hours, counts, expected, now)
     return levels
 
 
@@ -150,88 +158,83 @@ def _is_by_item(stream: str) -> bool:
     return kind == "first" and activity in BY_ITEM
 
 
-def _waited(work: Work, activity: str, hours: Hours) -> Array:
+def _waited(work: Work, stream: str, hours: Hours, until: float = np.inf) -> Array:
     """How many hours of waiting there were in each hour, of work that was not begun at once."""
+    activity = stream.partition(".")[2]
+    until = min(until, hours.ended)
     return hours.spent(
         [
-            (item.scheduled, item.begun)
+            (item.scheduled, min(item.begun, until))
             for item in work.items
-            if item.activity == activity and not _is_begun_at_once(item, hours)
+            if item.activity == activity and not _is_begun_at_once(item, until)
         ]
     )
 
 
-def _is_begun_at_once(item: Item, hours: Hours) -> bool:
-    return item.begun < hours.ended and item.begun - item.scheduled < AT_ONCE_S
+def _is_begun_at_once(item: Item, until: float) -> bool:
+    return item.begun < until and item.begun - item.scheduled < AT_ONCE_S
 
 
 def _profile(hours: Hours, counts: Array, exposure: Array | None) -> Array:
-    happened = np.bincount(hours.of_week, counts, minlength=168)
+    happened = np.bincount(hours.of_week, counts * hours.is_usual, minlength=168)
     if exposure is None:
-        return happened / np.maximum(np.bincount(hours.of_week, minlength=168), 1)
-    waited = np.bincount(hours.of_week, exposure, minlength=168)
+        there_were = np.bincount(hours.of_week, hours.is_usual, minlength=168)
+        return happened / np.maximum(there_were, 1)
+    waited = np.bincount(hours.of_week, exposure * hours.is_usual, minlength=168)
     # By item all weekdays are alike: what waits on Mondays is more, not slower.
     for each in (happened, waited):
         each[:120] = np.tile(each[:120].reshape(5, 24).sum(axis=0), 5)
     return np.divide(happened, waited, out=np.zeros(168), where=waited > 0)
 
 
-def _level(hours: Hours, counts: Array, profile: Array, now: int) -> float:
-    """What happened in the week before an hour, to what the profile expects of such a week."""
+def _level(hours: Hours, counts: Array, expected: Array, now: int) -> float:
+    """What happened in the week before an hour, to what was to be expected of it."""
     before = slice(max(0, now - LATELY // timedelta(hours=1)), now)
-    expected = profile[hours.of_week[before]].sum()
-    return float(counts[before].sum() / expected) if expected >= _LEAST_EXPECTED else 1.0
+    usual = hours.is_usual[before]
+    total = expected[before][usual].sum()
+    return float(counts[before][usual].sum() / total) if total >= _LEAST_EXPECTED else 1.0
 
 
 def _days(
-    hours: Hours,
-    streams: dict[str, Array],
-    exposure: dict[str, Array],
-    profiles: dict[str, Array],
+    hours: Hours, streams: dict[str, Array], expected: dict[str, Array]
 ) -> dict[DayKind, list[dict[str, float]]]:
     days: dict[DayKind, list[int]] = {"weekday": [], "saturday": [], "sunday": []}
     for day in range(hours.day[-1] + 1):
-        days[day_kind(int(hours.of_week[hours.day == day][0]))].append(day)
+        first = np.flatnonzero(hours.day == day)[0]
+        if hours.is_usual[first]:
+            days[day_kind(int(hours.of_week[first]))].append(day)
     names = [*streams]
     found: dict[DayKind, list[dict[str, float]]] = {}
-    weeks = len(hours) / 168
-    # What is fitted to a day is too near to it, and the next one is farther than that.
-    widening = np.sqrt((weeks + 1) / (weeks - 1)) if weeks > 1 else 1.0
     for kind, members in days.items():
         columns = []
         for name in names:
-            ratios = _ratios(hours, streams[name], exposure.get(name), profiles[name], members)
-            columns.append(np.maximum(0.05, 1 + (ratios - 1) * widening))
+            ratios = _ratios(hours, streams[name], expected[name], members)
+            columns.append(np.maximum(0.05, 1 + (ratios - 1) * WIDENING))
         found[kind] = [
             dict(zip(names, map(float, row), strict=True)) for row in np.array(columns).T
         ]
     return found
 
 
-def _ratios(
-    hours: Hours, counts: Array, exposure: Array | None, profile: Array, days: Sequence[int]
-) -> Array:
+def _ratios(hours: Hours, counts: Array, expected: Array, days: Sequence[int]) -> Array:
     """How much more there was on some days than expected, less what chance alone would do.
 
     A count that is expected to be E differs by chance with the variance 1 / E of its ratio. What
     the ratios differ by more than that, on average, is the days' own; each is drawn nearer to 1 so
     that no more than that is left.
     """
-    expected, happened = [], []
-    for day in days:
+    means, happened = np.zeros(len(days)), np.zeros(len(days))
+    for i, day in enumerate(days):
         inside = np.flatnonzero(hours.day == day)
-        rates = profile[hours.of_week[inside]]
-        if exposure is not None:
-            rates = rates * exposure[inside]
-        elif inside[0] >= 72:
-            rates = rates * _level(hours, counts, profile, int(inside[0]))
-        expected.append(rates.sum())
-        happened.append(counts[inside].sum())
-    means, ratios = np.array(expected), np.ones(len(days))
+        is_level_known = inside[0] >= _LEAST_HOURS
+        level = _level(hours, counts, expected, int(inside[0])) if is_level_known else 1.0
+        means[i] = level * expected[inside].sum()
+        happened[i] = counts[inside].sum()
+    ratios = np.ones(len(days))
     is_known = means > 0.5
     if is_known.sum() < _LEAST_DAYS:
         return ratios
-    raw = np.array(happened)[is_known] / means[is_known]
+    raw = happened[is_known] / means[is_known]
     whole = float(((raw - 1) ** 2).mean())
     own = max(0.0, whole - float((1 / means[is_known]).mean()))
     ratios[is_known] = 1 + (raw - 1) * np.sqrt(own / whole if whole else 0.0)
@@ -242,7 +245,7 @@ def _at_once(work: Work, hours: Hours) -> dict[str, float]:
     waits: dict[str, list[bool]] = {name: [] for name in WORK}
     for item in work.items:
         if item.scheduled in hours and item.scheduled + AT_ONCE_S in hours:
-            waits[item.activity].append(_is_begun_at_once(item, hours))
+            waits[item.activity].append(_is_begun_at_once(item, hours.ended))
     return {name: _mean(each) for name, each in waits.items()}
 
 

@@ -25,7 +25,8 @@ AT_ONCE_S = 300.0
 """Who begins a piece of work so soon after it was scheduled has not let it wait, in seconds."""
 
 HOLIDAYS = frozenset({date(2011, 12, 25), date(2011, 12, 26), date(2012, 1, 1)})
-"""The bank's holidays in the time of the log; they count as Sundays."""
+"""The bank's holidays in the time of the log. To come they are taken for Sundays; but on Boxing Day
+some people worked, so that nothing is concluded from holidays for Sundays."""
 
 HOUR_S = 3600.0
 
@@ -178,6 +179,7 @@ class Hours:
         began: The first midnight, in seconds since 1970.
         of_week: For each, which hour of the week it is.
         day: For each, which day it belongs to, counted from 0.
+        is_usual: For each, whether it is on no holiday.
     """
 
     def __init__(self, first: date, count: int) -> None:
@@ -185,9 +187,11 @@ class Hours:
         self.began = midnight.timestamp()
         self.of_week = np.empty(count, int)
         self.day = np.empty(count, int)
+        self.is_usual = np.empty(count, bool)
         for i in range(count):
             local = datetime.fromtimestamp(self.began + i * HOUR_S, ZONE)
             self.of_week[i] = hour_of_week(local)
+            self.is_usual[i] = local.date() not in HOLIDAYS
             self.day[i] = (local.date() - first) // timedelta(days=1)
 
     def __len__(self) -> int:

@@ -74,7 +74,7 @@ def settings_that_ask_for(plugins):
 def test_the_extras_are_those_that_the_issue_names():
     assert set(EXTRAS) == {"kafka", "redis", "parquet", "avro", "sql", "ray"}
     assert LIBRARIES == {"metrics": "prometheus-client"}
-    assert TOOLS == {"scaffold": "copier", "testing": "pytest"}
+    assert TOOLS == {"pictures": "matplotlib", "scaffold": "copier", "testing": "pytest"}
     (requirement,) = CORE.project["optional-dependencies"]["all"]
     named = set(re.fullmatch(r"despatch\[(.*)\]", requirement)[1].split(","))
     assert named == {*EXTRAS, *LIBRARIES} - BY_ITSELF

@@ -18,7 +18,7 @@ from despatch import (
     forecast,
     replicate,
 )
-from despatch.replications.seeds import seed_of
+from despatch.distributions.seeds import seed_of
 from despatch.snapshots import Snapshot
 from forecast_models import INLINE, MODELS
 
@@ -352,7 +352,8 @@ def test_a_state_that_does_not_fit_is_refused_by_name():
     wrong = Snapshot.model_validate(
         {"taken_at": "2026-01-05T06:00:00Z", "resources": {"dsek": {"queue": [{"key": "x"}]}}}
     )
-    with pytest.raises(ReplicationError, match=r"no such resource in the model; the nearest: desk"):
+    told = "the snapshot, as of .*, does not fit the model: .*no such resource .*nearest: desk"
+    with pytest.raises(StateError, match=told):
         ahead(state=wrong)
 
 

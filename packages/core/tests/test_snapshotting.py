@@ -301,6 +301,16 @@ def test_a_priority_stores_items_are_in_the_order_of_taking_out() -> None:
     ]
 
 
+@given(st.lists(st.integers(0, 2), max_size=12))
+def test_so_are_those_of_equal_priority(ranks) -> None:
+    env = environment()
+    store = DynamicPriorityStore(env, name="urgent")
+    for number, rank in enumerate(ranks):
+        store.put(simpy.PriorityItem(rank, number))
+    told = env.snapshot().stores["urgent"].items
+    assert told == [list(store.get().value) for _ in ranks]
+
+
 class Engine:
     """What has no fields that anybody knows."""
 
@@ -519,6 +529,19 @@ def test_a_restored_model_has_the_same_distribution_of_futures() -> None:
 def desk_is_busy(snapshot: Snapshot) -> bool:
     shop = snapshot.resources["Shop"]
     return len(shop.in_service) == 2 and len(shop.queue) > 0
+
+
+def test_who_was_taken_in_is_called_as_before() -> None:
+    env = environment()
+    desk = DynamicResource(env, 1, name="desk")
+    work = {"in_service": [{"key": "ann", "remaining": 5}], "queue": [{"key": "bob"}]}
+    env.restore(Snapshot.model_validate({"taken_at": START, "resources": {"desk": work}})).resume(
+        desk, lambda work: customer(env, desk, work.remaining or 1.0)
+    )
+    env.process(customer(env, desk, 1.0))
+    env.run(until=1)
+    state = desk_of(env.snapshot())
+    assert [each.key for each in [*state.in_service, *state.queue]] == ["ann", "bob", "customer-1"]
 
 
 def test_before_the_work_that_was_taken_in_has_its_places_there_is_no_snapshot() -> None:

@@ -39,6 +39,11 @@ _COMMANDS: Final = (
         "despatch.cli.demo:demo",
     ),
     Announced(
+        "forecast",
+        "Run a model ahead many times from the present, and say what will be.",
+        "despatch.cli.forecast:forecast",
+    ),
+    Announced(
         "replay",
         "Run a run again from its journals, and compare what it publishes, byte for byte.",
         "despatch.cli.replay:replay",

@@ -21,7 +21,7 @@ __all__ = ["axis_of_time", "chart", "extent", "number", "pairs"]
 
 WIDTH: Final = 460
 HEIGHT: Final = 260
-_LEFT, _RIGHT, _TOP, _BOTTOM = 62, 14, 12, 46
+_LEFT, _RIGHT, _TOP, _BOTTOM = 62, 22, 12, 46
 
 
 @dataclass(frozen=True)
@@ -75,13 +75,15 @@ def axis_of_time(forecast: Forecast, about: int = 5) -> tuple[list[tuple[float, 
         ticks, unit = span_ticks(seconds, about)
         return ticks, f"{unit} ahead"
     begin = wall_times[0]
-    zone = begin.tzname() or "wall time"
+    zone = begin.tzname() or ""
+    if zone[:1] in ("+", "-"):
+        zone = f"UTC{zone}"
     return time_ticks(begin, seconds, about), f"{begin.day} {begin:%B %Y}, {zone}"
 
 
 def number(value: float) -> str:
     """A figure's value for people."""
-    return spelled(float(f"{value:.4g}")) if math.isfinite(value) else "–"
+    return spelled(float(f"{value:.4g}")) if math.isfinite(value) else "-"
 
 
 def chart(forecast: Forecast, outlook: Outlook, low: float, high: float) -> str:

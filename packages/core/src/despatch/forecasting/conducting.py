@@ -15,8 +15,14 @@ import numpy as np
 from msgspec import structs
 
 from despatch.distributions.seeds import seed_of
-from despatch.errors import Problem, ReplicationError, SettingsError
-from despatch.forecasting.ensemble import PERFORM, TRY, Assignment, One, Outcome, Trial
+from despatch.errors import (
+    DespatchError,
+    Problem,
+    ReplicationError,
+    SettingsError,
+    StateError,
+)
+from despatch.forecasting.ensemble import PERFORM, TRY, Assignment, Fault, One, Outcome, Trial
 from despatch.forecasting.outlook import Array, Outlook
 from despatch.forecasting.stopping import confidence_of_a_look, is_exact_enough
 from despatch.interfaces import Task
@@ -45,6 +51,7 @@ class Plan:
         looks: After how many replications of each scenario there is a look.
         precision: When it is exact enough; None is never.
         confidence: Of the answer.
+        refused: Makes the error that says why the model does not take the state.
     """
 
     assignment: Assignment
@@ -53,6 +60,7 @@ class Plan:
     looks: Sequence[int]
     precision: PrecisionSettings | None
     confidence: float
+    refused: Callable[[str], StateError] = StateError
 
 
 class Conductor:
@@ -89,7 +97,9 @@ class Conductor:
             are as exact as they were asked to be, None where they were not.
 
         Raises:
-            SettingsError: The model has not what is watched, or does not take a scenario.
+            SettingsError: There is no such model, it has not what is watched, or it does not take
+                a scenario or the parameters of the settings.
+            StateError: It does not take the state.
             ReplicationError: A model raised, or a worker was lost 3 times.
         """
         plan, done, is_exact = self._plan, 0, None
@@ -109,17 +119,24 @@ class Conductor:
         (result,) = await self._results(crew, [ones], function=TRY)
         trial = self._decoded(ones, result, Trial)
         if trial.faults:
-            problems = []
-            for fault in trial.faults:
-                at = (
-                    f"watch[{fault.index}]"
-                    if fault.of == "watch"
-                    else f"what_if.{self._plan.scenarios[fault.index]}"
-                )
-                problems.append(Problem(f"forecast.{at}", fault.reason))
-            raise SettingsError(problems)
+            raise self._refused(trial.faults)
         if trial.outcome is not None:
             self._take(ones, [trial.outcome])
+
+    def _refused(self, faults: Sequence[Fault]) -> DespatchError:
+        first = faults[0]
+        if first.of == "state":
+            return self._plan.refused(first.reason)
+        places: dict[str, Callable[[Fault], str]] = {
+            "watch": lambda fault: f"forecast.watch[{fault.index}]",
+            "what_if": lambda fault: f"forecast.what_if.{self._plan.scenarios[fault.index]}",
+        }
+        return SettingsError(
+            [
+                Problem(places[each.of](each) if each.of in places else each.of, each.reason)
+                for each in faults
+            ]
+        )
 
     def _ones(self, begin: int, end: int) -> list[One]:
         ones = []

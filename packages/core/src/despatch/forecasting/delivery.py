@@ -11,7 +11,7 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from despatch.report import Report
 from despatch.run import Run
@@ -29,6 +29,8 @@ __all__ = [
     "ForecastValue",
     "deliver",
 ]
+
+_LONGEST: Final = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,8 +110,9 @@ def deliver(
     """Deliver a forecast to sinks.
 
     The types of the events are `ForecastMean`, `ForecastQuantile`, `ForecastCrossing`,
-    `ForecastDifference` and `ForecastValue`, so that `select` can tell them apart; the key is the
-    figure's name. Without a known wall time, the present is when it is delivered.
+    `ForecastDifference` and `ForecastValue`, so that `select` can tell them apart. The key is the
+    figure's name, and ``sim`` the simulation's with ``.forecast``. Where the wall time of the
+    present is not known, it is taken to be when the forecast is delivered.
 
     Args:
         forecast: The forecast.
@@ -126,7 +129,9 @@ def deliver(
     """
     wall_times = forecast.wall_times
     clock = {} if wall_times is None else {"start": wall_times[0].isoformat()}
-    of_run = {**(settings or {}), "name": forecast.name, "egress": list(egress), "clock": clock}
+    # Another name, since a run of the model may `resume` from the last one of its own.
+    name = f"{forecast.name[:_LONGEST]}.forecast"
+    of_run = {**(settings or {}), "name": name, "egress": list(egress), "clock": clock}
     with Run(of_run, progress=progress, origin=origin) as run:
         for point, elapsed in enumerate(forecast.elapsed):
             if elapsed:

@@ -16,11 +16,12 @@ import msgspec
 from msgspec import structs
 
 from despatch.environment import DynamicEnvironment
-from despatch.errors import RegistryError
+from despatch.errors import RegistryError, SettingsError, StateError
 from despatch.forecasting.counting import Counting
 from despatch.forecasting.figures import Figure
 from despatch.forecasting.readers import Read, UnreadableError, reader_of, unpublished
 from despatch.forecasting.sampling import run_to_present, sample
+from despatch.models import ModelError
 from despatch.replications.beginning import Order, begin
 
 __all__ = ["PERFORM", "TRY", "Assignment", "Fault", "One", "Outcome", "Trial", "perform", "try_out"]
@@ -83,12 +84,12 @@ class Fault(msgspec.Struct, frozen=True, array_like=True):
     """What is asked for, and the model does not have.
 
     Attributes:
-        of: Whether of a watched figure or of a scenario.
-        index: Which one.
+        of: Whether of a watched figure, of a scenario, or of what every replication begins with.
+        index: Which figure or scenario.
         reason: What it has instead.
     """
 
-    of: Literal["watch", "what_if"]
+    of: Literal["watch", "what_if", "model", "state", "parameters"]
     index: int
     reason: str
 
@@ -112,12 +113,20 @@ def try_out(payload: bytes) -> bytes:
     run to its end.
 
     Raises:
-        Exception: The model's own, before its first event; or as `begin` does.
+        Exception: The model's own, before its first event.
     """
     assignment = msgspec.msgpack.decode(payload, type=Assignment)
     one, figures = assignment.ones[0], assignment.figures
     counting = Counting(figures)
-    env = begin(_order(assignment, one), counting)
+    try:
+        env = begin(_order(assignment, one), counting)
+    except ModelError as error:
+        return msgspec.msgpack.encode(Trial([Fault("model", 0, str(error))]))
+    except StateError as error:
+        return msgspec.msgpack.encode(Trial([Fault("state", 0, str(error))]))
+    except SettingsError as error:
+        reasons = [Fault("parameters", 0, each.message) for each in error.problems]
+        return msgspec.msgpack.encode(Trial(reasons))
     faults = [
         Fault("what_if", index, reason)
         for index, changes in enumerate(assignment.scenarios)

@@ -10,7 +10,7 @@ from typing import Any
 from msgspec import structs
 
 from despatch.courier.assembly import Assembly
-from despatch.errors import Problem, SettingsError
+from despatch.errors import Problem, SettingsError, StateError
 from despatch.forecasting.conducting import Conductor, Plan, Progress
 from despatch.forecasting.ensemble import Assignment
 from despatch.forecasting.figures import Figure
@@ -86,10 +86,9 @@ def forecast(
     Raises:
         SettingsError: The settings or arguments have mistakes; or the model has not what is
             watched, or does not take a scenario, which is found out before the ensemble runs.
-        StateError: The state of the real system cannot be had, or the model has no `resume`.
+        StateError: The state of the real system cannot be had, or the model does not take it.
         PluginError: The executor cannot be had.
-        ReplicationError: A replication's model raised, or did not take what it was to begin with;
-            or its worker was lost 3 times.
+        ReplicationError: A replication's model raised, or its worker was lost 3 times.
         TypeError: `settings` or `seed` is of another type.
         ValueError: `seed` is out of bounds.
     """
@@ -135,6 +134,7 @@ def forecast(
         looks=stops,
         precision=chosen.precision,
         confidence=chosen.confidence,
+        refused=StateError if reading is None else reading.refused,
     )
     values, is_exact = _performed(resolved, plan, progress)
     return Forecast(

@@ -13,6 +13,7 @@ from despatch.forecasting.telling import (
     crossing_in_words,
     differences,
     headline,
+    legend,
     percent,
     rows,
 )
@@ -58,6 +59,7 @@ def page_of(forecast: Forecast) -> str:
         '<meta name="viewport" content="width=device-width, initial-scale=1">',
         f"<title>{escape(title)}</title><style>{_STYLE}</style></head><body>",
         f'<h1>{escape(title)}</h1><p class="about">{escape(headline(forecast))}</p>',
+        f'<p class="about">{escape(legend(forecast))}</p>',
         *_sections(forecast),
         "<h2>At the horizon</h2>",
         _table([*COLUMNS, *map(percent, forecast.quantiles)], rows(forecast)),
@@ -81,11 +83,11 @@ def _sections(forecast: Forecast) -> Iterable[str]:
         for name, outlook in outlooks.items():
             parameters = forecast.scenarios[name].parameters
             yield f'<div class="chart"><h3>{escape(name)}</h3>'
+            yield chart(forecast, outlook, low, high)
             # A scenario that is called by what is otherwise in it needs no more.
             told = ", ".join(f"{path} = {value}" for path, value in parameters.items())
             if told and told.replace(" ", "") != name.replace(" ", ""):
                 yield f'<p class="what">{escape(told)}</p>'
-            yield chart(forecast, outlook, low, high)
             for crossing in outlook.crossings.values():
                 yield f"<p>{escape(crossing_in_words(outlook, crossing))}</p>"
             yield "</div>"

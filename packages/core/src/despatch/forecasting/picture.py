@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from despatch.errors import PluginError
 from despatch.forecasting.chart import axis_of_time, extent, number, pairs
-from despatch.forecasting.telling import crossing_in_words, headline
+from despatch.forecasting.telling import crossing_in_words, headline, legend
 
 if TYPE_CHECKING:
     from despatch.forecasting.forecast import Forecast
@@ -34,7 +34,7 @@ def check_can_draw() -> None:
     except ImportError as error:
         raise PluginError(
             "a picture needs matplotlib, which is not installed; install it: "
-            'pip install "despatch[forecast]"'
+            'pip install "despatch[pictures]"'
         ) from error
 
 
@@ -55,7 +55,8 @@ def draw(forecast: Forecast, file: str | Path) -> None:
     figures, scenarios = forecast.figures, forecast.scenarios
     width, height = max(6.4, 4.6 * len(scenarios)), 3.1 * len(figures) + 0.7
     sheet = Figure(figsize=(width, height), layout="constrained")
-    sheet.suptitle(headline(forecast), fontsize=9, color=_FAINT, x=0.01, ha="left")
+    about = f"{headline(forecast)}\n{legend(forecast)}"
+    sheet.suptitle(about, fontsize=8.5, color=_FAINT, x=0.01, ha="left")
     axes = sheet.subplots(len(figures), len(scenarios), squeeze=False, sharex=True, sharey="row")
     for row, figure in zip(axes, figures, strict=True):
         outlooks = {name: each[figure.name] for name, each in scenarios.items()}
@@ -65,11 +66,14 @@ def draw(forecast: Forecast, file: str | Path) -> None:
             axis.set_ylim(low, high)
             _title(axis, name, outlook, is_alone=len(scenarios) == 1)
             if column == 0:
-                axis.set_ylabel(f"{figure.name}\n[{figure.unit}]" if figure.unit else figure.name)
-    ticks, called = axis_of_time(forecast, about=5)
+                axis.set_ylabel(
+                    f"{figure.name}\n[{figure.unit}]" if figure.unit else figure.name, fontsize=9
+                )
+    ticks, called = axis_of_time(forecast, about=4)
     for axis in axes[-1]:
         axis.set_xticks([at for at, _ in ticks], [label for _, label in ticks])
-        axis.set_xlabel(called, color=_FAINT)
+        axis.set_xlabel(called, color=_FAINT, fontsize=9)
+    sheet.align_ylabels(axes)
     sheet.savefig(file, dpi=_DPI, format="png")
 
 
@@ -95,6 +99,7 @@ def _draw_one(forecast: Forecast, outlook: Outlook, axis: Any) -> None:
     axis.grid(axis="y", color=_RULE)
     axis.set_axisbelow(True)
     axis.tick_params(colors=_INK, labelsize=8)
+    axis.tick_params(axis="y", length=0)
     for edge in ("top", "right", "left"):
         axis.spines[edge].set_visible(False)
 

@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
 from despatch.durations import format_duration
-from despatch.forecasting.chart import number
+from despatch.forecasting.chart import number, pairs
 from despatch.renderings import counted
 
 if TYPE_CHECKING:
@@ -19,6 +19,7 @@ __all__ = [
     "crossing_in_words",
     "differences",
     "headline",
+    "legend",
     "percent",
     "rows",
 ]
@@ -43,6 +44,13 @@ def headline(forecast: Forecast) -> str:
     return " · ".join(parts)
 
 
+def legend(forecast: Forecast) -> str:
+    """What the line and the bands of its charts are."""
+    outlook = forecast[forecast.figures[0].name]
+    bands = [f"{percent(low)} to {percent(high)}" for low, high in pairs(outlook)]
+    return f"line: median{'; bands: ' if bands else ''}{', '.join(bands)} of the replications"
+
+
 def rows(forecast: Forecast) -> list[list[str]]:
     """What each figure is at the horizon: its name, the scenario, the mean, and the quantiles."""
     return [
@@ -65,7 +73,7 @@ def differences(forecast: Forecast) -> list[list[str]]:
         for scenario, compared in forecast.comparisons.items():
             comparison = compared[figure.name]
             estimate = comparison.estimates[-1]
-            told = "–"
+            told = "-"
             if estimate is not None:
                 half = "?" if estimate.half_width is None else number(estimate.half_width)
                 told = f"{'+' if estimate.mean > 0 else ''}{number(estimate.mean)} ± {half}"
@@ -85,18 +93,18 @@ def crossing_in_words(outlook: Outlook, crossing: Crossing) -> str:
 
 def percent(share: float) -> str:
     """A share for people: 0.95 is ``95 %``."""
-    return f"{100 * share:.3g} %" if share == share else "–"
+    return f"{100 * share:.3g} %" if share == share else "-"
 
 
 def _with_interval(share: Share) -> str:
     low, high = 100 * float(share.low[-1]), 100 * float(share.high[-1])
-    return f"{percent(float(share.value[-1]))} ({low:.2g}–{high:.3g})"
+    return f"{percent(float(share.value[-1]))} ({low:.3g} to {high:.3g} %)"
 
 
 def _mean(outlook: Outlook) -> str:
     estimate = outlook.estimates[-1]
     if estimate is None:
-        return "–"
+        return "-"
     half = "" if estimate.half_width is None else f" ± {number(estimate.half_width)}"
     return f"{number(estimate.mean)}{half}"
 

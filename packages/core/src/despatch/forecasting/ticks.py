@@ -27,7 +27,7 @@ def number_ticks(low: float, high: float, about: int = 5) -> list[float]:
 
 def spelled(number: float) -> str:
     """A tick's number, without more digits than it takes."""
-    return f"{number:,.10g}".replace("-", "−")
+    return f"{number:,.10g}"
 
 
 def time_ticks(begin: datetime, seconds: float, about: int = 5) -> list[tuple[float, str]]:
@@ -50,7 +50,7 @@ def time_ticks(begin: datetime, seconds: float, about: int = 5) -> list[tuple[fl
 
 def span_ticks(seconds: float, about: int = 5) -> tuple[list[tuple[float, str]], str]:
     """Round spans up to so many seconds, each with what it is called, and the unit of all."""
-    size, unit = next(each for each in _UNITS if seconds >= 2 * each[0] or each[0] == 1)
+    size, unit = next((each for each in _UNITS if seconds >= 2 * each[0]), _UNITS[-1])
     ticks = number_ticks(0.0, seconds / size, about)
     return [(tick * size, spelled(tick)) for tick in ticks], unit
 

@@ -138,6 +138,8 @@ class Process(_Bare, simpy.Process):
     A model may give it a `key`, which snapshots call it by.
     """
 
+    key: str | int | None = None
+
 
 class Request(_Bare, resources.Request):
     """Attributes: env, callbacks, resource, proc; once admitted usage_since, _ok, _value."""

@@ -26,12 +26,13 @@ from despatch.restoring.work import Work
 
 if TYPE_CHECKING:
     from despatch.environment import DynamicEnvironment
+    from despatch.kernel.bare_events import Process
     from despatch.resources import DynamicResource
 
 __all__ = ["Placing"]
 
 _Made: TypeAlias = "list[tuple[Work, Any]]"
-_Started: TypeAlias = "list[tuple[Work, simpy.Process]]"
+_Started: TypeAlias = "list[tuple[Work, Process]]"
 
 
 class Placing:
@@ -69,8 +70,14 @@ class Placing:
         event.callbacks.append(self._place)
         env.schedule(event, URGENT)
         # They begin right after this event, or rather within it.
-        self._served = [(work, env.process(generator)) for work, generator in served]
-        self._waiting = [(work, env.process(generator)) for work, generator in waiting]
+        self._served = [(work, self._start(work, generator)) for work, generator in served]
+        self._waiting = [(work, self._start(work, generator)) for work, generator in waiting]
+
+    def _start(self, work: Work, generator: Any) -> Process:
+        process = self._env.process(generator)
+        # So the next snapshot calls it by its key too, whatever the model says of keys.
+        process.key = work.key
+        return process
 
     def _place(self, _: simpy.Event) -> None:
         advance = self._env._advance

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
+from heapq import heappop
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import simpy
@@ -181,8 +182,12 @@ def _container(container: Any) -> dict[str, Any]:
 
 
 def _store(name: str, store: Any) -> dict[str, Any]:
-    # A heap is in no order but that its first comes first.
-    items = sorted(store.items) if isinstance(store, DynamicPriorityStore) else store.items
+    items = store.items
+    if isinstance(store, DynamicPriorityStore):
+        # A heap is in no order but that its first comes first, and which of two equals does is
+        # known by taking out alone.
+        heap = items.copy()
+        items = [heappop(heap) for _ in range(len(heap))]
     return {
         "items": [plain_item(item, f"stores.{name}.items[{i}]") for i, item in enumerate(items)],
         "over_capacity": len(items) > store.capacity,

@@ -17,6 +17,9 @@ from despatch.plugins import Kind, Plugins
 from processes import CommandLines, finish, wait_until
 
 MODEL = """
+import itertools
+from pathlib import Path
+
 from despatch import SimParameter
 
 class Desk(SimParameter):
@@ -26,8 +29,10 @@ def build(env):
     env.registry.register("Desk", Desk())
 
     def go():
-        for number in range({ticks}):
-            env.publish_event(f"part-{{number}}", {{"number": number}})
+        for number in itertools.count():
+            if number >= int(Path("ticks").read_text()):
+                break
+            env.publish_event(f"part-{number}", {"number": number})
             yield env.timeout(0.1)
         raise KeyError("a mistake of the model's")
 
@@ -40,6 +45,8 @@ clock: {{factor: 1.0}}
 courier: {{grace: 1s, connect_timeout: 2s}}
 logs: {{level: debug, format: {format}}}
 metrics: {{port: {metrics}}}
+executor: {{name: ray, address: "127.0.0.1:{closed}",
+  runtime_env: {{env_vars: {{TOKEN: "${{RAY_TOKEN}}"}}}}}}
 ingress:
   - {{connector: redis, url: "redis://user:${{REDIS_IN}}@127.0.0.1:{closed}/0", stream: s}}
   - connector: kafka
@@ -87,10 +94,23 @@ egress:
     secret_access_key: ${{S3_KEY}}
     session_token: ${{S3_TOKEN}}
   - {{connector: parquet, name: gs, uri: "gs://lake/line", uri_options: "${{GS_OPTIONS}}"}}
+  - {{connector: sql, url: "postgresql://user:${{SQL}}@127.0.0.1:{closed}/factory"}}
 """
+S3 = """uri: s3://lake/line, endpoint_url: "http://127.0.0.1:{closed}", region: eu-west-1,
+    access_key_id: "${{S3_ID}}", secret_access_key: "${{S3_KEY}}", session_token: "${{S3_TOKEN}}"
+"""
+# A run has one source of its state, and does not begin without.
+STATES = {
+    "redis": 'url: "redis://user:${{REDIS_IN}}@127.0.0.1:{closed}/0", parameters: line',
+    "sql": 'url: "postgresql://user:${{SQL}}@127.0.0.1:{closed}/plan", parameters: SELECT 1',
+    "parquet": S3,
+    # Another of its ways to a store.
+    "parquet ": 'uri: "gs://lake/line", uri_options: "${{GS_OPTIONS}}"',
+}
 IN_ENVIRONMENT = [
     *("REDIS_IN", "KAFKA_IN", "REGISTRY_IN", "KAFKA_SSL_IN", "REDIS_URL", "GLUE_ID", "GLUE_KEY"),
     *("GLUE_TOKEN", "KAFKA_SSL_OUT", "REGISTRY_OUT", "S3_ID", "S3_KEY", "S3_TOKEN", "GS_OPTIONS"),
+    *("SQL", "RAY_TOKEN"),
 ]
 
 
@@ -110,10 +130,17 @@ class Plantation:
         self.lines = CommandLines(folder, **self.environment)
         self.let_out: dict[str, str] = {}
 
-    def write(self, *, ticks=30, format="text", change=lambda settings: settings):
-        (self.folder / "line.py").write_text(MODEL.format(ticks=ticks))
-        settings = SETTINGS.format(folder=self.folder, format=format, **self._ports)
+    def write(self, *, ticks=30, format="text", change=lambda settings: settings, of=SETTINGS):
+        (self.folder / "line.py").write_text(MODEL)
+        self.end_after(ticks)
+        settings = of.format(folder=self.folder, format=format, **self._ports)
         (self.folder / "line.yaml").write_text(change(settings))
+
+    def end_after(self, ticks):
+        """Have the model make its mistake after so many records, or now where there are more."""
+        beside = self.folder / "ticks.new"
+        beside.write_text(str(ticks))
+        beside.rename(self.folder / "ticks")
 
     def despatch(self, *arguments):
         status, out, err = self.lines.run(*arguments)
@@ -187,6 +214,13 @@ def test_every_setting_that_holds_a_secret_has_one_planted():
         "ingress.kafka.ssl_password",
         "egress.kafka.sasl_password",
         "egress.kafka.ssl_password",
+        "egress.sql.url",
+        "states.redis.url",
+        "states.sql.url",
+        "states.parquet.uri_options",
+        "states.parquet.access_key_id",
+        "states.parquet.secret_access_key",
+        "states.parquet.session_token",
         "egress.parquet.uri_options",
         "egress.parquet.access_key_id",
         "egress.parquet.secret_access_key",
@@ -195,11 +229,12 @@ def test_every_setting_that_holds_a_secret_has_one_planted():
         "serializers.avro.glue.access_key_id",
         "serializers.avro.glue.secret_access_key",
         "serializers.avro.glue.session_token",
+        "executors.ray.runtime_env.env_vars",
     }, "plant a secret in SETTINGS for what is new here"
 
 
 def test_no_secret_comes_out_of_a_run_that_goes_wrong(plantation):
-    plantation.write(format="json")
+    plantation.write(format="json", ticks=10_000)
     assert plantation.despatch("check", "line.yaml")[0] == 0
     process = plantation.lines.start("run", "line.yaml", "--json", "--report", "report.json")
     url = f"http://127.0.0.1:{plantation._ports['metrics']}/metrics"
@@ -211,22 +246,36 @@ def test_no_secret_comes_out_of_a_run_that_goes_wrong(plantation):
         except OSError:
             return None
         failing = 'despatch_sink_state{{sink="{}",state="retrying"}} 1.0'
-        names = ("redis", "kafka", "kafka-ssl", "s3", "gs")
+        names = ("redis", "kafka", "kafka-ssl", "s3", "gs", "sql")
         return text if all(failing.format(name) in text for name in names) else None
 
     plantation.let_out["metrics"] = wait_until(every_sink_fails, "a failure of every sink")
+    plantation.end_after(0)
     status, out, err = finish(process)
     plantation.let_out["run"] = out + err
     assert status == 1
     assert "a mistake of the model's" in err
     report = json.loads(out)
-    assert report["owed"] == report["published"] * 5 > 0
+    assert report["owed"] == report["published"] * 6 > 0
     plantation.despatch("runs", "list", "--json")
     plantation.despatch("runs", "list")
     plantation.despatch("runs", "deliver", "--json")
     plantation.despatch("dead-letters", "list", "--json")
     plantation.despatch("plugins", "list", "--json")
+    plantation.end_after(report["published"])
     plantation.despatch("replay", report["run_id"])
+    assert plantation.look() == set()
+
+
+@pytest.mark.parametrize("source", STATES)
+def test_no_secret_comes_out_of_a_state_that_cannot_be_read(plantation, source):
+    state = f"state: {{{{source: {source.strip()}, timeout: 5s, {STATES[source]}}}}}\n"
+    plantation.write(of=f"name: line\nmodel: line:build\nlogs: {{{{level: debug}}}}\n{state}")
+    assert plantation.despatch("check", "line.yaml")[0] == 0
+    assert plantation.despatch("doctor", "line.yaml")[0] == 1
+    status, _, err = plantation.despatch("run", "line.yaml")
+    assert status == 2
+    assert f"state source {source.strip()!r}" in err
     assert plantation.look() == set()
 
 
@@ -294,7 +343,7 @@ def test_no_secret_comes_out_of_the_doctor(plantation):
     plantation.write()
     status, out, _ = plantation.despatch("doctor", "line.yaml", "--json")
     assert status == 1
-    assert sum(bool(each["fault"]) for each in json.loads(out)) == 8
+    assert sum(bool(each["fault"]) for each in json.loads(out)) == 10
     plantation.despatch("doctor", "line.yaml")
     assert plantation.look() == set()
 

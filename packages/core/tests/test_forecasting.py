@@ -18,7 +18,7 @@ from despatch import (
     forecast,
     replicate,
 )
-from despatch.replications.seeds import seed_of
+from despatch.distributions.seeds import seed_of
 from despatch.snapshots import Snapshot
 from forecast_models import INLINE, MODELS
 

@@ -29,8 +29,11 @@ from despatch.resources.roster import Roster
 from despatch.statistics_telemetry import StatisticsTelemetry
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     from despatch.distributions.sampling import Streams
     from despatch.distributions.variates import Draw
+    from despatch.forecasting.forecast import Forecast
     from despatch.restoring.initial import Initial
     from despatch.restoring.restored import Restored
     from despatch.snapshots import Snapshot
@@ -226,6 +229,59 @@ class DynamicEnvironment(BranchingMixIn, EgressMixIn, PacedEnvironment):
                 f"sim_time: expected a time up to now, {self._now}, not {excerpt(sim_time)}"
             )
         self._arrivals[name] = sim_time
+
+    def forecast(
+        self,
+        *,
+        horizon: timedelta | str | float,
+        watch: Sequence[Mapping[str, Any]],
+        every: timedelta | str | float | None = None,
+        replications: int | None = None,
+        quantiles: Sequence[float] | None = None,
+        confidence: float | None = None,
+        what_if: Mapping[str, Mapping[str, Any]] | None = None,
+        seed: int | None = None,
+        workers: int | None = None,
+        timeout: timedelta | str | float | None = None,
+    ) -> Forecast:
+        """Say what will be, by many branches of this instant that run ahead.
+
+        It is `despatch.forecast` without a state that has to be read: each replication is an exact
+        copy, as of `branches`. The simulation itself waits until all have come. Called between two
+        runs; a process of the model has branches, and waits for them.
+
+        Args:
+            horizon: How far to look ahead, in simulated time.
+            watch: The figures, at least one, as under `forecast.watch` in settings. Events are
+                counted from now on, and a telemetry is nothing, or `initial`, until it is published
+                again. Statistics are there where the resource keeps them.
+            every: The distance of the grid points, in simulated time; by default a 32nd part of the
+                horizon.
+            replications: How many, at least 2; by default 200.
+            quantiles: Which quantiles to report; by default 0.05, 0.25, 0.5, 0.75 and 0.95.
+            confidence: Of all intervals; by default 0.95.
+            what_if: Scenarios, by name: path to value, of what is otherwise from now on.
+            seed: What the seeds are made from; by default the simulation's own.
+            workers: How many branches there are at once; by default one for each CPU.
+            timeout: How long each may take, of wall time.
+
+        Raises:
+            SettingsError: An argument is not what settings would take, or the model has not what is
+                watched, or does not take a scenario.
+            BranchError: A branch cannot be had, or raised; or it is called in an event.
+        """
+        from despatch.forecasting.warm import forecast_from
+
+        given = {
+            "horizon": horizon,
+            "watch": watch,
+            "every": every,
+            "replications": replications,
+            "quantiles": quantiles,
+            "confidence": confidence,
+            "what_if": what_if,
+        }
+        return forecast_from(self, given, seed=seed, workers=workers, timeout=timeout)
 
     def publish_statistics(self, interval: timedelta | str | float) -> None:
         """Publish the statistics of every named resource as telemetry, at each interval.

@@ -1,4 +1,4 @@
-"""``despatch schema``: the JSON Schema of settings files, and of snapshots."""
+"""``despatch schema``: the JSON Schema of settings files, of snapshots, and of forecasts."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from despatch.cli.console import err, print_json
+from despatch.forecasting.report import schema_of_report
 from despatch.plugins import Plugins
 from despatch.settings.schema import schema_of_settings
 from despatch.snapshot_schema import schema_of_snapshot
@@ -20,20 +21,27 @@ class Documents(StrEnum):
 
     SETTINGS = "settings"
     SNAPSHOT = "snapshot"
+    FORECAST = "forecast"
 
 
 def schema(
     what: Annotated[
-        Documents, typer.Argument(help="Of settings files, or of snapshots of a system's state.")
+        Documents,
+        typer.Argument(
+            help="Of settings files, of snapshots of a system's state, or of forecasts' reports."
+        ),
     ] = Documents.SETTINGS,
 ) -> None:
-    """Print the JSON Schema of settings files, or of snapshots.
+    """Print the JSON Schema of settings files, of snapshots, or of forecasts' reports.
 
     It is for editors, and for those who write such documents by program. That of settings has the
     installed plugins' parts; plugins that cannot be used are named on standard error, and left out.
     """
     if what is Documents.SNAPSHOT:
         print_json(schema_of_snapshot())
+        return
+    if what is Documents.FORECAST:
+        print_json(schema_of_report())
         return
     made, left_out = schema_of_settings(Plugins())
     for reason in left_out:

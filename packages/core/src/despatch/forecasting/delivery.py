@@ -110,8 +110,9 @@ def deliver(
     """Deliver a forecast to sinks.
 
     The types of the events are `ForecastMean`, `ForecastQuantile`, `ForecastCrossing`,
-    `ForecastDifference` and `ForecastValue`, so that `select` can tell them apart; the key is the
-    figure's name, and ``sim`` that of the simulation with ``.forecast``. Without a known wall time, the present is when it is delivered.
+    `ForecastDifference` and `ForecastValue`, so that `select` can tell them apart. The key is the
+    figure's name, and ``sim`` the simulation's with ``.forecast``. Where the wall time of the
+    present is not known, it is taken to be when the forecast is delivered.
 
     Args:
         forecast: The forecast.

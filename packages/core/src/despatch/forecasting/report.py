@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from despatch.forecasting.outlook import Comparison, Crossing, Outlook, Share
     from despatch.replications.estimates import Estimate
 
-__all__ = ["REPORT_VERSION", "ForecastReport", "report_of"]
+__all__ = ["REPORT_VERSION", "ForecastReport", "report_of", "schema_of_report"]
 
 REPORT_VERSION: Final = 1
 """The version of the document's form."""
@@ -154,6 +154,15 @@ def report_of(forecast: Forecast) -> ForecastReport:
             for each in forecast.scenarios.values()
         ],
     )
+
+
+def schema_of_report() -> dict[str, Any]:
+    """The JSON Schema of the document, in the dialect of 2020-12."""
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        **msgspec.json.schema(ForecastReport),
+        "title": f"Report of a despatch forecast, version {REPORT_VERSION}",
+    }
 
 
 def _watched(outlook: Outlook) -> Watched:

@@ -6,6 +6,7 @@ import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from datetime import UTC, datetime
+from functools import cache
 from typing import Any, ClassVar, Final, TypeAlias
 
 import pytest
@@ -87,9 +88,13 @@ class StateSuite(ReachingSuite):
     def maker(self, plugin_class: Any, system: RealSystem, port: int, simulation: str) -> MakeState:
         """Makes state sources that reach the system at a port."""
 
+        @cache
+        def settings() -> BaseModel:
+            model: BaseModel = plugin_class.Settings.model_validate(system.settings(port))
+            return model
+
         def make() -> StateSource:
-            settings = plugin_class.Settings.model_validate(system.settings(port))
-            made: StateSource = plugin_class(settings, simulation=simulation)
+            made: StateSource = plugin_class(settings(), simulation=simulation)
             return made
 
         return make

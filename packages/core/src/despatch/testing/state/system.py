@@ -21,7 +21,8 @@ class RealSystem(Counterpart):
     def be(self, state: Snapshot) -> None:
         """Be in this state and in no other. When this returns, a reader finds it.
 
-        It takes a moment at most: who reads meanwhile finds this state, or the one before.
+        It takes a moment at most: who reads meanwhile finds this state, or the one before. One
+        test calls it in another thread than all others.
 
         Args:
             state: Nothing is in it that a flag of the suite says the source cannot tell. Its

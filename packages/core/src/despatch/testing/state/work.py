@@ -222,10 +222,12 @@ class WorkTests(StateSuite):
         states = [self._marked(1), self._marked(2)]
         wanted = [self.told_of(system, each) for each in states]
         system.be(states[0])
+        # The system is left to the one that changes it from here on.
+        first = make_state()
         with _changing(system, states) as changes:
 
             async def work() -> list[Snapshot]:
-                found: list[Snapshot] = []
+                found: list[Snapshot] = await self._read_if_it_can(first)
                 async with asyncio.timeout(self.patience_s):
                     while len(found) < 5 or changes.count < _CHANGES:
                         found += await self._read_if_it_can(make_state())

@@ -120,9 +120,9 @@ def test_what_is_watched_is_on_the_grid():
     came, served = found["came"].values, found["served"].values
     assert came[:, 0].tolist() == [0.0] * 20
     assert (np.diff(came, axis=1) >= 0).all()
-    in_service = ahead(
-        watch=[{"resource": "desk", "figure": "in_service"}], every=15
-    )["desk.in_service"].values
+    in_service = ahead(watch=[{"resource": "desk", "figure": "in_service"}], every=15)[
+        "desk.in_service"
+    ].values
     # None is lost: who came is in the queue, in service, or has been served.
     assert (came == served + in_service + found["desk.queue_length"].values).all()
     in_system = ahead(watch=[{"resource": "desk", "figure": "in_system"}], every=15)

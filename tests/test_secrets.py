@@ -45,6 +45,8 @@ clock: {{factor: 1.0}}
 courier: {{grace: 1s, connect_timeout: 2s}}
 logs: {{level: debug, format: {format}}}
 metrics: {{port: {metrics}}}
+executor: {{name: ray, address: "127.0.0.1:{closed}",
+  runtime_env: {{env_vars: {{TOKEN: "${{RAY_TOKEN}}"}}}}}}
 ingress:
   - {{connector: redis, url: "redis://user:${{REDIS_IN}}@127.0.0.1:{closed}/0", stream: s}}
   - connector: kafka
@@ -108,7 +110,7 @@ STATES = {
 IN_ENVIRONMENT = [
     *("REDIS_IN", "KAFKA_IN", "REGISTRY_IN", "KAFKA_SSL_IN", "REDIS_URL", "GLUE_ID", "GLUE_KEY"),
     *("GLUE_TOKEN", "KAFKA_SSL_OUT", "REGISTRY_OUT", "S3_ID", "S3_KEY", "S3_TOKEN", "GS_OPTIONS"),
-    "SQL",
+    *("SQL", "RAY_TOKEN"),
 ]
 
 
@@ -227,6 +229,7 @@ def test_every_setting_that_holds_a_secret_has_one_planted():
         "serializers.avro.glue.access_key_id",
         "serializers.avro.glue.secret_access_key",
         "serializers.avro.glue.session_token",
+        "executors.ray.runtime_env.env_vars",
     }, "plant a secret in SETTINGS for what is new here"
 
 
@@ -340,7 +343,7 @@ def test_no_secret_comes_out_of_the_doctor(plantation):
     plantation.write()
     status, out, _ = plantation.despatch("doctor", "line.yaml", "--json")
     assert status == 1
-    assert sum(bool(each["fault"]) for each in json.loads(out)) == 9
+    assert sum(bool(each["fault"]) for each in json.loads(out)) == 10
     plantation.despatch("doctor", "line.yaml")
     assert plantation.look() == set()
 

@@ -67,7 +67,7 @@ class Board:
             run_id="run-1", name="line", start=now, created=now, seed=1, factor=0.0, version="0"
         )
         self.folder = RunFolder.create(root, info, {})
-        self.env = DynamicEnvironment(factor=self.settings.clock.factor)
+        self.env = DynamicEnvironment(factor=self.settings.clock.factor, start=now)
         self.env.registry.register("Desk", Desk())
         self.host = PlayedHost(self.folder, self.settings, on_start)
         self.switchboard = Switchboard(self.env, self.folder, self.settings, self.host)

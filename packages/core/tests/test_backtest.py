@@ -80,7 +80,7 @@ class TestScores:
             ("place", ahead) for ahead in AHEAD
         ]
         assert {each.count for each in right.scores} == {200}
-        assert len(right.cases) == 600
+        assert len(right.forecasts) == 600
 
     def test_bands_hold_as_often_as_they_promise_where_the_model_is_right(
         self, right: Backtest
@@ -117,15 +117,15 @@ class TestScores:
         assert score.bias.low > 0
 
 
-class TestCases:
+class TestForecasts:
     def test_each_says_what_was_forecast_and_what_came(self, right: Backtest) -> None:
         history = Walks()
-        first = right.cases[:3]
+        first = right.forecasts[:3]
         instant = history.instants[0]
         assert [each.instant for each in first] == [instant] * 3
         assert [each.actual for each in first] == history.actual(instant, AHEAD)["place"]
         assert {each.naive for each in first} == {history.places[instant][0]}
-        for each in right.cases:
+        for each in right.forecasts:
             assert sorted(each.low, reverse=True) == each.low
             assert each.low[-1] <= each.mean <= each.high[-1]
             assert 0 <= each.below <= each.not_above <= 1
@@ -148,7 +148,7 @@ class TestCases:
 
         found = backtest(SETTINGS, Silent(3), replications=5)
         assert found.score("place").skill is None
-        assert found.cases[0].naive is None
+        assert found.forecasts[0].naive is None
 
 
 class TestAgain:
@@ -160,18 +160,18 @@ class TestAgain:
     def test_another_seed_is_another_forecast_of_the_same(self) -> None:
         one, other = (backtest(SETTINGS, Walks(3), replications=5, seed=i) for i in (1, 2))
         assert (one.seed, other.seed) == (1, 2)
-        assert [each.actual for each in one.cases] == [each.actual for each in other.cases]
-        assert [each.mean for each in one.cases] != [each.mean for each in other.cases]
+        assert [each.actual for each in one.forecasts] == [each.actual for each in other.forecasts]
+        assert [each.mean for each in one.forecasts] != [each.mean for each in other.forecasts]
 
     def test_a_sample_is_some_of_the_same_forecasts(self) -> None:
         whole = backtest(SETTINGS, Walks(6), replications=5)
         some = backtest(SETTINGS, Walks(6), replications=5, sample=2)
-        instants = whole.cases[0].instant, whole.cases[-1].instant
-        assert [each.instant for each in some.cases[::3]] == [
+        instants = whole.forecasts[0].instant, whole.forecasts[-1].instant
+        assert [each.instant for each in some.forecasts[::3]] == [
             instants[0] + timedelta(minutes=1),
             instants[0] + timedelta(minutes=4),
         ]
-        assert [each for each in whole.cases if each in some.cases] == some.cases
+        assert [each for each in whole.forecasts if each in some.forecasts] == some.forecasts
 
     def test_instants_do_not_share_their_luck(self) -> None:
         class Still(Walks):
@@ -180,7 +180,7 @@ class TestAgain:
                 self.places = dict.fromkeys(self.instants_, [0.0] * (LENGTH + 1))
 
         first, second = (
-            [each.mean for each in backtest(SETTINGS, Still(), replications=5).cases][i : i + 3]
+            [each.mean for each in backtest(SETTINGS, Still(), replications=5).forecasts][i : i + 3]
             for i in (0, 3)
         )
         assert first != second
@@ -188,8 +188,8 @@ class TestAgain:
     def test_json_has_all_of_it(self, right: Backtest) -> None:
         read = json.loads(right.to_json())
         assert read["scores"][0]["coverage"][0]["level"] == 0.5
-        assert len(read["cases"]) == 600
-        assert read["cases"][0]["instant"] == "2026-01-05T06:00:00Z"
+        assert len(read["forecasts"]) == 600
+        assert read["forecasts"][0]["instant"] == "2026-01-05T06:00:00Z"
 
 
 class TestWhatIsWrong:

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import json
 import shutil
+import sys
 from collections.abc import Callable
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 from typer.testing import CliRunner, Result
 
-from despatch import DespatchError, backtest
+from despatch import PluginError, backtest
+from despatch.backtesting.delivery import deliver
 from despatch.backtesting.picture import draw, save
 from despatch.backtesting.table import summary, table
 from despatch.cli import app
@@ -81,11 +84,16 @@ class TestCommand:
         assert [each["ahead_s"] for each in found["scores"]] == [1.0, 2.0]
 
     def test_writes_a_report_and_a_picture(self, folder: Path) -> None:
-        report, picture = folder / "report.json", folder / "walk.png"
-        done = run(folder, "--report", str(report), "--picture", str(picture))
+        out = folder / "new" / "out"
+        done = run(folder, "--out", str(out), "--png", "--html")
         assert done.exit_code == 0, done.output
-        assert json.loads(report.read_bytes())["instants"] == 12
-        assert picture.read_bytes().startswith(b"\x89PNG")
+        assert {each.name for each in out.iterdir()} == {
+            "backtest.json",
+            "backtest.html",
+            "backtest.png",
+        }
+        assert json.loads((out / "backtest.json").read_bytes())["instants"] == 12
+        assert (out / "backtest.png").read_bytes().startswith(b"\x89PNG")
 
     @pytest.mark.parametrize(
         ("options", "message"),
@@ -93,8 +101,10 @@ class TestCommand:
             (("--history", "nowhere:history"), "there is no module 'nowhere'"),
             (("--replications", "1"), "forecast.replications"),
             (("--sample", "0"), "backtest.sample"),
-            (("--report", "no/where/report.json"), "--report no/where/report.json: there is no"),
-            (("--picture", "walk.gif"), "expected a file that ends with .png, .svg, .html"),
+            (("--png",), "say with --out FOLDER where to"),
+            (("--out", "/dev/null/here"), "--out /dev/null/here: cannot be made"),
+            (("--out", ".", "--parquet"), 'install it: pip install "despatch[parquet]"'),
+            (("--seed", "-1"), "seed"),
         ],
     )
     def test_what_is_wrong_is_said_with_exit_status_2(
@@ -115,9 +125,10 @@ class TestCommand:
     def test_a_file_that_cannot_be_written_is_exit_status_1_and_the_scores_are_printed(
         self, folder: Path
     ) -> None:
-        done = run(folder, "--sample", "1", "--report", str(folder))
+        (folder / "backtest.json").mkdir()
+        done = run(folder, "--sample", "1", "--out", str(folder))
         assert done.exit_code == 1
-        assert str(folder) in done.stderr.replace("\n", "")
+        assert "backtest.json" in done.stderr.replace("\n", "")
         assert done.stdout.startswith("walk: 1 instant, ")
 
     def test_is_among_the_commands_and_imports_nothing_for_the_help(self) -> None:
@@ -159,12 +170,12 @@ class TestPicture:
         assert "src=" not in page
 
     def test_needs_matplotlib(self, found: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setitem(__import__("sys").modules, "matplotlib.figure", None)
-        with pytest.raises(DespatchError, match=r'pip install "despatch\[pictures\]"'):
+        monkeypatch.setitem(sys.modules, "matplotlib", None)
+        with pytest.raises(PluginError, match=r'pip install "despatch\[pictures\]"'):
             draw(found)
 
     def test_a_file_of_another_kind_is_refused(self, found: Any, tmp_path: Path) -> None:
-        with pytest.raises(DespatchError, match=r"walk\.gif: expected a file that ends with"):
+        with pytest.raises(ValueError, match=r"walk\.gif: expected a file that ends with"):
             save(found, tmp_path / "walk.gif")
 
 
@@ -176,3 +187,24 @@ class TestTable:
 
         found = table(backtest(SETTINGS, Silent(3), replications=5))
         assert [*found.columns[-1].cells] == ["", "", ""]
+
+
+class TestDelivery:
+    def test_each_forecast_is_an_event_at_its_instant(self, folder: Path) -> None:
+        found = backtest(SETTINGS, Walks(3), replications=5)
+        path = folder / "backtest.jsonl"
+        report = deliver(
+            found,
+            [{"connector": "jsonl", "path": str(path)}],
+            settings={"runs": str(folder / "runs"), "courier": {"host": "thread"}},
+        )
+        assert report.exit_status == 0
+        records = [json.loads(line) for line in path.read_text().splitlines()]
+        assert len(records) == len(found.forecasts) == 9
+        assert {each["sim"] for each in records} == {"walk.backtest"}
+        assert {each["type"] for each in records} == {"ScoredForecast"}
+        for record, each in zip(records, found.forecasts, strict=True):
+            assert record["key"] == "place"
+            assert record["value"]["crps"] == each.crps
+            assert record["value"]["low"] == each.low
+            assert datetime.fromisoformat(record["timestamp"]) == each.instant

@@ -266,6 +266,6 @@ def test_a_run_begins_with_the_state_of_another(tmp_path) -> None:
 
 def test_a_model_without_resume_is_told_before_anything_runs(tmp_path) -> None:
     state = {"source": "simulation", "run": "line", "runs": str(tmp_path / "runs")}
+    twin = Run({"name": "twin", "runs": str(tmp_path / "twins"), "state": state}, build)
     with under_way(tmp_path), pytest.raises(StateError, match=r"no function `resume"):
-        twin = {"name": "twin", "runs": str(tmp_path / "twins"), "state": state, "egress": []}
-        Run(twin, build).__enter__()
+        twin.__enter__()

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from despatch.__about__ import __version__
     from despatch.backtesting.backtest import backtest
     from despatch.backtesting.history import History
-    from despatch.backtesting.result import Backtest, Case, Score
+    from despatch.backtesting.result import Backtest, Score, ScoredForecast
     from despatch.backtesting.scores import Coverage
     from despatch.branching.handles import Branch, Branches
     from despatch.branching.plan import BranchResult
@@ -97,7 +97,6 @@ __all__ = [
     "BranchResult",
     "Branches",
     "CapacityLost",
-    "Case",
     "Change",
     "Command",
     "Comparison",
@@ -151,6 +150,7 @@ __all__ = [
     "Scenario",
     "Scheduled",
     "Score",
+    "ScoredForecast",
     "Settings",
     "SettingsError",
     "Share",
@@ -183,7 +183,7 @@ _NAMES: Final = {
     "despatch.__about__": ("__version__",),
     "despatch.backtesting.backtest": ("backtest",),
     "despatch.backtesting.history": ("History",),
-    "despatch.backtesting.result": ("Backtest", "Case", "Score"),
+    "despatch.backtesting.result": ("Backtest", "Score", "ScoredForecast"),
     "despatch.backtesting.scores": ("Coverage",),
     "despatch.branching.handles": ("Branch", "Branches"),
     "despatch.branching.plan": ("BranchResult",),

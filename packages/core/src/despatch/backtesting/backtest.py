@@ -12,7 +12,7 @@ from msgspec import structs
 
 from despatch.backtesting.freezing import Frozen, Historian, find_history
 from despatch.backtesting.history import History
-from despatch.backtesting.result import Backtest, Case, score_of, scored_case
+from despatch.backtesting.result import Backtest, ScoredForecast, score_of, scored
 from despatch.courier.assembly import Assembly
 from despatch.distributions.seeds import seed_of
 from despatch.errors import Problem, SettingsError
@@ -111,7 +111,7 @@ def backtest(
     frozen = [historian.freeze(number, instant) for number, instant in instants]
     base = base_seed(resolved, seed)
     plans = [_plan(resolved, origin, each, figures, ahead_s, base) for each in frozen]
-    cases: list[Case] = []
+    cases: list[ScoredForecast] = []
     for each, values in zip(frozen, _performed(resolved, plans, progress), strict=True):
         cases.extend(_cases(each, figures, ahead_s, values, chosen.levels))
     return Backtest(
@@ -125,7 +125,7 @@ def backtest(
             score_of(group, chosen.levels, resolved.forecast.confidence)
             for group in _grouped(cases, figures, ahead_s)
         ],
-        cases=cases,
+        forecasts=cases,
     )
 
 
@@ -203,7 +203,7 @@ def _cases(
     ahead_s: Sequence[float],
     values: Array,
     levels: Sequence[float],
-) -> Iterator[Case]:
+) -> Iterator[ScoredForecast]:
     """What was forecast and came, where both are known."""
     import numpy as np
 
@@ -218,7 +218,7 @@ def _cases(
             if math.isnan(actual) or not len(members):
                 continue
             naive = frozen.naive.get(figure.name)
-            yield scored_case(
+            yield scored(
                 frozen.instant,
                 figure.name,
                 ahead,
@@ -231,10 +231,10 @@ def _cases(
 
 
 def _grouped(
-    cases: Sequence[Case], figures: Sequence[Figure], ahead_s: Sequence[float]
-) -> Iterator[list[Case]]:
+    cases: Sequence[ScoredForecast], figures: Sequence[Figure], ahead_s: Sequence[float]
+) -> Iterator[list[ScoredForecast]]:
     """The cases of each figure and time ahead, where there are any."""
-    groups: dict[tuple[str, float], list[Case]] = {
+    groups: dict[tuple[str, float], list[ScoredForecast]] = {
         (figure.name, ahead): [] for figure in figures for ahead in ahead_s
     }
     for case in cases:

@@ -12,9 +12,9 @@ from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from despatch.backtesting.result import Backtest, Case, Score
+from despatch.backtesting.result import Backtest, Score, ScoredForecast
 from despatch.backtesting.table import summary, table
-from despatch.errors import DespatchError
+from despatch.forecasting.picture import check_can_draw
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -48,13 +48,13 @@ def draw(backtest: Backtest, *, shown: int = _SHOWN) -> Figure:
         shown: How many fans.
 
     Raises:
-        DespatchError: matplotlib is not installed.
+        PluginError: matplotlib is not installed.
     """
     figures = list(dict.fromkeys(score.figure for score in backtest.scores))
     figure = _figure(len(figures))
     axes = figure.subplots(len(figures), 3, width_ratios=[5, 6, 2.4], squeeze=False)
     for row, name in zip(axes, figures, strict=True):
-        cases = [case for case in backtest.cases if case.figure == name]
+        cases = [case for case in backtest.forecasts if case.figure == name]
         score = backtest.score(name)
         for each in row:
             each.spines[["top", "right"]].set_visible(False)
@@ -76,11 +76,12 @@ def save(backtest: Backtest, path: Path, *, shown: int = _SHOWN) -> None:
         shown: How many fans.
 
     Raises:
-        DespatchError: matplotlib is not installed, or the file is to be something else.
+        PluginError: matplotlib is not installed.
+        ValueError: The file is to be something else.
         OSError: It cannot be written.
     """
     if path.suffix not in SUFFIXES:
-        raise DespatchError(f"{path}: expected a file that ends with {', '.join(SUFFIXES)}")
+        raise ValueError(f"{path}: expected a file that ends with {', '.join(SUFFIXES)}")
     figure = draw(backtest, shown=shown)
     if path.suffix == ".png":
         figure.savefig(path, dpi=110)
@@ -96,12 +97,9 @@ def save(backtest: Backtest, path: Path, *, shown: int = _SHOWN) -> None:
 
 
 def _figure(rows: int) -> Figure:
-    try:
-        from matplotlib.figure import Figure
-    except ImportError as error:
-        raise DespatchError(
-            'a picture needs matplotlib: pip install "despatch[pictures]"'
-        ) from error
+    check_can_draw()
+    from matplotlib.figure import Figure
+
     figure = Figure(figsize=(14, 3.6 * rows), facecolor="white")
     figure.set_layout_engine("constrained", w_pad=0.1, h_pad=0.12)
     return figure
@@ -125,9 +123,9 @@ def _page(backtest: Backtest, svg: str) -> str:
     )
 
 
-def _middle(cases: Sequence[Case], count: int) -> list[list[Case]]:
+def _middle(cases: Sequence[ScoredForecast], count: int) -> list[list[ScoredForecast]]:
     """The cases of so many instants in the middle, instant by instant."""
-    by_instant: dict[datetime, list[Case]] = {}
+    by_instant: dict[datetime, list[ScoredForecast]] = {}
     for case in cases:
         by_instant.setdefault(case.instant, []).append(case)
     groups = list(by_instant.values())
@@ -135,7 +133,7 @@ def _middle(cases: Sequence[Case], count: int) -> list[list[Case]]:
     return groups[begin : begin + count]
 
 
-def _draw_fans(axes: Axes, name: str, groups: Sequence[Sequence[Case]]) -> None:
+def _draw_fans(axes: Axes, name: str, groups: Sequence[Sequence[ScoredForecast]]) -> None:
     for group in groups:
         times: Any = [case.instant + timedelta(seconds=case.ahead_s) for case in group]
         for i in reversed(range(len(group[0].low))):
@@ -147,7 +145,7 @@ def _draw_fans(axes: Axes, name: str, groups: Sequence[Sequence[Case]]) -> None:
     _tell_dates(axes)
 
 
-def _draw_all(axes: Axes, cases: Sequence[Case], score: Score) -> None:
+def _draw_all(axes: Axes, cases: Sequence[ScoredForecast], score: Score) -> None:
     times: Any = [case.instant + timedelta(seconds=case.ahead_s) for case in cases]
     widths = (2.2, 4.0, 5.2)
     for i in reversed(range(len(score.coverage))):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -22,10 +23,11 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-__all__ = ["Backtest", "Case", "Score", "score_of", "scored_case"]
+__all__ = ["Backtest", "Score", "ScoredForecast", "score_of", "scored"]
 
 
-class Case(msgspec.Struct, kw_only=True, frozen=True):
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ScoredForecast:
     """One figure at one time after one instant: what was forecast and what came.
 
     Attributes:
@@ -102,7 +104,7 @@ class Backtest(msgspec.Struct, kw_only=True, frozen=True):
         levels: The levels of the bands, ascending.
         confidence: Of all intervals.
         scores: How good the forecasts were, for each figure and time ahead.
-        cases: Every forecast.
+        forecasts: Every forecast, instant by instant.
     """
 
     name: str
@@ -112,7 +114,7 @@ class Backtest(msgspec.Struct, kw_only=True, frozen=True):
     levels: list[float]
     confidence: float
     scores: list[Score]
-    cases: list[Case]
+    forecasts: list[ScoredForecast]
 
     def score(self, figure: str, ahead_s: float | None = None) -> Score:
         """How good the forecasts of a figure were.
@@ -139,7 +141,7 @@ class Backtest(msgspec.Struct, kw_only=True, frozen=True):
         return msgspec.json.encode(self)
 
 
-def scored_case(
+def scored(
     instant: datetime,
     figure: str,
     ahead_s: float,
@@ -149,7 +151,7 @@ def scored_case(
     low: list[float],
     high: list[float],
     naive: float | None,
-) -> Case:
+) -> ScoredForecast:
     """Score one forecast of one figure.
 
     Args:
@@ -163,7 +165,7 @@ def scored_case(
         naive: What somebody without a model would have said.
     """
     below, not_above = pit_interval(values, actual)
-    return Case(
+    return ScoredForecast(
         instant=instant,
         figure=figure,
         ahead_s=ahead_s,
@@ -178,7 +180,7 @@ def scored_case(
     )
 
 
-def score_of(cases: Sequence[Case], levels: Sequence[float], confidence: float) -> Score:
+def score_of(cases: Sequence[ScoredForecast], levels: Sequence[float], confidence: float) -> Score:
     """How good forecasts of one figure were, all of them so long ahead.
 
     Args:

@@ -16,7 +16,7 @@ def summary(backtest: Backtest) -> str:
     Args:
         backtest: The backtest.
     """
-    moments = [case.instant for case in backtest.cases]
+    moments = [case.instant for case in backtest.forecasts]
     when = f", {min(moments).isoformat()} to {max(moments).isoformat()}" if moments else ""
     instants = counted(backtest.instants, "instant")
     each = counted(backtest.replications, "replication")

@@ -5,8 +5,8 @@ asks the simulator by the link. A socket's path may have no more than a hundred 
 (unix(7), `sun_path`), which a run's folder may exceed: it lies in a folder of its own, which nobody
 else may enter, and a note in the run's folder says where.
 
-A question is a line, ``snapshot 1``. The answer is a line of JSON, ``{"size": BYTES}``, and then the
-snapshot as JSON; or ``{"fault": REASON}``.
+A question is a line, ``snapshot 1``. The answer is a line of JSON, ``{"size": BYTES}``, and then
+the snapshot as JSON; or ``{"fault": REASON}``.
 """
 
 from __future__ import annotations
@@ -44,6 +44,7 @@ ANSWERING_S: Final = 3600.0
 SENDING_S: Final = 60.0
 """How long it may take to be read, in wall seconds."""
 
+_MOST_IN_ALL: Final = 4 * MOST_AT_ONCE
 _OVER: Final = "the run is over"
 _CREDENTIALS: Final = struct.Struct("3i")
 
@@ -130,15 +131,12 @@ class StateService:
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
         assert task is not None
-        is_one_too_many = len(self._at_work) >= MOST_AT_ONCE
+        if len(self._at_work) >= _MOST_IN_ALL:
+            writer.transport.abort()
+            return
         self._at_work.add(task)
         try:
-            if is_one_too_many:
-                await _send(writer, "too many ask at the same time: ask again")
-            elif _is_a_stranger(writer):
-                await _send(writer, "only the user who has started the run may ask")
-            else:
-                await self._answer(reader, writer)
+            await self._answer(reader, writer)
         except (OSError, TimeoutError):
             pass  # who has asked is gone, or as good as gone
         finally:
@@ -146,14 +144,25 @@ class StateService:
             writer.transport.abort()
 
     async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        is_one_too_many = len(self._at_work) > MOST_AT_ONCE
+        # Read, whatever becomes of it: what is left unread would cost who has asked the answer.
         try:
             async with asyncio.timeout(ASKING_S):
                 question = await reader.readline()
         except ValueError:
             question = b""  # too long
-        if question != QUESTION:
+        if _is_a_stranger(writer):
+            await _send(writer, "only the user who has started the run may ask")
+        elif is_one_too_many:
+            await _send(writer, "too many ask at the same time: ask again")
+        elif question != QUESTION:
             await _send(writer, f"expected the question {QUESTION.decode().strip()!r}")
-            return
+        else:
+            await self._answer_question(reader, writer)
+
+    async def _answer_question(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
         # Who goes away meanwhile keeps nobody waiting.
         gone = asyncio.ensure_future(reader.read(1))
         made = asyncio.ensure_future(self._made())

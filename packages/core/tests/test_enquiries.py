@@ -244,6 +244,24 @@ def test_a_paced_clock_goes_on_to_the_end_of_the_instant_that_is_due(tmp_path, m
             )
 
 
+def test_asking_moves_no_clock(tmp_path, monkeypatch):
+    with boards(tmp_path) as make:
+        board = make(clock={"factor": 1.0})
+        env, tell = board.env, enquiries.Enquiries._tell
+
+        def tell_and_stop(self, *answer):
+            tell(self, *answer)
+            env.stop("somebody was told")
+
+        monkeypatch.setattr(enquiries.Enquiries, "_tell", tell_and_stop)
+        env.timeout(1e6)
+        board.say(SnapshotAsked(1))
+        env.run()
+        (taken,) = board.said(SnapshotTaken)
+        assert state_in(board, taken).calendar_offset > 0
+        assert env.now == 0
+
+
 def test_an_instant_that_never_ends_is_not_waited_for(board, monkeypatch):
     monkeypatch.setattr(enquiries, "PATIENCE_S", 0.01)
     env = board.env

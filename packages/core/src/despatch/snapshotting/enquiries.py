@@ -85,14 +85,19 @@ class Enquiries:
         env = self._env
         if not env.clock.is_running:
             return time.monotonic() + BEFORE_THE_START_S
+        before = env._now
         env.catch_up()
-        is_amidst = env.peek() <= env.now
-        if is_amidst and time.monotonic() < self._asked_at + PATIENCE_S:
-            # Not at once: a clock that is asked again and again gets no further.
-            return time.monotonic() + AMIDST_S
-        number, self._asked = self._asked, None
-        if not (_has_much(env) and self._begin_copy(number)):
-            self._tell(number, _written(env, self._folder.path, number))
+        try:
+            is_amidst = env.peek() <= env.now
+            if is_amidst and time.monotonic() < self._asked_at + PATIENCE_S:
+                # Not at once: a clock that is asked again and again gets no further.
+                return time.monotonic() + AMIDST_S
+            number, self._asked = self._asked, None
+            if not (_has_much(env) and self._begin_copy(number)):
+                self._tell(number, _written(env, self._folder.path, number))
+        finally:
+            # Nothing has happened, and nothing shows that somebody has asked.
+            env._now = before
         return math.inf
 
     def forget(self) -> None:

@@ -49,6 +49,7 @@ def test_a_call_that_was_given_up_before_its_turn_is_not_made():
         thread.post(goes_on.wait)
         given_up = thread.call(lambda: made.append("given up"))
         given_up.cancel()
+        await asyncio.wait([given_up])
         last = thread.call(lambda: made.append("last"))
         goes_on.set()
         await last

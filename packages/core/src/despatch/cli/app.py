@@ -50,7 +50,7 @@ _COMMANDS: Final = (
     ),
     Announced(
         "backtest",
-        "Forecast the past of a recorded history, and score the forecasts by what came.",
+        "Forecast the past of a recorded history, again and again, and score it by what came.",
         "despatch.cli.backtest:backtest",
     ),
     Announced(

@@ -2,33 +2,31 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import Annotated
 
 import typer
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from despatch.backtesting.backtest import Progress as Told
 from despatch.backtesting.backtest import backtest as run_backtest
 from despatch.backtesting.delivery import deliver
 from despatch.backtesting.freezing import find_history
 from despatch.backtesting.picture import save
 from despatch.backtesting.result import Backtest
 from despatch.backtesting.table import summary, table
-from despatch.cli.console import err, fail, out, progress_mode
+from despatch.cli.console import fail, out, progress_mode
+from despatch.cli.ensembles import (
+    FAILED,
+    make_folder,
+    of_a_run,
+    parquet_sink,
+    shown,
+    tell_and_exit,
+)
 from despatch.errors import DespatchError, ReplicationError
 from despatch.forecasting.picture import check_can_draw
-from despatch.settings.file import raw_settings, settings_from
+from despatch.settings.file import raw_settings
 
 __all__ = ["backtest"]
-
-FAILED: Final = 1
-PLAIN_INTERVAL_S: Final = 5.0
-
-_OF_A_RUN: Final = ("plugins", "runs", "courier", "journal", "logs")
 
 
 def backtest(
@@ -74,13 +72,13 @@ def backtest(
         fail("--html, --png and --parquet: say with --out FOLDER where to")
     try:
         raw = raw_settings(settings_file)
-        sinks = _parquet(raw, folder) if folder is not None and parquet else []
+        sinks = [parquet_sink(raw, folder)] if folder is not None and parquet else []
         if html or png:
             check_can_draw()
         if folder is not None:
-            _make(folder)
+            make_folder(folder)
         beside = str(settings_file.absolute().parent)
-        with _shown(str(raw.get("name", "simulation"))) as progress:
+        with shown(str(raw.get("name", "simulation")), "instants") as progress:
             found = run_backtest(
                 settings_file,
                 None if history is None else find_history(history, beside),
@@ -104,56 +102,14 @@ def backtest(
     if folder is not None:
         _write(found, folder, html=html, png=png)
     if sinks:
-        of_run: dict[str, Any] = {key: raw[key] for key in _OF_A_RUN if key in raw}
         report = deliver(
-            found, sinks, settings=of_run, progress=progress_mode(), origin=Path(beside)
+            found,
+            sinks,
+            settings=of_a_run(raw),
+            progress=progress_mode(),
+            origin=Path(beside),
         )
-        err().print(report.summary())
-        err().print(report.table())
-        raise typer.Exit(report.exit_status)
-
-
-@contextmanager
-def _shown(name: str) -> Iterator[Told]:
-    """Shows how it goes: a bar on a terminal, a line now and then elsewhere."""
-    if progress_mode() == "live":
-        columns = (
-            TextColumn(f"{name}: instants", markup=False),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TimeRemainingColumn(),
-        )
-        with Progress(*columns, console=err(), transient=True) as bar:
-            task = bar.add_task("", total=None)
-            yield lambda done, total: bar.update(task, completed=done, total=total)
-        return
-    told_at = time.monotonic()
-
-    def tell(done: int, total: int) -> None:
-        nonlocal told_at
-        if time.monotonic() - told_at >= PLAIN_INTERVAL_S:
-            told_at = time.monotonic()
-            err().print(f"{name}: {done:,} of {total:,} instants", markup=False)
-
-    yield tell
-
-
-def _parquet(raw: dict[str, Any], folder: Path) -> list[dict[str, Any]]:
-    """The sink for Parquet.
-
-    Raises:
-        SettingsError: It cannot be had.
-    """
-    sinks = [{"connector": "parquet", "uri": str(folder.absolute()), "name": "out"}]
-    settings_from({"egress": sinks, "plugins": raw.get("plugins")}, source="--parquet")
-    return sinks
-
-
-def _make(folder: Path) -> None:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        fail(f"--out {folder}: cannot be made: {error.strerror or error}")
+        tell_and_exit(report)
 
 
 def _write(found: Backtest, folder: Path, *, html: bool, png: bool) -> None:

@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import re
-import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Final
 
 import typer
 from rich.markup import escape
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from despatch.cli.console import err, fail, out, progress_mode
+from despatch.cli.console import fail, out, progress_mode
+from despatch.cli.ensembles import (
+    FAILED,
+    make_folder,
+    of_a_run,
+    parquet_sink,
+    shown,
+    tell_and_exit,
+)
 from despatch.errors import DespatchError, ReplicationError
-from despatch.forecasting.conducting import Progress as Told
 from despatch.forecasting.delivery import deliver
 from despatch.forecasting.forecast import Forecast
 from despatch.forecasting.forecasting import forecast as run_forecast
@@ -31,17 +35,13 @@ from despatch.forecasting.telling import (
     rows,
 )
 from despatch.settings.entries import by_name
-from despatch.settings.file import raw_settings, settings_from
+from despatch.settings.file import raw_settings
 from despatch.settings.forecast import RESOURCE_FIGURES
 
 __all__ = ["forecast"]
 
-MODEL_FAILED: Final = 1
-PLAIN_INTERVAL_S: Final = 5.0
-
 # A comma between two changes, and none within a value.
 _COMMA: Final = re.compile(r",\s*(?=[^,=]+=)")
-_OF_A_RUN: Final = ("plugins", "runs", "courier", "journal", "logs")
 
 
 def forecast(
@@ -112,8 +112,8 @@ def forecast(
         if png:
             check_can_draw()
         if folder is not None:
-            _make(folder)
-        with _shown(str(raw.get("name", "simulation"))) as progress:
+            make_folder(folder)
+        with shown(str(raw.get("name", "simulation")), "replications") as progress:
             found = run_forecast(
                 settings_file,
                 state=None if state is None else _state(state),
@@ -128,7 +128,7 @@ def forecast(
                 progress=progress,
             )
     except ReplicationError as error:
-        fail(error, MODEL_FAILED)
+        fail(error, FAILED)
     except DespatchError as error:
         fail(error)
     except ValueError as error:  # a seed that is out of bounds
@@ -141,31 +141,6 @@ def forecast(
         _write(found, folder, html=html, png=png)
     if sinks:
         _deliver(found, sinks, raw, settings_file)
-
-
-@contextmanager
-def _shown(name: str) -> Iterator[Told]:
-    """Shows how it goes: a bar on a terminal, a line now and then elsewhere."""
-    if progress_mode() == "live":
-        columns = (
-            TextColumn(f"{name}: replications", markup=False),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TimeRemainingColumn(),
-        )
-        with Progress(*columns, console=err(), transient=True) as bar:
-            task = bar.add_task("", total=None)
-            yield lambda done, total: bar.update(task, completed=done, total=total)
-        return
-    told_at = time.monotonic()
-
-    def tell(done: int, total: int) -> None:
-        nonlocal told_at
-        if time.monotonic() - told_at >= PLAIN_INTERVAL_S:
-            told_at = time.monotonic()
-            err().print(f"{name}: {done:,} of {total:,} replications", markup=False)
-
-    yield tell
 
 
 def _state(given: str) -> dict[str, Any]:
@@ -222,16 +197,8 @@ def _sinks(raw: Mapping[str, Any], parquet: Path | None) -> list[dict[str, Any]]
     egress = section.get("egress") if isinstance(section, Mapping) else None
     sinks = [dict(each) for each in egress or () if isinstance(each, Mapping)]
     if parquet is not None:
-        sinks.append({"connector": "parquet", "uri": str(parquet.absolute()), "name": "out"})
-        settings_from({"egress": sinks[-1:], "plugins": raw.get("plugins")}, source="--parquet")
+        sinks.append(parquet_sink(raw, parquet))
     return sinks
-
-
-def _make(folder: Path) -> None:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        fail(f"--out {folder}: cannot be made: {error.strerror or error}")
 
 
 def _show(found: Forecast) -> None:
@@ -266,19 +233,15 @@ def _write(found: Forecast, folder: Path, *, html: bool, png: bool) -> None:
         if png:
             found.draw(folder / "forecast.png")
     except OSError as error:
-        fail(f"--out {folder}: {error}", MODEL_FAILED)
+        fail(f"--out {folder}: {error}", FAILED)
 
 
 def _deliver(
     found: Forecast, sinks: list[dict[str, Any]], raw: Mapping[str, Any], settings_file: Path
 ) -> None:
-    of_run = {key: raw[key] for key in _OF_A_RUN if key in raw}
-    origin = settings_file.absolute().parent
+    origin, progress = settings_file.absolute().parent, progress_mode()
     try:
-        report = deliver(found, sinks, settings=of_run, progress=progress_mode(), origin=origin)
+        report = deliver(found, sinks, settings=of_a_run(raw), progress=progress, origin=origin)
     except DespatchError as error:
         fail(error)
-    console = err()
-    console.print(report.summary())
-    console.print(report.table())
-    raise typer.Exit(report.exit_status)
+    tell_and_exit(report)

@@ -50,7 +50,8 @@ def test_forecasts_are_better_than_none_and_hold_most_of_what_came(
 
 def test_all_forecasts_begin_with_what_was_open(found: Backtest) -> None:
     # After so short a time at night, hardly anything has changed, in reality and in the model.
-    cases = [each for each in found.forecasts if each.figure == "open" and each.instant.hour in (0, 1)]
+    at_night = [each for each in found.forecasts if each.instant.hour in (0, 1)]
+    cases = [each for each in at_night if each.figure == "open"]
     assert cases
     for each in cases:
         assert each.naive == pytest.approx(each.mean, abs=10)

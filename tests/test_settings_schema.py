@@ -131,7 +131,7 @@ def test_what_a_run_would_take_is_valid(mistakes, text):
         ),
         ("egress: [{connector: jsonl, path: x, serializer: {pretty: 1}}]", "egress.0.serializer"),
         ("executor: {name: local, wokers: 2}", "executor"),
-        ("executor: ray", "executor"),
+        ("executor: dask", "executor"),
         ("state: file", "state"),
         ("state: {source: fiel, path: x}", "state"),
         ("egress: [{connector: jsonl, path: x, select: {stream_type: all}}]", "egress.0.select"),

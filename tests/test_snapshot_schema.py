@@ -1,4 +1,4 @@
-"""What ``despatch schema snapshot`` prints, held against snapshots by a validator of JSON Schema."""
+"""What ``despatch schema snapshot`` prints, held against snapshots by a validator."""
 
 from __future__ import annotations
 

@@ -33,6 +33,12 @@ class Shop(SimParameter):
     milling: Distribution = LogNormal(mu=4.2, sigma=0.4)
 
 
+class Opened(BaseModel):
+    """Seen before the branch is made, and not again: later types are numbered on from it."""
+
+    lathes: int
+
+
 class Done(BaseModel):
     number: int
     waited: float
@@ -92,6 +98,7 @@ def build(env):
             yield env.timeout(HOUR / 4)
             yield tank.put(min(100, tank.capacity - tank.level))
 
+    env.publish_event("shop", Opened(lathes=lathes.capacity))
     env.process(arriving())
     env.process(filling())
     for _ in range(3):

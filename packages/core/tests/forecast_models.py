@@ -120,7 +120,7 @@ def draws(env):
     env.process(publish())
 '''
 
-INLINE = '''
+INLINE = """
 import asyncio
 from pydantic import BaseModel
 from despatch.interfaces import Executor
@@ -146,4 +146,4 @@ class Inline(Executor):
         return answer[:1] + b"\\x90" if self.settings.cuts else answer
 
     async def close(self): ...
-'''
+"""

@@ -3,6 +3,7 @@ from __future__ import annotations
 import os
 import random
 import signal
+from heapq import heappush
 
 import numpy
 import pytest
@@ -197,17 +198,25 @@ def test_random_goes_on_in_a_branch_as_in_the_mainline(env):
 
 
 def test_until_is_met_to_the_last_bit(env):
-    at = 28800.0
+    began, until = 18.673010172362773, 120.9803711814031
+    assert began + (until - began) > until
+
+    def last(event):
+        env.publish_event("last", env.now)
 
     def model():
-        yield env.timeout(0.1)
-        # 0.1 + (28800 - 0.1) is not 28800.
-        assert env.now + (at - env.now) >= at
-        branch = env.branch(until=at, collect=now)
-        assert (yield branch) == (None if env.is_branch else at)
+        yield env.timeout(began)
+        branch = env.branch(until=until)
+        heappush(env._queue, (until, 1, next(env._eid), happening))
+        found = yield branch
+        if not env.is_branch:
+            # What happens at that very time is for a later run, as in SimPy.
+            assert (found.sim_time, found.records) == (until, 0)
 
-    env.process(model())
-    env.run()
+    happening = env.event()
+    happening._ok, happening._value = True, None
+    happening.callbacks.append(last)
+    env.run(until=env.process(model()))
 
 
 # Where it is made
@@ -310,6 +319,14 @@ def test_a_branch_of_the_last_event_of_a_run_is_made(env):
         made.append(env.branch(until=9, collect=now))
 
     env.run(until=env.process(planning()))
+    assert made[0].result() == 9
+
+
+def test_a_branch_that_the_event_asks_for_that_ends_the_run_is_made(env):
+    made = []
+    last = env.timeout(5)
+    last.callbacks.append(lambda event: made.append(env.branch(until=9, collect=now)))
+    env.run(until=last)
     assert made[0].result() == 9
 
 

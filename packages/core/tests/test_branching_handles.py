@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import contextlib
 import gc
 import os
 import signal
@@ -50,6 +51,15 @@ def is_there(pid):
 
 def has_descriptors():
     return len(os.listdir("/proc/self/fd"))
+
+
+def open_files():
+    """What the descriptors of this process lead to."""
+    found = set()
+    for name in os.listdir("/proc/self/fd"):
+        with contextlib.suppress(OSError):  # the one by which the folder was read
+            found.add(os.fstat(int(name)).st_ino)
+    return found
 
 
 def wait_for(condition):
@@ -160,7 +170,10 @@ def test_a_branch_that_fails_while_nobody_waits_is_logged_and_ends_no_run(env, c
             yield env.timeout(1)
 
     env.run(until=env.process(planning()))
-    assert "no part" in caplog.text
+    env.process(ticking(env))
+    env.branch(until="1s").result()
+    env.run(until="1000s")
+    assert caplog.text.count("LookupError: no part") == 1
     with pytest.raises(BranchError):
         made[0].result()
 
@@ -262,12 +275,32 @@ def test_a_condition_takes_a_branch_as_any_event(env):
 
 
 def test_a_branch_that_is_done_leaves_neither_a_process_nor_a_descriptor(env):
+    gc.collect()  # environments of other tests have descriptors
     env.doorbell.ring()
     before = has_descriptors()
     branch = env.branch(until=3, collect=lambda env: os.getpid())
     pid = branch.result()
     assert not is_there(pid)
     assert has_descriptors() == before
+
+
+def test_a_branch_has_no_descriptor_of_another_one(env):
+    others = [env.branch(until=None, prepare=never) for _ in range(3)]
+    theirs = {os.fstat(other._child.fd).st_ino for other in others}
+    open_there = env.branch(until=None, collect=lambda env: open_files()).result()
+    assert theirs <= open_files()
+    assert not theirs & open_there
+    for other in others:
+        other.cancel()
+
+
+def test_what_comes_fast_is_taken_a_part_at_a_time(env):
+    branch = env.branch(until=None, collect=lambda env: bytes(20_000_000))
+    branch._listen(None)
+    branch.hear()
+    assert not branch.has_come
+    assert 0 < len(branch._incoming._buffer) < 2_000_000
+    assert len(branch.result()) == 20_000_000
 
 
 def test_the_run_clears_away_branches_that_nobody_asks(env):
@@ -340,8 +373,12 @@ def test_what_a_branch_prints_goes_to_standard_error_once():
         env.branch(until=2).result()
         env.run()
     """
+    buffered = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
     ended = subprocess.run(
-        [sys.executable, "-c", textwrap.dedent(program)], capture_output=True, text=True
+        [sys.executable, "-c", textwrap.dedent(program)],
+        capture_output=True,
+        text=True,
+        env=buffered,
     )
     assert ended.stdout == "before in the mainline\n"
     assert ended.stderr == "in the branch\n"

@@ -177,7 +177,7 @@ def test_when_the_courier_is_gone_its_copy_is_ended_and_another_courier_is_told_
         while asked._writer is None:
             yield board.env.timeout(1)
         pid = asked._writer.child.pid
-        # Not closed alone: in this test, where the courier is no other process, the copy has it too.
+        # Closing is not enough: the courier is played in this process, so the copy has its end.
         board.host.link._socket.shutdown(socket.SHUT_RDWR)
         while asked._writer is not None:
             yield board.env.timeout(1)
@@ -230,6 +230,36 @@ def test_it_is_answered_when_an_instant_is_over(board):
         state = state_in(board, taken)
         there = len(state.resources["desk"].in_service) + len(state.resources["desk"].queue)
         assert there == 7 * min(int(state.calendar_offset), 499)
+
+
+def test_a_paced_clock_goes_on_to_the_end_of_the_instant_that_is_due(tmp_path, monkeypatch):
+    monkeypatch.setattr(enquiries, "PATIENCE_S", 1e6)
+    with boards(tmp_path) as make:
+        board = make(clock={"factor": 1e-4})
+        for number in range(5):
+            board.say(SnapshotAsked(number))
+            (taken,) = answers(board)
+            assert state_in(board, taken).taken_at == board.env.wall_time(
+                state_in(board, taken).calendar_offset
+            )
+
+
+def test_asking_moves_no_clock(tmp_path, monkeypatch):
+    with boards(tmp_path) as make:
+        board = make(clock={"factor": 1.0})
+        env, tell = board.env, enquiries.Enquiries._tell
+
+        def tell_and_stop(self, *answer):
+            tell(self, *answer)
+            env.stop("somebody was told")
+
+        monkeypatch.setattr(enquiries.Enquiries, "_tell", tell_and_stop)
+        env.timeout(1e6)
+        board.say(SnapshotAsked(1))
+        env.run()
+        (taken,) = board.said(SnapshotTaken)
+        assert state_in(board, taken).calendar_offset > 0
+        assert env.now == 0
 
 
 def test_an_instant_that_never_ends_is_not_waited_for(board, monkeypatch):

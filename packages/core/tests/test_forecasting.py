@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import math
+import subprocess
+import sys
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 
@@ -120,9 +122,9 @@ def test_what_is_watched_is_on_the_grid():
     came, served = found["came"].values, found["served"].values
     assert came[:, 0].tolist() == [0.0] * 20
     assert (np.diff(came, axis=1) >= 0).all()
-    in_service = ahead(
-        watch=[{"resource": "desk", "figure": "in_service"}], every=15
-    )["desk.in_service"].values
+    in_service = ahead(watch=[{"resource": "desk", "figure": "in_service"}], every=15)[
+        "desk.in_service"
+    ].values
     # None is lost: who came is in the queue, in service, or has been served.
     assert (came == served + in_service + found["desk.queue_length"].values).all()
     in_system = ahead(watch=[{"resource": "desk", "figure": "in_system"}], every=15)
@@ -480,3 +482,11 @@ def test_what_is_not_there_is_told_with_the_nearest():
     with pytest.raises(KeyError, match="no such scenario; the nearest: three"):
         found.compare("thre", "desk.queue_length")
     assert repr(found) == "<Forecast of desk: 20 replications of base, three>"
+
+
+def test_a_worker_imports_no_more_than_it_needs():
+    program = "import sys, despatch.forecasting.ensemble; print(*sys.modules)"
+    loaded = subprocess.check_output([sys.executable, "-c", program], text=True).split()
+    needless = {"asyncio", "ruamel.yaml", "despatch.settings", "despatch.plugins", "rich", "numpy"}
+    assert "despatch.forecasting.sampling" in loaded
+    assert not needless & set(loaded)

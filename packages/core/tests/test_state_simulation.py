@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import subprocess
+import sys
 import threading
 from contextlib import contextmanager
 from datetime import timedelta
@@ -23,6 +26,7 @@ from despatch import (
 from despatch.errors import RunError
 from despatch.settings.file import settings_from
 from despatch.snapshots import Snapshot
+from despatch.snapshotting import enquiries
 from despatch.state_reading.reading import read_state
 from despatch.states.simulation import SimulationState, SimulationStateSettings
 
@@ -164,6 +168,50 @@ def test_a_crowd_is_whole(tmp_path, host) -> None:
     assert left == []
 
 
+ASKING = """
+import sys
+from despatch.settings.file import settings_from
+from despatch.state_reading.reading import read_state
+
+state = {"source": "simulation", "run": "line", "runs": sys.argv[1], "timeout": "60s"}
+snapshot = read_state(settings_from({"state": state})).snapshot
+with open(sys.argv[2], "w") as file:
+    file.write(snapshot.model_dump_json())
+"""
+
+
+@pytest.mark.parametrize("factor", [0.0, 1.0])
+def test_a_run_in_a_process_of_its_own_has_a_copy_of_it_write_and_goes_on(
+    tmp_path, monkeypatch, factor
+) -> None:
+    written, pids, answer = enquiries._written, tmp_path / "pids", tmp_path / "answer"
+    runs = str(tmp_path / "runs")
+
+    def write(*args):
+        pids.write_text(str(os.getpid()))
+        return written(*args)
+
+    monkeypatch.setattr(enquiries, "_written", write)
+
+    def model(env):
+        build_crowd(env)
+        env.process(ask(env))
+
+    def ask(env):
+        yield env.timeout(1e-3)
+        asker = subprocess.Popen([sys.executable, "-c", ASKING, runs, str(answer)])
+        while asker.poll() is None:
+            yield env.timeout(0.01)
+        env.stop("it has its answer")
+
+    settings = {"name": "line", "runs": runs, "clock": {"factor": factor}, "egress": []}
+    with Run(settings, model) as run:
+        run.env.run()
+    found = Snapshot.model_validate_json(answer.read_bytes())
+    assert len(found.resources["Desk"].queue) == 2999
+    assert int(pids.read_text()) != os.getpid()
+
+
 def test_it_is_read_by_a_run_in_another_process(tmp_path) -> None:
     state = {"source": "simulation", "run": "line", "runs": str(tmp_path / "runs")}
     with under_way(tmp_path) as run:
@@ -266,6 +314,6 @@ def test_a_run_begins_with_the_state_of_another(tmp_path) -> None:
 
 def test_a_model_without_resume_is_told_before_anything_runs(tmp_path) -> None:
     state = {"source": "simulation", "run": "line", "runs": str(tmp_path / "runs")}
+    twin = Run({"name": "twin", "runs": str(tmp_path / "twins"), "state": state}, build)
     with under_way(tmp_path), pytest.raises(StateError, match=r"no function `resume"):
-        twin = {"name": "twin", "runs": str(tmp_path / "twins"), "state": state, "egress": []}
-        Run(twin, build).__enter__()
+        twin.__enter__()

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import gc
+import weakref
 
 import pytest
 
@@ -30,12 +31,28 @@ def test_who_looks_for_none_anyway_is_left_to_it() -> None:
     assert not gc.isenabled()
 
 
-def test_what_was_made_meanwhile_counts_as_old() -> None:
+def test_of_very_much_that_was_made_meanwhile_all_counts_as_old() -> None:
     with uncollected():
-        made = [[] for _ in range(5000)]
-    assert gc.get_count()[0] < 5000
+        made = [[] for _ in range(60_000)]
+    assert gc.get_count()[0] < 60_000
     assert any(each is made for each in gc.get_objects(generation=2))
     assert gc.get_freeze_count() == 0
+
+
+def test_garbage_from_before_is_found_though_there_is_one_block_after_the_other() -> None:
+    # As in a worker: a replication, the next one, and so on.
+    class Replication:
+        def __init__(self) -> None:
+            self.itself = self
+
+    seen = []
+    for _ in range(200):
+        with uncollected():
+            replication = Replication()
+        made = [[] for _ in range(1000)]
+        seen.append(weakref.ref(replication))
+    del replication, made
+    assert sum(each() is not None for each in seen) < 100
 
 
 def test_what_is_frozen_stays_so() -> None:

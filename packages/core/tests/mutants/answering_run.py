@@ -1,7 +1,7 @@
 """A run that answers with any state, as the conformance kit acts on it.
 
-Its folder, its courier's service and the socket are real; the simulator behind them is played, since
-no model can be made to be in any state whatever. `test_state_simulation` asks real runs.
+Its folder, its courier's service and the socket are real; the simulator behind them is played,
+since no model can be made to be in any state whatever. `test_state_simulation` asks real runs.
 """
 
 from __future__ import annotations

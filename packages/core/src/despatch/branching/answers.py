@@ -19,7 +19,8 @@ from typing import Any, Final, NamedTuple
 __all__ = ["Answer", "Answers", "Kind", "result_answer"]
 
 _HEAD: Final = Struct(">IBQ")
-CHUNK_BYTES: Final = 1024 * 1024
+MOST_BYTES: Final = 1024 * 1024
+"""How much is taken at a time: whoever writes as fast as it is read must not hold the clock."""
 
 
 class Kind(IntEnum):
@@ -89,15 +90,17 @@ class Answers:
         self.has_ended = False
 
     def receive(self) -> list[Answer]:
-        """What has come whole, without waiting."""
-        while not self.has_ended:
+        """What has come whole, without waiting; of what is large, a part is taken at a time."""
+        taken = 0
+        while not self.has_ended and taken < MOST_BYTES:
             try:
-                chunk = os.read(self._fd, CHUNK_BYTES)
+                chunk = os.read(self._fd, MOST_BYTES)
             except BlockingIOError:
                 break
             if not chunk:
                 self.has_ended = True
             self._buffer += chunk
+            taken += len(chunk)
         return self._split()
 
     def _split(self) -> list[Answer]:

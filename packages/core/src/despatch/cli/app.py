@@ -40,7 +40,7 @@ _COMMANDS: Final = (
     ),
     Announced(
         "forecast",
-        "Run a model ahead many times from the present, and say what will be.",
+        "Run a model ahead many times from the present, and say what will be and how sure that is.",
         "despatch.cli.forecast:forecast",
     ),
     Announced(
@@ -50,7 +50,7 @@ _COMMANDS: Final = (
     ),
     Announced(
         "backtest",
-        "Forecast the past of a recorded history, and score the forecasts by what came.",
+        "Forecast the past of a recorded history, again and again, and score it by what came.",
         "despatch.cli.backtest:backtest",
     ),
     Announced(
@@ -60,7 +60,7 @@ _COMMANDS: Final = (
     ),
     Announced(
         "schema",
-        "Print the JSON Schema of settings files, installed plugins included, or of snapshots.",
+        "Print the JSON Schema of settings files, of snapshots, or of forecasts' reports.",
         "despatch.cli.schema:schema",
     ),
     Announced("runs", "Past runs: what they did, what they owe.", "despatch.cli.runs:app"),

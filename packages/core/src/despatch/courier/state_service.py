@@ -5,8 +5,8 @@ asks the simulator by the link. A socket's path may have no more than a hundred 
 (unix(7), `sun_path`), which a run's folder may exceed: it lies in a folder of its own, which nobody
 else may enter, and a note in the run's folder says where.
 
-A question is a line, ``snapshot 1``. The answer is a line of JSON, ``{"size": BYTES}``, and then the
-snapshot as JSON; or ``{"fault": REASON}``.
+A question is a line, ``snapshot 1``. The answer is a line of JSON, ``{"size": BYTES}``, and then
+the snapshot as JSON; or ``{"fault": REASON}``.
 """
 
 from __future__ import annotations

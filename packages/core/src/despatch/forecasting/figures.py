@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 
-from despatch.settings.forecast import WatchSettings
+if TYPE_CHECKING:
+    from despatch.settings.forecast import WatchSettings
 
 __all__ = ["Figure"]
 

@@ -208,9 +208,7 @@ def _means(estimates: Sequence[Estimate | None]) -> tuple[Numbers, Numbers]:
 
 
 def _shares(share: Share) -> Shares:
-    return Shares(
-        value=_numbers(share.value), low=_numbers(share.low), high=_numbers(share.high)
-    )
+    return Shares(value=_numbers(share.value), low=_numbers(share.low), high=_numbers(share.high))
 
 
 def _numbers(values: Iterable[Any]) -> Numbers:

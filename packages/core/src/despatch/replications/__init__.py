@@ -3,10 +3,8 @@
 `replicate` makes an order for each, has an executor perform them, and puts what they came to
 together. `replication` is what a worker does, `tally` what it makes of the records, and
 `estimates` what several replications say together.
+
+Nothing is imported here: a worker needs no more than `replication`.
 """
 
-from despatch.replications.estimates import Estimate
-from despatch.replications.replicate import Replications, replicate
-from despatch.replications.replication import Replication
-
-__all__ = ["Estimate", "Replication", "Replications", "replicate"]
+__all__: list[str] = []

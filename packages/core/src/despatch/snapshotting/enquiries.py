@@ -32,6 +32,9 @@ __all__ = ["Enquiries"]
 PATIENCE_S: Final = 2.0
 """How long an instant may go on before the answer is given in the midst of it, in wall seconds."""
 
+AMIDST_S: Final = 0.001
+"""How often it is looked whether the instant is over, in wall seconds."""
+
 BEFORE_THE_START_S: Final = 0.05
 """How often it is looked whether the clock has started, in wall seconds."""
 
@@ -82,13 +85,19 @@ class Enquiries:
         env = self._env
         if not env.clock.is_running:
             return time.monotonic() + BEFORE_THE_START_S
+        before = env._now
         env.catch_up()
-        is_amidst = env.peek() <= env.now
-        if is_amidst and time.monotonic() < self._asked_at + PATIENCE_S:
-            return 0.0
-        number, self._asked = self._asked, None
-        if not (_has_much(env) and self._begin_copy(number)):
-            self._tell(number, _written(env, self._folder.path, number))
+        try:
+            is_amidst = env.peek() <= env.now
+            if is_amidst and time.monotonic() < self._asked_at + PATIENCE_S:
+                # Not at once: a clock that is asked again and again gets no further.
+                return time.monotonic() + AMIDST_S
+            number, self._asked = self._asked, None
+            if not (_has_much(env) and self._begin_copy(number)):
+                self._tell(number, _written(env, self._folder.path, number))
+        finally:
+            # Nothing has happened, and nothing shows that somebody has asked.
+            env._now = before
         return math.inf
 
     def forget(self) -> None:
@@ -175,7 +184,7 @@ class _Writer:
 
 
 def _written(env: DynamicEnvironment, folder: Path, number: int) -> str:
-    """Write the present state, whole or not at all; what is wrong, and nothing where all is well."""
+    """Write the present state, whole or not at all; what is wrong, empty where nothing is."""
     from despatch.snapshotting.document import snapshot_of
 
     file = folder / _file_of(number)

@@ -14,9 +14,9 @@ import pytest
 from despatch.distributions.seeds import seed_of
 from despatch.errors import TaskError
 from despatch.interfaces import Executor
-from despatch.replications import Replication, Replications, replicate
 from despatch.replications.beginning import Order
-from despatch.replications.replication import perform
+from despatch.replications.replicate import Replications, replicate
+from despatch.replications.replication import Replication, perform
 from despatch.testing.conformance import applies_if
 from despatch.testing.executor.meeting import Meeting
 from despatch.testing.executor.suite import ExecutorSuite, MakeExecutor, task

@@ -15,7 +15,7 @@ export HATCH_PYTHON := self
 
 say = @printf '\n== %s\n' "$(1)"
 
-.PHONY: help demo loan-desk test lint format types docs suites integration test-matrix test-lowest \
+.PHONY: help demo loan-desk test lint format types docs integration test-matrix test-lowest \
         test-newest compatibility surface release bench bench-quick soak dist hooks clean \
         $(PACKAGES:%=suite-%)
 
@@ -54,13 +54,12 @@ loan-desk: .venv/ready
 	@test -n "$(LOG)" || { echo "make loan-desk LOG=bpic2012.csv.gz: where the event log is"; exit 1; }
 	@$(HATCH) run python examples/loan_desk/run.py "$(LOG)" $(ARGS)
 
-# In order, one after the other, whatever -j says; the last thing printed is pytest's closing line.
+# In order, whatever -j says; the last thing printed is pytest's closing line.
 test:
 	@$(MAKE) --no-print-directory lint
 	@$(MAKE) --no-print-directory types
 	@$(MAKE) --no-print-directory docs
-	@$(MAKE) --no-print-directory suites
-	@$(MAKE) --no-print-directory integration
+	@$(MAKE) --no-print-directory $(SIDE_BY_SIDE) $(LONGEST) $(filter-out $(LONGEST),$(SUITES))
 
 lint: .venv/ready
 	$(call say,lint: ruff check and ruff format --check)
@@ -77,14 +76,13 @@ docs: .venv/ready
 	$(call say,docs: mkdocs with warnings as errors)
 	@$(HATCH) run docs
 
-# The core's suite takes as long as all others: it is run beside them, where make can keep apart
-# what they print.
-SIDE_BY_SIDE := $(if $(filter output-sync,$(.FEATURES)),--jobs=2 --output-sync=target)
+# Tests mostly wait, for processes and servers. So the core's suite and the cross-package one, each of
+# which takes as long as all others, are run beside these, where make can keep apart what they print.
+SIDE_BY_SIDE := $(if $(filter output-sync,$(.FEATURES)),--jobs=3 --output-sync=target)
+SUITES := $(PACKAGES:%=suite-%)
+LONGEST := suite-core integration
 
-suites: .venv/ready
-	@$(MAKE) --no-print-directory $(SIDE_BY_SIDE) suite-core $(filter-out suite-core,$(PACKAGES:%=suite-%))
-
-$(PACKAGES:%=suite-%): suite-%: .venv/ready
+$(SUITES): suite-%: .venv/ready
 	$(call say,suite: $* with only its own dependencies)
 	@$(HATCH) run $*:test
 

@@ -73,7 +73,8 @@ _NOUNS = {
     Kind.HOOKS: "hook plugin",
 }
 _OWN_COMMANDS = frozenset(
-    ("check", "dead-letters", "demo", "doctor", "plugins", "replay", "run", "runs", "schema")
+    {"backtest", "check", "dead-letters", "demo", "doctor", "forecast", "plugins", "replay"}
+    | {"run", "runs", "schema"}
 )
 _INTERFACES: dict[Kind, type[Any]] = {
     Kind.INGRESS: IngressConnector,

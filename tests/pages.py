@@ -25,7 +25,9 @@ _FENCE = re.compile(
     re.DOTALL | re.MULTILINE,
 )
 # On a slow machine a line of progress may stand among what a run prints.
-_PROGRESS = re.compile(r"^\w+: (connecting|.* s simulated · ).*\n", re.MULTILINE)
+_PROGRESS = re.compile(
+    r"^\w+: (connecting|.* s simulated · |[\d,]+ of [\d,]+ replications).*\n", re.MULTILINE
+)
 _SHOWN = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
 
 

@@ -21,11 +21,10 @@ from despatch.forecasting.readers import needs_statistics
 from despatch.forecasting.stopping import looks
 from despatch.models import ModelError
 from despatch.renderings import plain
-from despatch.replications.asked import asked_settings, base_seed
+from despatch.replications.asked import asked_settings, base_seed, with_arguments
 from despatch.replications.beginning import Order, order_of
 from despatch.replications.performing import Crew, wait_for
-from despatch.settings import ForecastSettings, Settings
-from despatch.settings.file import settings_from
+from despatch.settings import Settings
 from despatch.settings.forecast import BASE
 from despatch.snapshots import Snapshot
 from despatch.state_reading.reading import StateReading, read_state
@@ -104,7 +103,10 @@ def forecast(
     }
     is_read = not isinstance(state, Snapshot)
     resolved, origin = asked_settings(settings, executor=executor, state=state if is_read else None)
-    resolved = _with_arguments(resolved, given)
+    resolved = with_arguments(resolved, "forecast", given)
+    fault = resolved.forecast.fault_of_precision()
+    if fault is not None:
+        raise SettingsError([Problem("forecast.precision", fault)])
     chosen = resolved.forecast
     distances = Grid.distances(resolved)
     figures = [Figure.watched(each) for each in chosen.watch]
@@ -149,21 +151,6 @@ def forecast(
         looks=len(stops),
         is_exact=is_exact,
     )
-
-
-def _with_arguments(settings: Settings, given: Mapping[str, Any]) -> Settings:
-    """The settings, with what was given in place of what they say under `forecast`."""
-    changes = {key: value for key, value in given.items() if value is not None}
-    if changes:
-        data = {"forecast": changes, "plugins": settings.plugins}
-        chosen: ForecastSettings = settings_from(data).forecast
-        update = {key: getattr(chosen, key) for key in changes}
-        merged = settings.forecast.model_copy(update=update)
-        settings = settings.model_copy(update={"forecast": merged})
-    fault = settings.forecast.fault_of_precision()
-    if fault is not None:
-        raise SettingsError([Problem("forecast.precision", fault)])
-    return settings
 
 
 def _order(

@@ -88,7 +88,8 @@ class Enquiries:
         before = env._now
         env.catch_up()
         try:
-            is_amidst = env.peek() <= env.now
+            # A run within an event is in the midst of that event.
+            is_amidst = len(env._ends) > 1 or env.peek() <= env.now
             if is_amidst and time.monotonic() < self._asked_at + PATIENCE_S:
                 # Not at once: a clock that is asked again and again gets no further.
                 return time.monotonic() + AMIDST_S

@@ -232,6 +232,28 @@ def test_it_is_answered_when_an_instant_is_over(board):
         assert there == 7 * min(int(state.calendar_offset), 499)
 
 
+def test_a_run_within_an_event_is_not_answered_in_the_midst_of_that_event(board):
+    env = board.env
+    told = DynamicStore(env, name="told")
+
+    def outer():
+        yield env.timeout(1)
+        told.put("half")
+        board.say(SnapshotAsked(1))
+        env.run(until=env.now + 1_000)  # long enough to look up in it
+        told.put("whole")
+        yield env.timeout(1)
+
+    def tick():
+        while True:
+            yield env.timeout(0.01)
+
+    env.process(tick())
+    env.process(outer())
+    (taken,) = answers(board)
+    assert state_in(board, taken).stores["told"].items == ["half", "whole"]
+
+
 def test_a_paced_clock_goes_on_to_the_end_of_the_instant_that_is_due(tmp_path, monkeypatch):
     monkeypatch.setattr(enquiries, "PATIENCE_S", 1e6)
     with boards(tmp_path) as make:
